@@ -1,0 +1,110 @@
+# The front door: each target is one line over a command of hkreport. `make` alone lists them.
+# Works with GNU make 3.81 (macOS) and later.
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/sh
+
+# Variables that each target takes, on make's command line only. PYTHON and QUARTO serve every target
+# that needs the environment.
+vars.data := SEED SCALE
+vars.check := DATA
+filters := PLATFORM TIER CATEGORY GENDER INFLUENCER PRODUCT CAMPAIGN MIN_ROAS MIN_PRICE MAX_PRICE
+vars.report := BRAND PERIOD DATA $(filters) SITE ENGINE
+vars.setup := PYTHON QUARTO
+documented := $(sort $(vars.data) $(vars.check) $(vars.report) $(vars.setup))
+
+# A misspelt variable must not report something else than was asked for, nor may an inherited one.
+goals := $(if $(MAKECMDGOALS),$(MAKECMDGOALS),help)
+given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+allowed := $(sort $(vars.setup) $(foreach goal,$(goals),$(vars.$(goal))))
+misspelt := $(firstword $(filter-out $(documented),$(given)))
+unused := $(firstword $(filter-out $(allowed),$(given)))
+quoted = '$(subst ','\'',$(1))'
+nearest := import difflib, sys; near = difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1); \
+           print(f"did you mean {near[0]}? " if near else "", end="")
+ifneq ($(misspelt),)
+  $(error make knows no variable $(misspelt): $(shell python3 -I -c $(call quoted,$(nearest)) \
+    $(call quoted,$(misspelt)) $(documented) 2>/dev/null)make $(goals) takes $(allowed))
+endif
+ifneq ($(unused),)
+  $(error make $(goals) does not use $(unused): it takes $(allowed))
+endif
+
+# Values reach the command through the environment, as typed: neither make nor the shell reads a $, a
+# quote or a semicolon in them. (By itself make would expand them and export the result.)
+unexport $(documented)
+$(foreach name,$(given),$(eval export HKREPORT_MAKE_$(name) = $$(value $(name))))
+typed = "$$HKREPORT_MAKE_$(1)"
+option = --$(shell echo $(1) | tr A-Z_ a-z-)=$(call typed,$(1))
+options = $(foreach name,$(filter $(given),$(vars.$@)),$(call option,$(name)))
+
+# The environment is whole when it holds this stamp. Its name is the content of what was installed and
+# where, so that a clone, a touch or a checkout installs nothing, and a changed lock or a moved folder does.
+content := $(shell { pwd; cat requirements.lock pyproject.toml; } | cksum | tr ' ' -)
+stamp := .venv/ready-$(content)
+quarto := .venv/quarto.txt
+ready := $(stamp) $(if $(filter skip,$(QUARTO)),,$(quarto))
+broken := $(shell test -x .venv/bin/python || echo broken)
+hkreport := .venv/bin/hkreport
+pythons = $(if $(filter PYTHON,$(given)),$(call typed,PYTHON),python3.13 python3.12 python3.11 python3)
+supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.PHONY: help setup data check templates report doctor bench lint test clean always
+always:
+
+help: ## List the targets and their variables
+	@{ $(foreach table,$(filter vars.%,$(.VARIABLES)),echo 'takes $(table) $($(table))';) \
+	  cat $(firstword $(MAKEFILE_LIST)); } | awk ' \
+	  $$1 == "takes" { for (i = 3; i <= NF; i++) takes[$$2] = takes[$$2] " " $$i "=" } \
+	  /^[a-z]+:.*## / { name = $$1; sub(/:.*/, "", name); sub(/.*## /, ""); \
+	    printf "%-10s %s%s\n", name, $$0, takes["vars." name] ? "\n          " takes["vars." name] : "" }'
+
+setup: $(ready) ## Make .venv from requirements.lock, try Quarto once, say which engine will render
+	@echo "hkreport is ready in .venv. $$(cat $(quarto) 2>/dev/null)"
+
+$(stamp): $(if $(broken)$(filter PYTHON,$(given)),always)
+	@for python in $(pythons); do \
+	  if "$$python" -c $(call quoted,$(supported)) 2>/dev/null; then \
+	    exec "$$python" -I hkreport/pipeline/environment.py install --stamp $@; \
+	  fi; \
+	done; \
+	echo "hkreport needs Python 3.11, 3.12 or 3.13; none of" $(pythons) "is one." \
+	  "Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1
+
+$(quarto): $(if $(filter retry,$(QUARTO)),always) | $(stamp)
+	@.venv/bin/python -I hkreport/pipeline/environment.py quarto $(if $(filter setup,$(goals)),,--aloud)
+
+data: $(stamp) ## Simulate exports with known effects in data/sample
+	@$(hkreport) simulate --out data/sample $(options)
+
+check: $(stamp) ## Say what was read from the exports in DATA, what was rejected and why
+	@$(hkreport) check $(if $(filter DATA,$(given)),-- $(call typed,DATA))
+
+templates: $(stamp) ## Write empty exports with one example row and a column guide to data/templates
+	@$(hkreport) templates --out data/templates
+
+report: $(ready) ## Build HTML and PDF for one brand and period
+	@$(hkreport) report $(options)
+
+doctor: $(stamp) ## Say what is installed, what is missing and how to get it
+	@$(hkreport) doctor
+
+bench: $(stamp) ## Measure how time grows with rows, into docs/benchmarks.md
+	@.venv/bin/python tests/bench.py
+
+lint: $(stamp) ## Check style, format and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy hkreport
+
+test: $(ready) ## Run the tests and the examples in the docstrings
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+clean: ## Remove what was built (build/, _site/) and the caches of tools; .venv and data stay
+	rm -rf build _site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find hkreport tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.DEFAULT:
+	@echo "make knows no target $@. make help lists them." >&2; exit 2

@@ -1,0 +1,123 @@
+"""What can go wrong, in sentences a user can act on.
+
+Every message says what is wrong, where, what was found, what is allowed and what to do next. Nothing
+here imports another module of the package.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DataError",
+    "HkreportError",
+    "InputError",
+    "MailError",
+    "ParamsError",
+    "RenderError",
+    "UsageError",
+    "did_you_mean",
+    "listed",
+]
+
+
+class HkreportError(Exception):
+    """Base of every error that a user may see.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, where, what was found and what is allowed.
+    next_step : str, optional
+        What to do about it; printed after the message.
+
+    Examples
+    --------
+    >>> str(DataError("data/ has no exports.", next_step="Put CSV files there."))
+    'data/ has no exports. Put CSV files there.'
+    """
+
+    kind = "error"
+    exit_code = 1
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(message, next_step)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.next_step}".strip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the keyword argument when the error crosses a process boundary."""
+        return _rebuild, (type(self), self.message, self.next_step)
+
+
+def _rebuild(kind: type[HkreportError], message: str, next_step: str) -> HkreportError:
+    return kind(message, next_step=next_step)
+
+
+class ParamsError(HkreportError):
+    """A parameter or a params file says something that is not allowed."""
+
+    kind = "params"
+
+
+class UsageError(ParamsError):
+    """The command line asks for something that does not exist; exit code 2."""
+
+    kind = "usage"
+    exit_code = 2
+
+
+class DataError(HkreportError):
+    """The exports cannot be used as they are."""
+
+    kind = "data"
+
+
+class InputError(HkreportError):
+    """A method was handed values that it is not defined for."""
+
+    kind = "input"
+
+
+class RenderError(HkreportError):
+    """A notebook or a page could not be built."""
+
+    kind = "render"
+
+
+class MailError(HkreportError):
+    """A message could not be made or sent."""
+
+    kind = "mail"
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Name the nearest allowed word as a sentence, or nothing when none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("atribution_days", ["attribution_days", "period"])
+    "Did you mean 'attribution_days'?"
+    >>> did_you_mean("zzz", ["period"])
+    ''
+    """
+    by_lower = {candidate.lower(): candidate for candidate in allowed}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f"Did you mean '{by_lower[near[0]]}'?" if near else ""
+
+
+def listed(words: Iterable[object], most: int = 12) -> str:
+    """Join words for a message, cut after `most` with the number left out.
+
+    Examples
+    --------
+    >>> listed(["b", "a"])
+    "'b', 'a'"
+    >>> listed(range(4), most=2)
+    "'0', '1' and 2 more"
+    """
+    every = [f"'{word}'" for word in words]
+    more = len(every) - most
+    return ", ".join(every[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,316 @@
+"""What the numbers say, in sentences: chart titles, the headline, warnings and definitions.
+
+Every number in a sentence comes from a frame that :mod:`hkreport.views` made and is written by
+:mod:`hkreport.units`. Comparisons that need a test of their own are not made here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hkreport import metrics as m
+from hkreport.metrics import UNASSIGNED, Metric
+from hkreport.units import Unit, escape_markdown, text
+from hkreport.views import Report, hidden_words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Prose", "allocation_note", "change", "glossary", "headline", "leader", "missing",
+           "old_assumptions", "poor", "problems", "share_of_top", "slice_note", "sources"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Markdown that a cell shows; data in it is already escaped."""
+
+    markdown: str
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, object]]:
+        return {"text/markdown": self.markdown, "text/plain": self.markdown}, {}
+
+
+def callout(kind: str, title: str, body: str) -> str:
+    """A callout in Markdown; `title` and `body` are already escaped."""
+    return f'::: {{.callout-{kind}}}\n## {title}\n\n{body}\n:::\n'
+
+
+def _named(name: object) -> str:
+    """A name for a title, cut so that the title stays a line or two."""
+    words = str(name)
+    return words if len(words) <= 40 else f"{words[:39].rstrip()}…"
+
+
+def leader(frame: "pd.DataFrame", key: str, metric: Metric) -> str:
+    """Who leads by how much, as a chart title.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"platform": ["YouTube", "Instagram"], "revenue": [3e5, 1e5]})
+    >>> leader(frame, "platform", m.REVENUE)
+    'YouTube leads with ₹3.00 L, 75.0% of revenue'
+    """
+    known = frame[frame[metric.name].notna() & (frame[key] != UNASSIGNED)]
+    if known.empty:
+        return f"{metric.label} by {_dimension(key)}"
+    first = known.sort_values([metric.name, key], ascending=[False, True]).iloc[0]
+    value = text(float(first[metric.name]), metric.unit, short=True)
+    if len(known) == 1:
+        return f"{_named(first[key])}: {value}"
+    adds = isinstance(metric, m.Total | m.Linear)
+    whole = frame[metric.name].sum()
+    if adds and whole > 0 and (frame[metric.name].dropna() >= 0).all():
+        part = text(float(first[metric.name]) / float(whole), Unit.PERCENT)
+        return f"{_named(first[key])} leads with {value}, {part} of {_lower(metric.label)}"
+    return f"{_named(first[key])} leads with {value}"
+
+
+def change(report: Report, metric: Metric) -> str:
+    """How a total moved on the period before, as a chart title."""
+    now, before = float(report.totals[metric.name]), float(report.totals_before[metric.name])
+    value = text(now, metric.unit, short=True)
+    if before != before or before <= 0 or now != now:
+        return f"{metric.label}: {value} in {report.period.words}"
+    moved = now / before - 1
+    if abs(moved) < 0.005:
+        return f"{metric.label} held at {value}, as in {report.previous_label}"
+    way = "rose" if moved > 0 else "fell"
+    return f"{metric.label} {way} {text(abs(moved), Unit.PERCENT)} on {report.previous_label}, to {value}"
+
+
+def share_of_top(frame: "pd.DataFrame", metric: Metric, whole: float, count: int) -> str:
+    """How much of a total the first few bring, as a chart title."""
+    if frame.empty or not whole > 0:
+        return f"{metric.label} of the first {count}"
+    share = text(float(frame[metric.name].head(count).sum()) / whole, Unit.PERCENT)
+    shown = min(count, len(frame))
+    return f"The first {shown} influencers bring {share} of {_lower(metric.label)}"
+
+
+def poor(report: Report) -> str:
+    """How many paid influencers do not bring back what they cost, as a title."""
+    paid = report.influencers[report.influencers["spend"] > 0]
+    least = report.settings.bands["roas"].poor
+    losers = paid[paid["roas"] < least]
+    if paid.empty:
+        return "No influencer was paid"
+    cost = text(float(losers["spend"].sum()), Unit.MONEY, short=True)
+    return (
+        f"{len(losers)} of {len(paid)} paid influencers stay below {text(least, Unit.MULTIPLE)} ROAS; "
+        f"they cost {cost}"
+    )
+
+
+def _lower(label: str) -> str:
+    return label if label[:2].isupper() else f"{label[0].lower()}{label[1:]}"
+
+
+def _dimension(key: str) -> str:
+    return m.DIMENSIONS.get(key, key.replace("_", " ")).lower()
+
+
+def headline(report: Report) -> Prose:
+    """The quarter in two or three sentences, with what makes the headline uncertain."""
+    totals = report.totals
+    said = [change(report, m.REVENUE) + "."]
+    spend, roas = float(totals["spend"]), float(totals["roas"])
+    if spend > 0:
+        said.append(
+            f"{text(spend, Unit.MONEY, short=True)} was paid to influencers and "
+            f"{text(float(totals['influencer_revenue']), Unit.MONEY, short=True)} was credited to them: "
+            f"ROAS {text(roas, Unit.MULTIPLE)}."
+        )
+    elif spend != spend:
+        said.append("The exports hold no payouts, so spend and ROAS cannot be shown.")
+    else:
+        said.append("Nothing was paid in this selection, so ROAS is undefined.")
+    if roas == roas:
+        said.append("Credited revenue is attributed, not incremental: some of it would have come anyway.")
+    body = escape_markdown(" ".join(said)) + "\n"
+    return Prose("\n".join([body, *_warnings(report)]))
+
+
+def _warnings(report: Report) -> list[str]:
+    """Callouts for what could mislead a reader of the headline."""
+    found = []
+    fragile = report.fragility
+    if fragile.reasons and report.totals["roas"] == report.totals["roas"]:
+        low, high = (text(end, Unit.MULTIPLE) for end in (fragile.low, fragile.high))
+        same = f"about {low} under every" if low == high else f"between {low} and {high} over the"
+        body = (
+            f"{'; '.join(fragile.reasons)}. ROAS is {same} ways of allocating payouts, and "
+            f"{text(fragile.whole, Unit.MULTIPLE)} over the whole history of the data."
+        )
+        body = escape_markdown(f"{body[0].upper()}{body[1:]}") + " See @tbl-rules."
+        found.append(callout("warning", "ROAS rests on how payouts were allocated", body))
+    if report.hidden is not None:
+        found.append(
+            callout("important", "Some influencers are hidden", escape_markdown(hidden_words(report.hidden)))
+        )
+    if report.data.simulated:
+        body = "These figures come from `hkreport simulate`, not from real exports."
+        found.append(callout("note", "Simulated data", body))
+    return found
+
+
+def allocation_note(report: Report) -> Prose:
+    """How payouts reached brands, products and dates in this slice."""
+    frame = report.allocation
+    if frame.empty:
+        return Prose("No payouts fall into this selection.\n")
+    parts = [
+        f"{text(float(row.spend), Unit.MONEY)} {row.allocation}" for row in frame.itertuples(index=False)
+    ]
+    body = f"Payouts were allocated to brands, products and dates: {'; '.join(parts)}."
+    return Prose(escape_markdown(body) + "\n")
+
+
+def slice_note(report: Report) -> Prose:
+    """What the report covers, and what it leaves out."""
+    covered = f"{report.name}, {report.period.words}"
+    kept = f", only {', '.join(report.filters.words)}" if report.filters else ""
+    first, last = report.data.ledger.first, report.data.ledger.last
+    spans = f" The data runs from {first} to {last}." if first else ""
+    return Prose(escape_markdown(f"This report covers {covered}{kept}.{spans}") + "\n")
+
+
+def missing(report: Report) -> Prose:
+    """Which exports are not there and what cannot be shown without them."""
+    tables = report.data.check["tables"]
+    without = {
+        "influencers": "platform, tier, category and gender of influencers",
+        "posts": "reach, engagement, and payouts spread over posts",
+        "tracking": "revenue, orders and everything divided by them",
+        "payouts": "spend, ROAS, ROI and cost per order",
+    }
+    absent = [
+        f"- **{name}** was not among the exports: {words} cannot be shown."
+        for name, words in without.items()
+        if name not in tables or not tables[name].get("file")
+    ]
+    return Prose("\n".join(absent) + "\n" if absent else "All four exports were found.\n")
+
+
+def problems(report: Report) -> "pd.DataFrame":
+    """What ingestion found wrong, worst first: table, column, severity, count, message, example."""
+    import pandas as pd
+
+    order = {"error": 0, "warning": 1, "note": 2}
+    rows = [
+        {
+            "table": problem["table"],
+            "column": problem["column"] or "",
+            "severity": problem["severity"],
+            "count": float(problem["count"]),
+            "message": problem["message"],
+        }
+        for problem in report.data.check["problems"]
+    ]
+    frame = pd.DataFrame(rows, columns=["table", "column", "severity", "count", "message"])
+    rank = frame["severity"].map(order)
+    return frame.assign(rank=rank).sort_values(
+        ["rank", "count", "table", "column"], ascending=[True, False, True, True], ignore_index=True
+    )
+
+
+def sources(report: Report) -> "pd.DataFrame":
+    """Which file became which table, with rows read, used and quarantined."""
+    import pandas as pd
+
+    rows = [
+        {
+            "table": name,
+            "file": table["file"] or "",
+            "rows_read": float(table["rows_read"]),
+            "rows_used": float(table["rows_used"]),
+            "rows_quarantined": float(table["rows_quarantined"]),
+        }
+        for name, table in report.data.check["tables"].items()
+    ]
+    return pd.DataFrame(rows, columns=["table", "file", "rows_read", "rows_used", "rows_quarantined"])
+
+
+def glossary(metrics: Iterable[Metric] = tuple(m.CATALOGUE.values())) -> "pd.DataFrame":
+    """Every metric with formula, meaning, source and caveat."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "label": metric.label,
+                "formula": metric.formula,
+                "description": metric.description,
+                "source": metric.source,
+                "caveat": metric.caveat,
+            }
+            for metric in metrics
+        ]
+    )
+
+
+# What the earlier dashboards assumed, what is done with it here, and why.
+_OLD_ASSUMPTIONS: Sequence[Mapping[str, str]] = (
+    {
+        "assumed": "20 % of attributed orders would have come anyway",
+        "here": "not used",
+        "why": "A number nobody measured; the report says attributed, not incremental.",
+    },
+    {
+        "assumed": "80 % confidence threshold, as (1 − p) × 100",
+        "here": "not used",
+        "why": "1 − p is not the probability of being right; estimates print with intervals.",
+    },
+    {
+        "assumed": "Quarter factors +25 % and +15 %",
+        "here": "not used",
+        "why": "Season is read from the data or not claimed; the simulator has its own.",
+    },
+    {
+        "assumed": "Platform weights YouTube 1.4, Instagram 1.0, TikTok 0.8, Twitter 0.6",
+        "here": "not used",
+        "why": "Credit by weights is an opinion; the platforms are shown as they are.",
+    },
+    {
+        "assumed": "Category weights 40 / 35 / 25",
+        "here": "params",
+        "why": "Weights of scores stand in params and are printed beside the score.",
+    },
+    {
+        "assumed": "±20 % price sensitivity",
+        "here": "not used",
+        "why": "Prices barely vary within a product, so sensitivity cannot be read.",
+    },
+    {
+        "assumed": "15 % bundle boost",
+        "here": "not used",
+        "why": "The exports do not say which orders were bundles.",
+    },
+    {
+        "assumed": "25 % audience overlap",
+        "here": "not used",
+        "why": "Reach is summed and labelled so; overlap is not observed.",
+    },
+    {
+        "assumed": "+40 % for video",
+        "here": "not used",
+        "why": "Content types are compared as they are.",
+    },
+    {
+        "assumed": "48-hour half-life of a post",
+        "here": "simulator option",
+        "why": "One cumulative like count cannot identify a half-life.",
+    },
+    {
+        "assumed": "14- and 7-day attribution windows",
+        "here": "simulator option",
+        "why": "Orders arrive credited; the window was applied before the export.",
+    },
+)
+
+
+def old_assumptions() -> "pd.DataFrame":
+    """Constants of the earlier dashboards: what each was, what is done with it, and why."""
+    import pandas as pd
+
+    return pd.DataFrame(list(_OLD_ASSUMPTIONS))

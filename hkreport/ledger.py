@@ -1,0 +1,898 @@
+"""One long table of events: every order, post and piece of a payout is a row.
+
+An order row has no spend and a payout row has no revenue, so no join can count anything twice: every
+metric is a sum over the same filtered rows. Payouts seldom say which brand, product or day they are for;
+:func:`build` allocates them to the events they were paid for, by a rule that each row names, so that the
+pieces add up to the payouts exactly. Everything is an Ibis expression; DuckDB runs it by default.
+What the numbers mean belongs to :mod:`hkreport.metrics`.
+"""
+
+import datetime
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hkreport.errors import DataError, ParamsError, did_you_mean, listed
+from hkreport.metrics import INFLUENCER_REVENUE, ROAS, SPEND, UNASSIGNED, compute
+from hkreport.periods import Period
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+__all__ = [
+    "ALLOCATION_RULES",
+    "FILTERS",
+    "MEASURES",
+    "Filters",
+    "Hidden",
+    "Ledger",
+    "Rules",
+    "build",
+    "read",
+]
+
+MONEY = "decimal(18, 6)"
+WEIGHT = "decimal(38, 12)"
+
+# What a slice can be cut by; each is a column of the ledger.
+FILTERS = (
+    "brand",
+    "platform",
+    "post_platform",
+    "tier",
+    "category",
+    "gender",
+    "influencer",
+    "persona",
+    "city",
+    "product",
+    "product_category",
+    "campaign",
+    "campaign_type",
+    "content_type",
+    "source",
+    "channel",
+    "payout_basis",
+    "arm",
+)
+
+# Ways to spread a payout over events; the first is what the payout's basis says.
+ALLOCATION_RULES: Mapping[str, str] = {
+    "spend": "by the basis of each payout",
+    "spend_by_orders": "all by orders",
+    "spend_by_revenue": "all by revenue",
+    "spend_by_posts": "all by posts",
+    "spend_equally": "equally over the months and brands in which the influencer was active",
+}
+
+MEASURES = (
+    "orders",
+    "revenue",
+    "influencer_orders",
+    "influencer_revenue",
+    "organic_revenue",
+    "profit",
+    "profit_unknown",
+    "returns",
+    "discount",
+    "new_customers",
+    *ALLOCATION_RULES,
+    "posts",
+    "reach",
+    "impressions",
+    "views",
+    "likes",
+    "comments",
+    "shares",
+    "saves",
+    "clicks",
+    "engagements",
+    "follower_base",
+)
+
+# Where an event happened: what an order or post hands on to the spend allocated to it.
+EVENT_DIMENSIONS = (
+    "brand",
+    "product",
+    "product_category",
+    "campaign",
+    "campaign_type",
+    "post_platform",
+    "content_type",
+    "source",
+)
+
+# What the influencer brings to every row of hers.
+INFLUENCER_DIMENSIONS = (
+    "influencer",
+    "platform",
+    "tier",
+    "tier_in_file",
+    "category",
+    "gender",
+    "persona",
+    "city",
+    "age_group",
+    "follower_count",
+    "payout_basis",
+)
+
+TEXT_COLUMNS = (
+    "kind",
+    "influencer_id",
+    *(name for name in INFLUENCER_DIMENSIONS if name != "follower_count"),
+    *EVENT_DIMENSIONS,
+    "channel",
+    "arm",
+    "user_id",
+    "allocation",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Choices that change a number; from params, printed in the methods section.
+
+    Attributes
+    ----------
+    tiers : sequence of (name, smallest follower count)
+        From largest to smallest.
+    hybrid_order_share : float
+        Part of a hybrid payout that is spread by orders; the rest by posts.
+    commission_below : float
+        A rate below this is a share of revenue, not rupees an order.
+    """
+
+    tiers: Sequence[tuple[str, int]] = (
+        ("mega", 1_000_000),
+        ("macro", 100_000),
+        ("mid", 50_000),
+        ("micro", 10_000),
+        ("nano", 0),
+    )
+    hybrid_order_share: float = 0.5
+    commission_below: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What a slice keeps; empty keeps everything.
+
+    Attributes
+    ----------
+    values : mapping of dimension to tuple of str
+        Rows whose dimension is one of the values, each of which may be a comma-separated list.
+        Influencers match by id or by name.
+    min_roas : float or None
+        Keep influencers whose ROAS within the slice is at least this.
+    min_price, max_price : float or None
+        Keep rows of products within the price range.
+    """
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    min_roas: float | None = None
+    min_price: float | None = None
+    max_price: float | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """One phrase a filter, for titles.
+
+        Examples
+        --------
+        >>> Filters(values={"tier": ("micro", "nano")}, min_roas=1.0).words
+        ['tier micro or nano', 'ROAS at least 1']
+        """
+        phrases = [f"{name.replace('_', ' ')} {' or '.join(chosen)}" for name, chosen in self.values.items()]
+        if self.min_roas is not None:
+            phrases.append(f"ROAS at least {self.min_roas:g}")
+        if self.min_price is not None:
+            phrases.append(f"price from ₹{self.min_price:g}")
+        if self.max_price is not None:
+            phrases.append(f"price to ₹{self.max_price:g}")
+        return phrases
+
+    def __bool__(self) -> bool:
+        return bool(self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What a minimum ROAS leaves out: how many influencers, with what revenue and spend."""
+
+    influencers: int
+    revenue: float
+    spend: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger and what is known about it.
+
+    Attributes
+    ----------
+    rows : ibis table
+        The events; see the module docstring.
+    known : frozenset of str
+        Measures (and ``user_id``, ``influencer_id``, ``campaign``) that the data set has at all.
+    first, last : date or None
+        First and last day with an order (with a post, where there are no orders).
+    """
+
+    rows: "ir.Table"
+    known: frozenset[str]
+    first: datetime.date | None
+    last: datetime.date | None
+
+    def in_period(self, period: Period | None) -> "Ledger":
+        """Keep the rows dated within the period; ``all`` keeps undated rows too."""
+        if period is None or period.name == "all":
+            return self
+        import ibis
+
+        date = self.rows["date"]
+        kept = self.rows.filter(date >= ibis.literal(period.start), date < ibis.literal(period.end))
+        return replace(self, rows=kept)
+
+    def values(self, dimension: str) -> list[str]:
+        """Different values of a dimension, sorted; rows without one are left out."""
+        column = self.rows[dimension]
+        frame = self.rows.filter(column.notnull()).select(dimension).distinct().to_pandas()
+        return sorted(frame[dimension].astype(str))
+
+    def where(self, filters: Filters) -> tuple["Ledger", Hidden | None]:
+        """Cut revenue and spend alike by the filters.
+
+        Returns
+        -------
+        Ledger, Hidden or None
+            The slice, and what a minimum ROAS left out of it.
+
+        Raises
+        ------
+        ParamsError
+            If a filter names a value that the data does not have.
+        """
+        rows = self.rows
+        for name, chosen in filters.values.items():
+            if chosen:
+                rows = rows.filter(self._chosen(name, chosen))
+        if filters.min_price is not None:
+            rows = rows.filter(rows["product_price"] >= _money(filters.min_price))
+        if filters.max_price is not None:
+            rows = rows.filter(rows["product_price"] <= _money(filters.max_price))
+        kept = replace(self, rows=rows)
+        if filters.min_roas is None:
+            return kept, None
+        return kept._with_minimum_roas(filters.min_roas)
+
+    def _chosen(self, name: str, chosen: Sequence[str]) -> "ir.BooleanValue":
+        """Match values without regard to case; a value that does not exist is an error."""
+        if name not in FILTERS:
+            raise ParamsError(
+                f"There is no filter '{name}'. {did_you_mean(name, FILTERS)}".rstrip(),
+                next_step=f"Filters: {listed(FILTERS, most=99)}.",
+            )
+        column = self.rows[name]
+        existing = self._existing(name)
+        values = [value for words in chosen for value in _values(words, existing)]
+        wanted = {value.casefold() for value in values}
+        lacking = [value for value in values if value.casefold() not in existing]
+        if lacking:
+            shown = sorted(set(existing.values()))
+            near = did_you_mean(lacking[0], shown)
+            raise ParamsError(
+                f"No {name.replace('_', ' ')} '{lacking[0]}' in the data. {near}".rstrip(),
+                next_step=f"Found: {listed(shown)}." if shown else f"The data has no {name} at all.",
+            )
+        exact = [value for folded, value in existing.items() if folded in wanted]
+        match = column.isin(exact)
+        if UNASSIGNED in wanted and UNASSIGNED not in existing.values():
+            match = match | column.isnull()
+        if name == "influencer":
+            ids = self._existing("influencer_id")
+            match = match | self.rows["influencer_id"].isin(
+                [value for folded, value in ids.items() if folded in wanted]
+            )
+        return match
+
+    def _existing(self, name: str) -> dict[str, str]:
+        """Values of a dimension by their folded form; influencers by name and by id."""
+        found = {value.casefold(): value for value in self.values(name)}
+        if name == "influencer":
+            found |= {value.casefold(): value for value in self.values("influencer_id")}
+        if name != "influencer_id":
+            found.setdefault(UNASSIGNED, UNASSIGNED)
+        return found
+
+    def _with_minimum_roas(self, least: float) -> tuple["Ledger", Hidden]:
+        frame = compute(
+            self.rows, [ROAS, INFLUENCER_REVENUE, SPEND], by=["influencer"], known=self.known
+        )
+        keep = frame["roas"] >= least
+        out = frame[~keep]
+        kept = self.rows.filter(self.rows["influencer_id"].isin(frame.loc[keep, "influencer_id"].tolist()))
+        hidden = Hidden(
+            int((out["influencer_id"] != UNASSIGNED).sum()),
+            float(out["influencer_revenue"].sum()),
+            float(out["spend"].sum()),
+        )
+        return replace(self, rows=kept), hidden
+
+    def write(self, path: Path) -> None:
+        """Write the ledger as Parquet; the caller renames the file into place."""
+        self.rows.to_parquet(path)
+
+
+def _values(words: str, existing: Mapping[str, str]) -> list[str]:
+    """Split a comma-separated list, keeping together values that hold commas themselves.
+
+    Examples
+    --------
+    >>> _values("Whey, 1 kg,Oats", {"whey, 1 kg": "Whey, 1 kg", "oats": "Oats"})
+    ['Whey, 1 kg', 'Oats']
+    """
+    parts = words.split(",")
+    found = []
+    while parts:
+        for size in range(len(parts), 0, -1):
+            value = ",".join(parts[:size]).strip()
+            if size == 1 or value.casefold() in existing:
+                break
+        found += [value] if value else []
+        parts = parts[size:]
+    return found
+
+
+def _money(value: float) -> Any:
+    import ibis
+
+    return ibis.literal(value).cast(MONEY)
+
+
+def read(path: Path, known: frozenset[str]) -> Ledger:
+    """Open a ledger that :meth:`Ledger.write` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is not there.
+    """
+    import ibis
+
+    if not path.exists():
+        raise DataError(f"The ledger {path} is not there.", next_step="Build the report again.")
+    backend = ibis.duckdb.connect(threads=2)
+    return _described(backend.read_parquet(path, table_name="ledger"), known)
+
+
+def _described(rows: "ir.Table", known: frozenset[str]) -> Ledger:
+    """Add the first and last day to the rows."""
+    frame = rows.group_by("kind").aggregate(first=rows["date"].min(), last=rows["date"].max())
+    span = {row.kind: (row.first, row.last) for row in frame.to_pandas().itertuples()}
+    first, last = next(
+        (
+            (_day(span[kind][0]), _day(span[kind][1]))
+            for kind in ("order", "post", "payout")
+            if kind in span and _day(span[kind][0]) is not None
+        ),
+        (None, None),
+    )
+    return Ledger(rows, known, first, last)
+
+
+def _day(value: object) -> datetime.date | None:
+    """A date from what the backend returns; a missing one is None."""
+    if value is None or value != value or str(value) == "NaT":
+        return None
+    return datetime.date.fromisoformat(str(value)[:10])
+
+
+def build(
+    tables: Mapping[str, "ir.Table"], *, has: Mapping[str, bool], rules: Rules | None = None
+) -> Ledger:
+    """Make the ledger out of validated tables.
+
+    Parameters
+    ----------
+    tables : mapping of name to ibis table
+        All seven canonical tables with all their columns, absent ones empty.
+    has : mapping of str to bool
+        Which tables (``posts``) and columns (``posts.reach``) the exports held.
+    rules : Rules, optional
+        Choices that change a number.
+
+    Returns
+    -------
+    Ledger
+        With ``spend`` equal to the payouts exactly, whatever the grouping.
+    """
+    rules = rules or Rules()
+    # Steps that several others read are stored, or each query would work them out again.
+    people = _stored(_influencers(tables, rules))
+    catalogue = _stored(_catalogue(tables))
+    orders = _stored(_orders(tables, catalogue))
+    posts = _stored(_posts(tables, catalogue))
+    spend = _spend(tables["payouts"], orders, posts, rules)
+    events = [_complete(part) for part in (orders, posts, spend)]
+    rows = functools.reduce(lambda left, right: left.union(right), events)
+    rows = rows.left_join(people, rows["influencer_id"] == people["person_id"]).drop("person_id")
+    rows = rows.mutate(
+        influencer=rows["influencer"].coalesce(rows["influencer_id"]),
+        follower_base=(rows["posts"] * rows["follower_count"]).cast(MONEY),
+    )
+    return _described(_stored(rows.select(*_columns())), _known(has))
+
+
+def _stored(rows: "ir.Table") -> "ir.Table":
+    """Work rows out once and keep them in the backend for this connection."""
+    from ibis.util import gen_name
+
+    return rows.get_backend().create_table(gen_name("hkreport"), rows, temp=True)
+
+
+def _columns() -> list[str]:
+    """The ledger's columns in order."""
+    return [
+        "kind",
+        "date",
+        "influencer_id",
+        *INFLUENCER_DIMENSIONS,
+        *EVENT_DIMENSIONS,
+        "product_price",
+        "channel",
+        "arm",
+        "user_id",
+        "allocation",
+        *MEASURES,
+    ]
+
+
+# Which exported columns a measure needs; any one will do within a group, all groups must be there.
+_NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "orders": (("tracking",),),
+    "revenue": (("tracking",),),
+    "influencer_orders": (("tracking",),),
+    "influencer_revenue": (("tracking",),),
+    "organic_revenue": (("tracking",),),
+    "profit": (
+        ("tracking",),
+        ("tracking.profit", "products.margin", "posts.product_margin"),
+    ),
+    "profit_unknown": (("tracking",),),
+    "returns": (("tracking.returns",),),
+    "discount": (("tracking.discount",),),
+    "new_customers": (("tracking.is_new_customer",),),
+    **{rule: (("payouts",),) for rule in ALLOCATION_RULES},
+    "posts": (("posts",),),
+    "reach": (("posts.reach",),),
+    "impressions": (("posts.impressions",),),
+    "views": (("posts.views",),),
+    "likes": (("posts.likes",),),
+    "comments": (("posts.comments",),),
+    "shares": (("posts.shares",),),
+    "saves": (("posts.saves",),),
+    "clicks": (("posts.clicks",),),
+    "engagements": (("posts.likes", "posts.comments"),),
+    "follower_base": (("posts",), ("influencers.follower_count",)),
+    "user_id": (("tracking.user_id",),),
+    "influencer_id": (("tracking", "posts"),),
+    "campaign": (("tracking.campaign", "posts.campaign"),),
+}
+
+
+def _known(has: Mapping[str, bool]) -> frozenset[str]:
+    return frozenset(
+        measure
+        for measure, groups in _NEEDS.items()
+        if all(any(has.get(name, False) for name in group) for group in groups)
+    )
+
+
+def _influencers(tables: Mapping[str, "ir.Table"], rules: Rules) -> "ir.Table":
+    """One row an influencer: what she brings to each of her rows."""
+    import ibis
+
+    people = tables["influencers"]
+    computed = ibis.cases(
+        *((people["follower_count"] >= least, name) for name, least in rules.tiers), else_=None
+    )
+    crossed = (
+        people["category"] + ibis.literal(" × ") + people["gender"]
+    ).coalesce(people["category"], people["gender"])
+    paid = tables["payouts"]
+    bases = paid.filter(paid["basis"].notnull()).group_by("influencer_id")
+    basis = bases.aggregate(
+        payout_basis=ibis.ifelse(paid["basis"].nunique() == 1, paid["basis"].max(), "mixed")
+    )
+    basis = basis.filter(basis["influencer_id"].notnull()).rename(paid_id="influencer_id")
+    known = people.select(
+        person_id=people["influencer_id"],
+        influencer=people["name"],
+        platform=people["platform"],
+        tier=computed.coalesce(people["tier"].lower()),
+        tier_in_file=people["tier"],
+        category=people["category"],
+        gender=people["gender"],
+        persona=people["persona"].coalesce(crossed),
+        city=people["city"],
+        age_group=people["age_group"],
+        follower_count=people["follower_count"],
+    )
+    # Influencers who are paid but not listed keep their basis, so the join is outer.
+    both = known.outer_join(basis, known["person_id"] == basis["paid_id"])
+    return both.mutate(person_id=both["person_id"].coalesce(both["paid_id"])).drop("paid_id")
+
+
+def _catalogue(tables: Mapping[str, "ir.Table"]) -> "ir.Table":
+    """Price, margin and category of each product, by product and brand; brand may be missing.
+
+    The product list wins over what posts say; where several rows differ, their mean counts.
+    """
+    listed_ = tables["products"].select(
+        "product", "brand", "product_category", "price", "margin", rank=1
+    )
+    posts = tables["posts"]
+    shown = posts.filter(posts["product"].notnull()).select(
+        "product",
+        "brand",
+        "product_category",
+        price=posts["product_price"],
+        margin=posts["product_margin"],
+        rank=2,
+    )
+    both = listed_.union(shown)
+    best = both.mutate(best=both["rank"].min().over(group_by=["product", "brand"]))
+    chosen = best.filter(best["rank"] == best["best"])
+    return chosen.group_by("product", "brand").aggregate(
+        product_category=chosen["product_category"].max(),
+        price=_mean(chosen["price"]),
+        margin=_mean(chosen["margin"]),
+    )
+
+
+def _mean(column: "ir.DecimalColumn") -> "ir.DecimalScalar":
+    """Mean that does not depend on the order of the rows: an exact sum, then one division."""
+    return (column.sum().cast("float64") / column.count()).round(6).cast(MONEY)
+
+
+def _with_catalogue(rows: "ir.Table", catalogue: "ir.Table") -> "ir.Table":
+    """Add price, margin and category: by product and brand, else by a product of one brand only."""
+    exact = catalogue.filter(catalogue["brand"].notnull()).rename(
+        c_product="product", c_brand="brand", c_category="product_category"
+    )
+    rows = rows.left_join(
+        exact, [rows["product"] == exact["c_product"], rows["brand"] == exact["c_brand"]]
+    ).drop("c_product", "c_brand")
+    # A product without a brand on either side: all lines of that name must agree on one.
+    loose = catalogue.group_by("product").aggregate(
+        l_brands=catalogue["brand"].nunique(),
+        l_category=catalogue["product_category"].max(),
+        l_price=_mean(catalogue["price"]),
+        l_margin=_mean(catalogue["margin"]),
+    )
+    loose = loose.filter(loose["l_brands"] <= 1).rename(l_product="product").drop("l_brands")
+    rows = rows.left_join(loose, rows["product"] == loose["l_product"])
+    return rows.mutate(
+        product_category=rows["product_category"].coalesce(rows["c_category"], rows["l_category"]),
+        price=rows["price"].coalesce(rows["l_price"]),
+        margin=rows["margin"].coalesce(rows["l_margin"]),
+    ).drop("c_category", "l_product", "l_category", "l_price", "l_margin")
+
+
+def _orders(tables: Mapping[str, "ir.Table"], catalogue: "ir.Table") -> "ir.Table":
+    """Tracking rows as ledger rows."""
+    import ibis
+
+    rows = _with_catalogue(tables["tracking"], catalogue)
+    units = tables["assignments"]
+    units = units.filter(units["unit_type"].isnull() | (units["unit_type"].lower() == "user"))
+    arms = units.group_by("unit_id").aggregate(
+        # A unit in two arms belongs to none.
+        assigned=ibis.ifelse(units["arm"].nunique() == 1, units["arm"].max(), None)
+    )
+    rows = rows.left_join(arms, rows["user_id"] == arms["unit_id"]).drop("unit_id")
+    credited = rows["channel"] == "influencer"
+    profit = rows["profit"].coalesce((rows["revenue"] * rows["margin"]).cast(MONEY))
+    nothing = ibis.literal(0).cast(MONEY)
+    return rows.select(
+        "date",
+        "influencer_id",
+        "brand",
+        "product",
+        "product_category",
+        "campaign",
+        "campaign_type",
+        "source",
+        "channel",
+        "user_id",
+        "orders",
+        "revenue",
+        "returns",
+        "discount",
+        kind=ibis.literal("order"),
+        post_platform=rows["platform"],
+        product_price=rows["price"],
+        arm=rows["assigned"],
+        influencer_orders=ibis.ifelse(credited, rows["orders"], nothing),
+        influencer_revenue=ibis.ifelse(credited, rows["revenue"], nothing),
+        organic_revenue=ibis.ifelse(rows["channel"] == "organic", rows["revenue"], nothing),
+        profit=profit,
+        profit_unknown=ibis.ifelse(profit.isnull(), ibis.literal(1).cast(MONEY), nothing),
+        new_customers=ibis.ifelse(
+            rows["is_new_customer"].fill_null(False), ibis.literal(1).cast(MONEY), nothing
+        ),
+    )
+
+
+def _posts(tables: Mapping[str, "ir.Table"], catalogue: "ir.Table") -> "ir.Table":
+    """Post rows as ledger rows."""
+    import ibis
+
+    rows = _with_catalogue(tables["posts"], catalogue)
+    either = rows["likes"].notnull() | rows["comments"].notnull()
+    acts = (rows["likes"].fill_null(0) + rows["comments"].fill_null(0)).cast(MONEY)
+    return rows.select(
+        "date",
+        "influencer_id",
+        "brand",
+        "product",
+        "product_category",
+        "campaign",
+        "campaign_type",
+        "content_type",
+        "reach",
+        "impressions",
+        "views",
+        "likes",
+        "comments",
+        "shares",
+        "saves",
+        "clicks",
+        kind=ibis.literal("post"),
+        post_platform=rows["platform"],
+        product_price=rows["product_price"].coalesce(rows["price"]),
+        posts=ibis.literal(1).cast(MONEY),
+        engagements=ibis.ifelse(either, acts, None),
+    )
+
+
+def _complete(rows: "ir.Table") -> "ir.Table":
+    """Give rows every event column of the ledger, missing ones empty, in one order and type."""
+    import ibis
+
+    types = {
+        "date": "date",
+        "product_price": MONEY,
+        **dict.fromkeys(TEXT_COLUMNS, "string"),
+        **dict.fromkeys(MEASURES, MONEY),
+    }
+    wanted = [
+        name
+        for name in _columns()
+        if name not in INFLUENCER_DIMENSIONS and name != "follower_base"
+    ]
+    return rows.select(
+        **{
+            name: (rows[name] if name in rows.columns else ibis.null()).cast(types[name])
+            for name in wanted
+        }
+    )
+
+
+def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
+    """What payouts can be spread over: each influencer's orders and posts, with their weights.
+
+    Orders of one day, product and campaign stand together, which changes no sum and keeps the table
+    small. A post without a brand is split by the influencer's whole-history revenue by brand.
+    """
+    import ibis
+
+    nothing = ibis.literal(0).cast(WEIGHT)
+    sold = orders.filter(orders["channel"] == "influencer", orders["influencer_id"].notnull())
+    by = ["influencer_id", "date", *(d for d in EVENT_DIMENSIONS if d in sold.columns), "product_price"]
+    sold = sold.group_by(by).aggregate(
+        w_orders=ibis.greatest(sold["orders"].fill_null(0), 0).sum().cast(WEIGHT),
+        w_revenue=ibis.greatest(sold["revenue"].fill_null(0), 0).sum().cast(WEIGHT),
+    )
+    history = sold.filter(sold["brand"].notnull()).group_by("influencer_id", "brand")
+    history = history.aggregate(sold=sold["w_revenue"].sum())
+    history = history.filter(history["sold"] > 0)
+    total = history["sold"].sum().over(group_by="influencer_id")
+    split = history.select(
+        h_id="influencer_id",
+        h_brand="brand",
+        h_share=(history["sold"].cast("float64") / total.cast("float64")).round(12).cast(WEIGHT),
+    )
+    posts = posts.filter(posts["influencer_id"].notnull())
+    by = ["influencer_id", "date", *(d for d in EVENT_DIMENSIONS if d in posts.columns), "product_price"]
+    shown = posts.group_by(by).aggregate(w_posts=posts["posts"].sum().cast(WEIGHT))
+    shown = shown.left_join(
+        split, [shown["influencer_id"] == split["h_id"], shown["brand"].isnull()]
+    )
+    shown = shown.mutate(
+        brand=shown["brand"].coalesce(shown["h_brand"]),
+        w_posts=(shown["w_posts"] * shown["h_share"].fill_null(1)).cast(WEIGHT),
+    ).drop("h_id", "h_brand", "h_share")
+    columns = ["influencer_id", "date", *EVENT_DIMENSIONS, "product_price"]
+
+    def shaped(rows: "ir.Table") -> "ir.Table":
+        absent = {
+            name: ibis.null().cast("string") for name in EVENT_DIMENSIONS if name not in rows.columns
+        }
+        weights = {
+            name: rows[name] if name in rows.columns else nothing
+            for name in ("w_orders", "w_revenue", "w_posts")
+        }
+        return rows.mutate(**absent, **weights).select(*columns, "w_orders", "w_revenue", "w_posts")
+
+    events = shaped(sold).union(shaped(shown))
+    month = events["date"].truncate("M")
+    crowd = events["influencer_id"].count().over(group_by=[events["influencer_id"], events["brand"], month])
+    events = events.mutate(w_equal=(1.0 / crowd).round(12).cast(WEIGHT))
+    # A fixed order, so that rounding falls on the same event in every run.
+    order = [events[name] for name in columns]
+    return events.mutate(
+        event=ibis.row_number().over(group_by="influencer_id", order_by=[*order, events["w_orders"]])
+    )
+
+
+# Which weights a rule tries, in turn, until one has something to stand on.
+_TRIES: Mapping[str, tuple[str, ...]] = {
+    "orders": ("orders", "revenue", "posts"),
+    "revenue": ("revenue", "orders", "posts"),
+    "posts": ("posts", "orders", "revenue"),
+    "equal": ("equal",),
+}
+
+
+def _spend(payouts: "ir.Table", orders: "ir.Table", posts: "ir.Table", rules: Rules) -> "ir.Table":
+    """Payouts as ledger rows, spread over the events they were paid for; every paisa is kept."""
+    import ibis
+
+    pieces = _stored(_pieces(payouts, rules))
+    events = _stored(_events(orders, posts)).rename(
+        {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date")}
+    )
+    joined = pieces.left_join(
+        events,
+        [
+            pieces["influencer_id"] == events["e_influencer_id"],
+            pieces["own_brand"].isnull() | (pieces["own_brand"] == events["e_brand"]),
+            pieces["own_campaign"].isnull() | (pieces["own_campaign"] == events["e_campaign"]),
+            pieces["not_after"].isnull() | (events["e_date"] <= pieces["not_after"]),
+        ],
+    )
+    weights = ("orders", "revenue", "posts", "equal")
+    joined = joined.mutate(
+        **{f"w_{name}": joined[f"w_{name}"].fill_null(0).cast(WEIGHT) for name in weights}
+    )
+    whole = ibis.window(group_by="piece")
+    upto = ibis.window(group_by="piece", order_by="event", preceding=None, following=0)
+    joined = joined.mutate(
+        **{f"all_{name}": joined[f"w_{name}"].sum().over(whole) for name in weights},
+        **{f"cum_{name}": joined[f"w_{name}"].sum().over(upto) for name in weights},
+        place=ibis.row_number().over(group_by="piece", order_by="event"),
+    )
+    amounts = {
+        "spend": _by_method(joined),
+        "spend_by_orders": _share(joined, "orders"),
+        "spend_by_revenue": _share(joined, "revenue"),
+        "spend_by_posts": _share(joined, "posts"),
+        "spend_equally": _share(joined, "equal"),
+    }
+    used = ibis.cases(
+        *(
+            ((joined["method"] == method) & (joined[f"all_{name}"] > 0), _said(method, name))
+            for method in ("orders", "revenue", "posts")
+            for name in _TRIES[method]
+        ),
+        else_="nothing to allocate over",
+    )
+    spread = _stored(joined.mutate(**amounts, allocation=used))
+    spread = spread.mutate(
+        brand=spread["own_brand"].coalesce(spread["e_brand"]),
+        campaign=spread["own_campaign"].coalesce(spread["e_campaign"]),
+        date=spread["own_date"].coalesce(
+            spread["e_date"],
+            # A refund that found no earlier event stays on its own day.
+            spread["not_after"],
+        ),
+    )
+    by = ["influencer_id", "date", *EVENT_DIMENSIONS, "product_price", "allocation"]
+    summed = spread.group_by(by).aggregate(
+        **{name: spread[name].sum().cast(MONEY) for name in ALLOCATION_RULES}
+    )
+    nonzero = functools.reduce(
+        lambda left, right: left | right, (summed[name] != 0 for name in ALLOCATION_RULES)
+    )
+    return summed.filter(nonzero).mutate(kind=ibis.literal("payout"))
+
+
+def _said(method: str, used: str) -> str:
+    """The rule of a row in words, and whether it had to fall back."""
+    words = {"orders": "by orders", "revenue": "by revenue", "posts": "by posts"}
+    asked, done = words[method], words[used]
+    return asked if method == used else f"{done}, having nothing to go {asked}"
+
+
+def _pieces(payouts: "ir.Table", rules: Rules) -> "ir.Table":
+    """Sum payouts that are to be spread alike; a hybrid becomes one piece by orders, one by posts."""
+    import ibis
+
+    amount = payouts["total_payout"]
+    commission = (payouts["rate"] > 0) & (payouts["rate"] < _money(rules.commission_below))
+    by_order = ibis.ifelse(commission.fill_null(False), "revenue", "orders")
+    refund_day = payouts["date"].coalesce(payouts["invoice_date"])
+    base = payouts.mutate(
+        own_brand=payouts["brand"],
+        own_campaign=payouts["campaign"],
+        own_date=payouts["date"],
+        not_after=ibis.ifelse(amount < 0, refund_day, ibis.null().cast("date")),
+        by_order=by_order,
+        share=(amount * ibis.literal(rules.hybrid_order_share).cast(MONEY)).round(6).cast(MONEY),
+    )
+    hybrid = base["basis"] == "hybrid"
+    single = base.filter(~hybrid.fill_null(False))
+    # Without a basis, orders are the nearest to what was earned.
+    single = single.mutate(
+        method=ibis.ifelse(single["basis"] == "post", "posts", single["by_order"]),
+        amount=single["total_payout"],
+    )
+    halves = base.filter(hybrid.fill_null(False))
+    first = halves.mutate(method=halves["by_order"], amount=halves["share"])
+    second = halves.mutate(
+        method=ibis.literal("posts"), amount=(halves["total_payout"] - halves["share"]).cast(MONEY)
+    )
+    keys = ["influencer_id", "own_brand", "own_campaign", "own_date", "not_after", "method"]
+    parts = [part.select(*keys, "amount") for part in (single, first, second)]
+    rows = functools.reduce(lambda left, right: left.union(right), parts)
+    summed = rows.group_by(keys).aggregate(amount=rows["amount"].sum().cast("decimal(38, 6)"))
+    return summed.mutate(piece=ibis.row_number().over(order_by=[summed[key] for key in keys]))
+
+
+def _by_method(joined: "ir.Table") -> "ir.DecimalValue":
+    import ibis
+
+    return ibis.cases(
+        *((joined["method"] == method, _share(joined, method)) for method in ("orders", "revenue")),
+        else_=_share(joined, "posts"),
+    )
+
+
+def _share(joined: "ir.Table", method: str) -> "ir.DecimalValue":
+    """An event's part of a piece: the rounded running total less the one before it.
+
+    Rounding the running total, not the part, makes the parts add up to the piece exactly. A piece
+    with nothing to stand on falls to its first row whole.
+    """
+    import ibis
+
+    whole = ibis.ifelse(joined["place"] == 0, joined["amount"], 0).cast("decimal(38, 6)")
+    tries = []
+    for name in _TRIES[method]:
+        upto, total, mine = joined[f"cum_{name}"], joined[f"all_{name}"], joined[f"w_{name}"]
+        before = (upto - mine).cast("decimal(38, 12)")
+        part = _running(joined, upto, total) - _running(joined, before, total)
+        tries.append((total > 0, part.cast("decimal(38, 6)")))
+    return ibis.cases(*tries, else_=whole)
+
+
+def _running(joined: "ir.Table", upto: Any, total: Any) -> "ir.DecimalValue":
+    """The amount that belongs to the events up to here, rounded to a millionth of a rupee."""
+    import ibis
+
+    share = upto.cast("float64") / total.nullif(0).cast("float64")
+    part = (joined["amount"].cast("float64") * share).round(6).cast("decimal(38, 6)")
+    return ibis.cases((upto >= total, joined["amount"]), else_=part)
+
+
+def allocation(rows: "ir.Table") -> "pd.DataFrame":
+    """Spend by the rule that allocated it, largest first: columns allocation, spend."""
+    spent = rows.filter(rows["kind"] == "payout")
+    frame = spent.group_by("allocation").aggregate(spend=spent["spend"].sum()).to_pandas()
+    frame["spend"] = frame["spend"].astype(float)
+    return frame.sort_values(["spend", "allocation"], ascending=[False, True], ignore_index=True)

@@ -1,0 +1,993 @@
+"""What is measured: every metric declared once, and one function that computes any of them.
+
+A metric states the sums it needs; :func:`compute` merges the needs, sums the ledger once by the group
+keys, and divides afterwards. Nothing is joined before it is summed and ratios are never averaged. How
+the ledger comes about belongs to :mod:`hkreport.ledger`.
+"""
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from hkreport.errors import UsageError, did_you_mean, listed
+from hkreport.units import Unit
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+__all__ = [
+    "CATALOGUE",
+    "DIMENSIONS",
+    "TIME_STEPS",
+    "UNASSIGNED",
+    "Direction",
+    "Distinct",
+    "Linear",
+    "Metric",
+    "Ratio",
+    "Score",
+    "Share",
+    "Total",
+    "compute",
+    "find",
+    "sums",
+]
+
+UNASSIGNED = "unassigned"
+
+# What the ledger can be grouped and filtered by, with the words a reader sees.
+DIMENSIONS: Mapping[str, str] = {
+    "influencer": "Influencer",
+    "brand": "Brand",
+    "product": "Product",
+    "product_category": "Product category",
+    "campaign": "Campaign",
+    "campaign_type": "Campaign type",
+    "platform": "Platform of the influencer",
+    "post_platform": "Platform of the post",
+    "tier": "Tier",
+    "tier_in_file": "Tier in the file",
+    "category": "Category",
+    "gender": "Gender",
+    "persona": "Persona",
+    "city": "City",
+    "age_group": "Age group",
+    "content_type": "Content type",
+    "source": "Source",
+    "channel": "Channel",
+    "payout_basis": "Payout basis",
+    "arm": "Arm",
+    "kind": "Kind of event",
+}
+
+TIME_STEPS = ("day", "week", "month", "quarter", "year")
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    UP = "up"
+    DOWN = "down"
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """A sum over ledger rows; adds up across groups.
+
+    `column` names the ledger's measure. `complete` names a measure that counts rows where the value
+    is unknown: if any is in the group, the sum is undefined rather than too small.
+    """
+
+    name: str
+    label: str
+    unit: Unit
+    column: str
+    good: Direction = Direction.UP
+    description: str
+    source: str
+    caveat: str = ""
+    complete: str = ""
+
+    @property
+    def formula(self) -> str:
+        """How it is computed, in words."""
+        return f"sum of {self.column.replace('_', ' ')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distinct:
+    """A count of different values; does not add up across groups.
+
+    `kinds` limits the count to ledger rows of those kinds; empty means all.
+    """
+
+    name: str
+    label: str
+    unit: Unit
+    column: str
+    kinds: tuple[str, ...] = ()
+    good: Direction = Direction.UP
+    description: str
+    source: str
+    caveat: str = "Counted anew in every group: parts do not add up."
+
+    @property
+    def formula(self) -> str:
+        """How it is computed, in words."""
+        among = f" among {' and '.join(self.kinds)} rows" if self.kinds else ""
+        return f"number of different {self.column.replace('_', ' ')}{among}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear:
+    """A difference or weighted sum of totals; adds up across groups."""
+
+    name: str
+    label: str
+    unit: Unit
+    terms: tuple[tuple[float, Total], ...]
+    good: Direction = Direction.UP
+    description: str
+    source: str
+    caveat: str = ""
+
+    @property
+    def formula(self) -> str:
+        """Derived from the terms, so that it cannot drift from the sums."""
+        parts = []
+        for weight, total in self.terms:
+            sign = "−" if weight < 0 else "+"
+            size = "" if abs(weight) == 1 else f"{abs(weight):g} × "
+            parts.append(f"{sign} {size}{total.label}")
+        return " ".join(parts).removeprefix("+ ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """A quotient of sums; does not add up, and is never averaged.
+
+    A zero or missing denominator makes it undefined: NaN, printed as ``n/a`` with `undefined` as
+    the reason, never 0 and never infinite.
+    """
+
+    name: str
+    label: str
+    unit: Unit
+    numerator: Total | Distinct | Linear
+    denominator: Total | Distinct
+    scale: float = 1.0
+    good: Direction = Direction.UP
+    description: str
+    source: str
+    caveat: str = ""
+
+    @property
+    def formula(self) -> str:
+        """Derived from the parts, so that it cannot drift from the sums."""
+        above = self.numerator.formula if _unnamed(self.numerator) else self.numerator.label
+        above = f"({above})" if _unnamed(self.numerator) else above
+        by = "" if self.scale == 1 else f" × {self.scale:,.0f}"
+        return f"{above} ÷ {self.denominator.label}{by}"
+
+    @property
+    def undefined(self) -> str:
+        """Why it may be missing."""
+        return f"no {self.denominator.label[0].lower()}{self.denominator.label[1:]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A group's part of the total over the whole slice."""
+
+    name: str
+    label: str
+    unit: Unit
+    part: Total
+    good: Direction = Direction.NEITHER
+    description: str
+    source: str
+    caveat: str = ""
+
+    @property
+    def formula(self) -> str:
+        """How it is computed, in words."""
+        return f"{self.part.label} ÷ {self.part.label} of the whole selection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Weighted percentile ranks within a stated set; 100 is best.
+
+    Defined only when grouped by `by`; ranks are taken in the population handed to
+    :func:`compute`, so that a filter does not move a score.
+    """
+
+    name: str
+    label: str
+    unit: Unit
+    by: str
+    parts: tuple[tuple[float, "Total | Ratio | Linear"], ...]
+    good: Direction = Direction.UP
+    description: str
+    source: str
+    caveat: str = ""
+
+    @property
+    def formula(self) -> str:
+        """Derived from the parts, so that it cannot drift from the weights."""
+        ranks = (f"{weight:g} × rank of {part.label}" for weight, part in self.parts)
+        return " + ".join(ranks) + " (percentile ranks, 100 is best)"
+
+
+Metric = Total | Distinct | Linear | Ratio | Share | Score
+
+
+def _unnamed(part: "Total | Distinct | Linear") -> bool:
+    """Whether a part is only a step of another metric and no metric of its own."""
+    return isinstance(part, Linear)
+
+
+_ALL_TRACKED = "Organic orders in the selection are counted too."
+
+REVENUE = Total(
+    name="revenue",
+    label="Revenue",
+    unit=Unit.MONEY,
+    column="revenue",
+    description="Everything that was tracked, organic orders included.",
+    source="Sum of tracking.revenue, returns negative.",
+)
+INFLUENCER_REVENUE = Total(
+    name="influencer_revenue",
+    label="Influencer revenue",
+    unit=Unit.MONEY,
+    column="influencer_revenue",
+    description="Revenue credited to influencers by the tracking.",
+    source=(
+        "Tracked revenue without organic rows and without paid rows that name no influencer; where "
+        "the source says neither, every row with an influencer."
+    ),
+    caveat="Credited is not caused.",
+)
+ORGANIC_REVENUE = Total(
+    name="organic_revenue",
+    label="Organic revenue",
+    unit=Unit.MONEY,
+    column="organic_revenue",
+    description="Revenue of rows whose source says organic.",
+    source="Sum of tracking.revenue where source is organic.",
+)
+ORDERS = Total(
+    name="orders",
+    label="Orders",
+    unit=Unit.COUNT,
+    column="orders",
+    description="Everything that was ordered, organic orders included.",
+    source="Sum of tracking.orders.",
+)
+INFLUENCER_ORDERS = Total(
+    name="influencer_orders",
+    label="Influencer orders",
+    unit=Unit.COUNT,
+    column="influencer_orders",
+    description="Orders credited to influencers by the tracking.",
+    source="Same rows as influencer revenue.",
+    caveat="Credited is not caused.",
+)
+PROFIT = Total(
+    name="profit",
+    label="Profit",
+    unit=Unit.MONEY,
+    column="profit",
+    complete="profit_unknown",
+    description="Contribution before influencer payouts, of everything tracked.",
+    source="tracking.profit, else revenue × margin of the product; undefined where neither is known.",
+)
+SPEND = Total(
+    name="spend",
+    label="Spend",
+    unit=Unit.MONEY,
+    column="spend",
+    good=Direction.NEITHER,
+    description="What influencers are paid, bonuses included.",
+    source="Sum of payouts.total_payout, allocated to brands, products and dates by its basis.",
+    caveat="Allocated where the payout names no brand or date; the rule is in the methods section.",
+)
+POSTS = Total(
+    name="posts",
+    label="Posts",
+    unit=Unit.COUNT,
+    column="posts",
+    description="Posts published.",
+    source="Rows of posts.",
+)
+REACH = Total(
+    name="reach",
+    label="Reach (summed, not de-duplicated)",
+    unit=Unit.COUNT,
+    column="reach",
+    description="People reached, post by post; one person may count several times.",
+    source="Sum of posts.reach.",
+    caveat="Reach does not add up to people.",
+)
+IMPRESSIONS = Total(
+    name="impressions",
+    label="Impressions",
+    unit=Unit.COUNT,
+    column="impressions",
+    description="Times the posts were shown.",
+    source="Sum of posts.impressions.",
+)
+LIKES = Total(
+    name="likes",
+    label="Likes",
+    unit=Unit.COUNT,
+    column="likes",
+    description="Likes at the time of the export.",
+    source="Sum of posts.likes.",
+)
+COMMENTS = Total(
+    name="comments",
+    label="Comments",
+    unit=Unit.COUNT,
+    column="comments",
+    description="Comments at the time of the export.",
+    source="Sum of posts.comments.",
+)
+SHARES = Total(
+    name="shares",
+    label="Shares",
+    unit=Unit.COUNT,
+    column="shares",
+    description="Times the posts were shared.",
+    source="Sum of posts.shares.",
+)
+CLICKS = Total(
+    name="clicks",
+    label="Clicks",
+    unit=Unit.COUNT,
+    column="clicks",
+    description="Link clicks of the posts.",
+    source="Sum of posts.clicks.",
+)
+ENGAGEMENTS = Total(
+    name="engagements",
+    label="Engagements",
+    unit=Unit.COUNT,
+    column="engagements",
+    description="Likes and comments; shares and saves stand beside them, not in them.",
+    source="posts.likes + posts.comments, so that exports with and without shares compare.",
+)
+FOLLOWER_BASE = Total(
+    name="follower_base",
+    label="Followers (counted once per post)",
+    unit=Unit.COUNT,
+    column="follower_base",
+    good=Direction.NEITHER,
+    description="Followers of the influencer, added once for each post.",
+    source="influencers.follower_count over the rows of posts.",
+    caveat="Only the base of a rate; not a number of people.",
+)
+NEW_CUSTOMERS = Total(
+    name="new_customers",
+    label="New customers",
+    unit=Unit.COUNT,
+    column="new_customers",
+    description="First orders of a customer.",
+    source="Rows of tracking with is_new_customer.",
+)
+ACTIVE_INFLUENCERS = Distinct(
+    name="active_influencers",
+    label="Active influencers",
+    unit=Unit.COUNT,
+    column="influencer_id",
+    kinds=("order", "post"),
+    description="Influencers with a post or an order.",
+    source="Different influencer ids on order and post rows.",
+)
+CUSTOMERS = Distinct(
+    name="customers",
+    label="Customers",
+    unit=Unit.COUNT,
+    column="user_id",
+    kinds=("order",),
+    description="Different customers who ordered.",
+    source="Different user ids on order rows.",
+)
+CAMPAIGNS = Distinct(
+    name="campaigns",
+    label="Campaigns",
+    unit=Unit.COUNT,
+    column="campaign",
+    kinds=("order", "post"),
+    good=Direction.NEITHER,
+    description="Different campaigns with a post or an order.",
+    source="Different campaign names on order and post rows.",
+)
+NET_RETURN = Linear(
+    name="net_return",
+    label="Influencer revenue − spend",
+    unit=Unit.MONEY,
+    terms=((1.0, INFLUENCER_REVENUE), (-1.0, SPEND)),
+    description="What is left of credited revenue after paying influencers; goods are not deducted.",
+    source="Influencer revenue less spend.",
+    caveat="Credited is not caused.",
+)
+PROFIT_AFTER_SPEND = Linear(
+    name="profit_after_spend",
+    label="Profit after spend",
+    unit=Unit.MONEY,
+    terms=((1.0, PROFIT), (-1.0, SPEND)),
+    description="Contribution after paying influencers.",
+    source="Profit less spend.",
+    caveat="Includes the profit of organic orders in the selection.",
+)
+# ₹ per action: the card `hk-2025.1`, kept from the earlier dashboards; no industry standard exists.
+EARNED_MEDIA_VALUE = Linear(
+    name="earned_media_value",
+    label="Earned media value",
+    unit=Unit.MONEY,
+    terms=((2.0, LIKES), (8.0, COMMENTS)),
+    description="What the engagements would cost at a rate card; a modelled figure.",
+    source="Engagements × rate card hk-2025.1 (₹2 a like, ₹8 a comment).",
+    caveat="No agreed formula exists; enters no ROI, ROAS or total.",
+)
+
+AVERAGE_ORDER_VALUE = Ratio(
+    name="average_order_value",
+    label="Average order value",
+    unit=Unit.MONEY,
+    numerator=REVENUE,
+    denominator=ORDERS,
+    description="Revenue for each order.",
+    source="Total revenue / total orders.",
+)
+ROAS = Ratio(
+    name="roas",
+    label="ROAS",
+    unit=Unit.MULTIPLE,
+    numerator=INFLUENCER_REVENUE,
+    denominator=SPEND,
+    description="Credited revenue for each rupee paid out.",
+    source="Influencer revenue / total payout; spend as allocated by the rule named in the report.",
+    caveat="Credited is not caused.",
+)
+ROI = Ratio(
+    name="roi",
+    label="ROI",
+    unit=Unit.PERCENT,
+    numerator=NET_RETURN,
+    denominator=SPEND,
+    description="Credited revenue less spend, for each rupee of spend: ROAS − 1.",
+    source="(Influencer revenue − total payout) / total payout, as its users know it.",
+    caveat="Revenue, not profit: goods, tax and shipping are not deducted.",
+)
+CONTRIBUTION_ROI = Ratio(
+    name="contribution_roi",
+    label="Contribution ROI",
+    unit=Unit.PERCENT,
+    numerator=PROFIT_AFTER_SPEND,
+    denominator=SPEND,
+    description="Profit after spend, for each rupee of spend.",
+    source="(Profit − total payout) / total payout.",
+    caveat="Needs margins; includes the profit of organic orders in the selection.",
+)
+POAS = Ratio(
+    name="poas",
+    label="POAS",
+    unit=Unit.MULTIPLE,
+    numerator=PROFIT,
+    denominator=SPEND,
+    description="Profit for each rupee paid out.",
+    source="Profit / total payout.",
+    caveat="Needs margins; includes the profit of organic orders in the selection.",
+)
+COST_PER_ORDER = Ratio(
+    name="cost_per_order",
+    label="Cost per order (all tracked)",
+    unit=Unit.MONEY,
+    numerator=SPEND,
+    denominator=ORDERS,
+    good=Direction.DOWN,
+    description="Spend for each tracked order.",
+    source="Total payout / total orders.",
+    caveat="Organic orders in the selection are counted too and make it look cheaper.",
+)
+COST_PER_INFLUENCER_ORDER = Ratio(
+    name="cost_per_influencer_order",
+    label="Cost per influencer order",
+    unit=Unit.MONEY,
+    numerator=SPEND,
+    denominator=INFLUENCER_ORDERS,
+    good=Direction.DOWN,
+    description="Spend for each order credited to an influencer.",
+    source="Total payout / influencer orders.",
+)
+COST_PER_NEW_CUSTOMER = Ratio(
+    name="cost_per_new_customer",
+    label="Cost per new customer",
+    unit=Unit.MONEY,
+    numerator=SPEND,
+    denominator=NEW_CUSTOMERS,
+    good=Direction.DOWN,
+    description="Spend for each first-time customer.",
+    source="Total payout / new customers.",
+)
+COST_PER_MILLE = Ratio(
+    name="cost_per_mille",
+    label="Cost per 1,000 reach",
+    unit=Unit.MONEY,
+    numerator=SPEND,
+    denominator=REACH,
+    scale=1000.0,
+    good=Direction.DOWN,
+    description="Spend for each thousand people reached.",
+    source="Total payout / reach; exports carry reach, not impressions.",
+)
+COST_PER_ENGAGEMENT = Ratio(
+    name="cost_per_engagement",
+    label="Cost per engagement",
+    unit=Unit.MONEY,
+    numerator=SPEND,
+    denominator=ENGAGEMENTS,
+    good=Direction.DOWN,
+    description="Spend for each like or comment.",
+    source="Total payout / (likes + comments).",
+)
+ENGAGEMENT_RATE_BY_REACH = Ratio(
+    name="engagement_rate_by_reach",
+    label="Engagement rate by reach",
+    unit=Unit.PERCENT,
+    numerator=ENGAGEMENTS,
+    denominator=REACH,
+    description="Likes and comments for each person reached, over all posts together.",
+    source="(Likes + comments) / reach, pooled; never a mean of ratios.",
+)
+ENGAGEMENT_RATE_BY_FOLLOWERS = Ratio(
+    name="engagement_rate_by_followers",
+    label="Engagement rate by followers",
+    unit=Unit.PERCENT,
+    numerator=ENGAGEMENTS,
+    denominator=FOLLOWER_BASE,
+    description="Likes and comments per post for each follower.",
+    source="(Likes + comments) / followers, each post against its influencer's followers, pooled.",
+)
+ORDERS_PER_REACH = Ratio(
+    name="orders_per_reach",
+    label="Orders per reach",
+    unit=Unit.PERCENT,
+    numerator=ORDERS,
+    denominator=REACH,
+    description="Orders for each person reached.",
+    source="Total orders / reach.",
+    caveat=_ALL_TRACKED,
+)
+CLICK_CONVERSION_RATE = Ratio(
+    name="click_conversion_rate",
+    label="Click conversion rate",
+    unit=Unit.PERCENT,
+    numerator=ORDERS,
+    denominator=CLICKS,
+    description="Orders for each link click.",
+    source="Total orders / clicks.",
+    caveat=_ALL_TRACKED,
+)
+REVENUE_PER_POST = Ratio(
+    name="revenue_per_post",
+    label="Revenue per post",
+    unit=Unit.MONEY,
+    numerator=REVENUE,
+    denominator=POSTS,
+    description="Tracked revenue for each post.",
+    source="Total revenue / posts.",
+    caveat=_ALL_TRACKED,
+)
+INFLUENCER_REVENUE_PER_POST = Ratio(
+    name="influencer_revenue_per_post",
+    label="Influencer revenue per post",
+    unit=Unit.MONEY,
+    numerator=INFLUENCER_REVENUE,
+    denominator=POSTS,
+    description="Credited revenue for each post.",
+    source="Influencer revenue / posts.",
+)
+ORDERS_PER_POST = Ratio(
+    name="orders_per_post",
+    label="Orders per post",
+    unit=Unit.COUNT,
+    numerator=ORDERS,
+    denominator=POSTS,
+    description="Tracked orders for each post.",
+    source="Total orders / posts.",
+    caveat=_ALL_TRACKED,
+)
+INFLUENCER_ORDERS_PER_POST = Ratio(
+    name="influencer_orders_per_post",
+    label="Influencer orders per post",
+    unit=Unit.COUNT,
+    numerator=INFLUENCER_ORDERS,
+    denominator=POSTS,
+    description="Credited orders for each post.",
+    source="Influencer orders / posts.",
+)
+REVENUE_PER_CAMPAIGN = Ratio(
+    name="revenue_per_campaign",
+    label="Revenue per campaign",
+    unit=Unit.MONEY,
+    numerator=REVENUE,
+    denominator=CAMPAIGNS,
+    description="Tracked revenue for each campaign.",
+    source="Total revenue / different campaigns.",
+    caveat=_ALL_TRACKED,
+)
+SPEND_PER_CAMPAIGN = Ratio(
+    name="spend_per_campaign",
+    label="Spend per campaign",
+    unit=Unit.MONEY,
+    numerator=SPEND,
+    denominator=CAMPAIGNS,
+    good=Direction.NEITHER,
+    description="Spend for each campaign.",
+    source="Total payout / different campaigns.",
+)
+REVENUE_SHARE = Share(
+    name="revenue_share",
+    label="Share of revenue",
+    unit=Unit.PERCENT,
+    part=REVENUE,
+    description="Part of the selection's revenue.",
+    source="Revenue / revenue of the whole selection.",
+)
+SPEND_SHARE = Share(
+    name="spend_share",
+    label="Share of spend",
+    unit=Unit.PERCENT,
+    part=SPEND,
+    description="Part of the selection's spend.",
+    source="Spend / spend of the whole selection.",
+)
+PERFORMANCE_SCORE = Score(
+    name="performance_score",
+    label="Performance score",
+    unit=Unit.SCORE,
+    by="influencer",
+    parts=((0.5, ROAS), (0.25, ENGAGEMENT_RATE_BY_REACH), (0.25, INFLUENCER_ORDERS)),
+    description="How an influencer ranks on return, engagement and orders, from 0 to 100.",
+    source="Weighted percentile ranks among all influencers of the period; weights in params.",
+    caveat="ROI and 'against the average' rank exactly as ROAS does and are not counted again.",
+)
+PRODUCT_SCORE = Score(
+    name="product_score",
+    label="Product score",
+    unit=Unit.SCORE,
+    by="product",
+    parts=(
+        (0.4, REVENUE),
+        (0.3, ROAS),
+        (
+            0.3,
+            Ratio(
+                name="margin",
+                label="Margin",
+                unit=Unit.PERCENT,
+                numerator=PROFIT,
+                denominator=REVENUE,
+                description="Profit for each rupee of revenue.",
+                source="Profit / revenue.",
+            ),
+        ),
+    ),
+    description="How a product ranks on revenue, return and margin, from 0 to 100.",
+    source="Weighted percentile ranks among all products of the period; weights in params.",
+)
+MARGIN = PRODUCT_SCORE.parts[2][1]
+
+_DECLARED: tuple[Metric, ...] = (
+    REVENUE,
+    INFLUENCER_REVENUE,
+    ORGANIC_REVENUE,
+    ORDERS,
+    INFLUENCER_ORDERS,
+    PROFIT,
+    SPEND,
+    POSTS,
+    REACH,
+    IMPRESSIONS,
+    LIKES,
+    COMMENTS,
+    SHARES,
+    CLICKS,
+    ENGAGEMENTS,
+    FOLLOWER_BASE,
+    NEW_CUSTOMERS,
+    ACTIVE_INFLUENCERS,
+    CUSTOMERS,
+    CAMPAIGNS,
+    AVERAGE_ORDER_VALUE,
+    ROAS,
+    ROI,
+    CONTRIBUTION_ROI,
+    POAS,
+    MARGIN,
+    COST_PER_ORDER,
+    COST_PER_INFLUENCER_ORDER,
+    COST_PER_NEW_CUSTOMER,
+    COST_PER_MILLE,
+    COST_PER_ENGAGEMENT,
+    ENGAGEMENT_RATE_BY_REACH,
+    ENGAGEMENT_RATE_BY_FOLLOWERS,
+    ORDERS_PER_REACH,
+    CLICK_CONVERSION_RATE,
+    EARNED_MEDIA_VALUE,
+    REVENUE_PER_POST,
+    ORDERS_PER_POST,
+    INFLUENCER_REVENUE_PER_POST,
+    INFLUENCER_ORDERS_PER_POST,
+    REVENUE_PER_CAMPAIGN,
+    SPEND_PER_CAMPAIGN,
+    REVENUE_SHARE,
+    SPEND_SHARE,
+    PERFORMANCE_SCORE,
+    PRODUCT_SCORE,
+)
+
+CATALOGUE: Mapping[str, Metric] = {metric.name: metric for metric in _DECLARED}
+
+
+def find(name: str) -> Metric:
+    """Look up a metric by its name.
+
+    Raises
+    ------
+    UsageError
+        If there is none; the message names the nearest.
+
+    Examples
+    --------
+    >>> find("roas").formula
+    'Influencer revenue ÷ Spend'
+    >>> find("roi").formula
+    '(Influencer revenue − Spend) ÷ Spend'
+    """
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    raise UsageError(
+        f"There is no metric '{name}'. {did_you_mean(name, CATALOGUE)}".rstrip(),
+        next_step=f"Metrics: {listed(CATALOGUE, most=99)}.",
+    )
+
+
+def _needs(metric: Metric) -> Iterable[Total | Distinct]:
+    """Yield the sums and counts that a metric is made of."""
+    match metric:
+        case Total() | Distinct():
+            yield metric
+        case Linear():
+            for _, part in metric.terms:
+                yield from _needs(part)
+        case Ratio():
+            yield from _needs(metric.numerator)
+            yield from _needs(metric.denominator)
+        case Share():
+            yield metric.part
+        case Score():
+            for _, part in metric.parts:
+                yield from _needs(part)
+
+
+def sums(metrics: Iterable[Metric]) -> list[Total | Distinct]:
+    """Every different sum and count that the metrics need, in order of first need."""
+    return list(dict.fromkeys(need for metric in metrics for need in _needs(metric)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Summed frame, the same over the whole slice, and the population for ranks."""
+
+    frame: "pd.DataFrame"
+    whole: "pd.DataFrame"
+    population: "pd.DataFrame | None" = field(default=None)
+
+
+def keys(by: Sequence[str]) -> list[str]:
+    """Columns that a grouping gives: an influencer is grouped by id and shown with its name.
+
+    Examples
+    --------
+    >>> keys(["influencer", "month"])
+    ['influencer_id', 'influencer', 'month']
+    """
+    return [key for name in by for key in _keys_of(name)]
+
+
+def _keys_of(name: str) -> list[str]:
+    if name in ("influencer", "influencer_id"):
+        return ["influencer_id", "influencer"]
+    if name in DIMENSIONS or name in TIME_STEPS:
+        return [name]
+    raise UsageError(
+        f"There is no dimension '{name}'. {did_you_mean(name, (*DIMENSIONS, *TIME_STEPS))}".rstrip(),
+        next_step=f"Dimensions: {listed((*DIMENSIONS, *TIME_STEPS), most=99)}.",
+    )
+
+
+def compute(
+    rows: "ir.Table",
+    metrics: Sequence[Metric],
+    *,
+    by: Sequence[str] = (),
+    known: Iterable[str] | None = None,
+    population: "ir.Table | None" = None,
+) -> "pd.DataFrame":
+    """Compute metrics over ledger rows, in one query.
+
+    Parameters
+    ----------
+    rows : ibis table
+        Ledger rows, filtered as wished; each row is an order, a post or a piece of a payout.
+    metrics : sequence of Metric
+        What to compute.
+    by : sequence of str
+        Dimensions (:data:`DIMENSIONS`) and time steps (:data:`TIME_STEPS`). ``influencer`` groups
+        by id and gives id and name.
+    known : iterable of str, optional
+        Measures that the data set has at all. A known measure without rows in a group is 0 there;
+        an unknown one is undefined. Without it, all are known.
+    population : ibis table, optional
+        Ledger rows among which scores are ranked; the same `rows` by default.
+
+    Returns
+    -------
+    DataFrame
+        One row a group, sorted by the keys, what belongs to no group last and labelled
+        ``unassigned``; columns are the keys, then the metrics' names as floats, NaN where undefined.
+
+    Raises
+    ------
+    UsageError
+        If a dimension does not exist.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> rows = ibis.memtable({"influencer_revenue": [60.0, 40.0, 10.0], "spend": [50.0, 0.0, 1.0]})
+    >>> compute(rows, [ROAS]).round(2)["roas"].tolist()
+    [2.16]
+    """
+    columns = keys(by)
+    needed = sums(metrics)
+    frame = _summed(rows, needed, by, known)
+    shares = any(isinstance(metric, Share) for metric in metrics)
+    whole = _summed(rows, needed, (), known) if shares and by else frame
+    ranked = any(isinstance(metric, Score) for metric in metrics)
+    base = _summed(population, needed, by, known) if ranked and population is not None else frame
+    result = frame[columns].copy()
+    parts = _Sums(frame, whole, base)
+    for metric in metrics:
+        result[metric.name] = _value(metric, parts, by)
+    return result
+
+
+def _summed(
+    rows: "ir.Table", needed: Sequence[Total | Distinct], by: Sequence[str], known: Iterable[str] | None
+) -> "pd.DataFrame":
+    """Sum the rows by the group keys, with NaN where a sum is undefined."""
+    import pandas as pd
+
+    columns = keys(by)
+    groups = [_group(rows, key) for key in columns if key != "influencer" or "influencer_id" not in columns]
+    aggregates = {}
+    for need in needed:
+        if isinstance(need, Distinct):
+            chosen = rows["kind"].isin(need.kinds) if need.kinds else None
+            aggregates[need.name] = rows[need.column].nunique(where=chosen)
+        else:
+            aggregates[need.name] = rows[need.column].sum()
+            if need.complete:
+                aggregates[f"{need.name}__unknown"] = rows[need.complete].sum()
+    if "influencer_id" in columns:
+        # Names repeat and may be spelt twice: one id has one name.
+        aggregates["influencer"] = rows["influencer"].max()
+    query = rows.group_by(groups).aggregate(**aggregates) if groups else rows.aggregate(**aggregates)
+    frame = query.to_pandas()
+    for need in needed:
+        values = pd.to_numeric(frame[need.name], errors="coerce").astype(float)
+        if known is None or need.column in set(known):
+            values = values.fillna(0.0)
+        elif isinstance(need, Distinct):
+            values = values.where(values > 0)
+        if isinstance(need, Total) and need.complete:
+            unknown = pd.to_numeric(frame[f"{need.name}__unknown"]).astype(float).fillna(0.0)
+            values = values.where(unknown == 0)
+        frame[need.name] = values
+    if not columns:
+        return frame
+    return _labelled(frame, columns)
+
+
+def _group(rows: "ir.Table", key: str) -> "ir.Value":
+    """The expression to group by: a dimension, or the step of time a date falls in, as text."""
+    if key not in TIME_STEPS:
+        return rows[key]
+    date = rows["date"]
+    if key == "day":
+        step = date.cast("string")
+    elif key == "week":
+        step = date.truncate("W").cast("date").cast("string")
+    elif key == "month":
+        step = date.cast("string").substr(0, 7)
+    elif key == "quarter":
+        step = date.year().cast("string") + "-Q" + date.quarter().cast("string")
+    else:
+        step = date.year().cast("string")
+    return step.name(key)
+
+
+def _labelled(frame: "pd.DataFrame", columns: list[str]) -> "pd.DataFrame":
+    """Call what belongs to no group `unassigned`, and sort with that last."""
+    order = []
+    for key in columns:
+        missing = frame[key].isna()
+        if key == "influencer" and "influencer_id" in columns:
+            missing = frame["influencer_id"].isna() | (frame["influencer_id"] == UNASSIGNED)
+            frame[key] = frame[key].fillna(frame["influencer_id"])
+        frame[f"{key}__missing"] = missing
+        frame[key] = frame[key].astype(object).where(~missing, UNASSIGNED)
+        order += [f"{key}__missing", key]
+    return frame.sort_values(order, kind="stable", ignore_index=True)
+
+
+def _value(metric: Metric, parts: _Sums, by: Sequence[str]) -> "pd.Series":
+    """Work a metric out of its sums."""
+    frame = parts.frame
+    match metric:
+        case Total() | Distinct():
+            return frame[metric.name]
+        case Share():
+            whole = float(parts.whole[metric.part.name].sum())
+            return frame[metric.part.name] / whole if whole else frame[metric.part.name] * float("nan")
+        case Score():
+            return _score(metric, parts, by)
+        case _:
+            return _from_sums(metric, frame)
+
+
+def _from_sums(metric: "Total | Distinct | Linear | Ratio", frame: "pd.DataFrame") -> "pd.Series":
+    match metric:
+        case Linear():
+            terms = (weight * frame[part.name] for weight, part in metric.terms)
+            return functools.reduce(lambda left, right: left + right, terms)
+        case Ratio():
+            below = frame[metric.denominator.name]
+            return metric.scale * _from_sums(metric.numerator, frame) / below.where(below != 0)
+        case _:
+            return frame[metric.name]
+
+
+def _score(score: Score, parts: _Sums, by: Sequence[str]) -> "pd.Series":
+    """Weighted percentile ranks; parts that are unknown leave their weight to the others."""
+    import numpy as np
+    import pandas as pd
+
+    empty = pd.Series(np.nan, index=parts.frame.index)
+    if len(by) != 1 or keys(by) != keys([score.by]):
+        return empty
+    key = keys(by)[0]
+    base = parts.population if parts.population is not None else parts.frame
+    base = base[base[key] != UNASSIGNED]
+    total = pd.Series(0.0, index=base.index)
+    weight = pd.Series(0.0, index=base.index)
+    for part_weight, part in score.parts:
+        values = _from_sums(part, base)
+        count = values.notna().sum()
+        rank = (values.rank() - 1) / (count - 1) if count > 1 else values * 0 + 1.0
+        total += (rank * part_weight).fillna(0.0)
+        weight += rank.notna() * part_weight
+    # Less than half of the weight says too little about the influencer or product.
+    enough = weight >= 0.5 * sum(part_weight for part_weight, _ in score.parts)
+    ranked = (100 * total / weight.where(enough)).set_axis(base[key])
+    return parts.frame[key].map(ranked).astype(float)

@@ -1,0 +1,249 @@
+"""What a period means: text such as ``2025-Q2`` to half-open dates, and back to words.
+
+Inside the code a period is half-open: the start counts, the end does not. Nothing here reads a clock.
+"""
+
+import datetime
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hkreport.errors import ParamsError
+
+__all__ = ["ALLOWED", "Grain", "Period", "months_between", "parse", "resolve"]
+
+Date = datetime.date
+DAY = datetime.timedelta(days=1)
+
+# `latest` takes a quarter whose first and last days may be this far from the data's.
+COVERED_WITHIN = datetime.timedelta(days=7)
+
+ALLOWED = (
+    "2025-06 (month), 2025-Q2 (calendar quarter), 2025 (year), 2025-W23 (ISO week), FY2025-26 and "
+    "FY2025-26-Q1 (Indian financial year, April to March), 2025-06-01..2025-08-31 (both days "
+    "included), all, latest"
+)
+
+
+class Grain(StrEnum):
+    """What kind of period it is; decides which period came before."""
+
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+    RANGE = "range"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A named stretch of days, half-open.
+
+    Attributes
+    ----------
+    name : str
+        As asked for and as the folder is called: ``2025-Q2``.
+    start, end : date
+        First day, and first day that no longer counts.
+    grain : Grain
+    """
+
+    name: str
+    start: Date
+    end: Date
+    grain: Grain
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return (self.end - self.start).days
+
+    @property
+    def last(self) -> Date:
+        """Last day that counts."""
+        return self.end - DAY
+
+    @property
+    def words(self) -> str:
+        """The dates in words, both days included.
+
+        Examples
+        --------
+        >>> parse("2025-Q2").words
+        '1 Apr 2025 to 30 Jun 2025'
+        """
+        return f"{_words(self.start)} to {_words(self.last)}"
+
+    @property
+    def bucket(self) -> str:
+        """Width of a step in trends: day, week or month by length."""
+        return "day" if self.days <= 31 else "week" if self.days <= 190 else "month"
+
+    def previous(self) -> "Period | None":
+        """The period of the same kind just before, or None for all dates.
+
+        Examples
+        --------
+        >>> parse("2025-Q1").previous().name, parse("FY2025-26-Q1").previous().name
+        ('2024-Q4', 'FY2024-25-Q4')
+        >>> parse("2025-W01").previous().name
+        '2024-W52'
+        """
+        if self.grain is Grain.ALL:
+            return None
+        before = self.start - DAY
+        fiscal = self.name.startswith("FY")
+        if self.grain is Grain.YEAR:
+            return parse(_fiscal_name(before) if fiscal else f"{before.year:04d}")
+        if self.grain is Grain.QUARTER:
+            if fiscal:
+                return parse(f"{_fiscal_name(before)}-Q{(before.month - 4) % 12 // 3 + 1}")
+            return parse(f"{before.year:04d}-Q{(before.month - 1) // 3 + 1}")
+        if self.grain is Grain.MONTH:
+            return parse(f"{before.year:04d}-{before.month:02d}")
+        if self.grain is Grain.WEEK:
+            year, week, _ = before.isocalendar()
+            return parse(f"{year:04d}-W{week:02d}")
+        start = self.start - (self.end - self.start)
+        return Period(f"{start}..{before}", start, self.start, Grain.RANGE)
+
+
+def _words(day: Date) -> str:
+    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    return f"{day.day} {months[day.month - 1]} {day.year}"
+
+
+def _fiscal_name(day: Date) -> str:
+    first = day.year if day.month >= 4 else day.year - 1
+    return f"FY{first:04d}-{(first + 1) % 100:02d}"
+
+
+def _month_on(year: int, month: int, ahead: int) -> Date:
+    """First day of the month `ahead` months after the given one."""
+    years, index = divmod(month - 1 + ahead, 12)
+    return Date(year + years, index + 1, 1)
+
+
+def parse(name: str) -> Period:
+    """Read a period that needs no data: anything but ``all`` and ``latest``.
+
+    Raises
+    ------
+    ParamsError
+        If the text is none of the allowed forms.
+
+    Examples
+    --------
+    >>> parse("2025-06").end
+    datetime.date(2025, 7, 1)
+    >>> parse("FY2025-26-Q4").start, parse("2025-W23").start
+    (datetime.date(2026, 1, 1), datetime.date(2025, 6, 2))
+    >>> parse("2025-06-01..2025-08-31").days
+    92
+    """
+    try:
+        found = _parse(name.strip())
+    except (ValueError, OverflowError) as cause:
+        raise ParamsError(f"Period '{name}' does not exist: {cause}. Allowed: {ALLOWED}.") from cause
+    if found is None:
+        raise ParamsError(f"Period '{name}' is not understood. Allowed: {ALLOWED}.")
+    return found
+
+
+def _parse(name: str) -> Period | None:
+    upper = name.upper()
+    if match := re.fullmatch(r"(\d{4})", upper):
+        year = int(match[1])
+        return Period(upper, Date(year, 1, 1), Date(year + 1, 1, 1), Grain.YEAR)
+    if match := re.fullmatch(r"(\d{4})-(\d{2})", upper):
+        year, month = int(match[1]), int(match[2])
+        return Period(upper, Date(year, month, 1), _month_on(year, month, 1), Grain.MONTH)
+    if match := re.fullmatch(r"(\d{4})-Q([1-4])", upper):
+        year, month = int(match[1]), 3 * int(match[2]) - 2
+        return Period(upper, Date(year, month, 1), _month_on(year, month, 3), Grain.QUARTER)
+    if match := re.fullmatch(r"(\d{4})-W(\d{2})", upper):
+        start = Date.fromisocalendar(int(match[1]), int(match[2]), 1)
+        return Period(upper, start, start + 7 * DAY, Grain.WEEK)
+    if match := re.fullmatch(r"FY(\d{4})-(\d{2})(?:-Q([1-4]))?", upper):
+        year = int(match[1])
+        if int(match[2]) != (year + 1) % 100:
+            raise ValueError(f"FY{year} ends in {(year + 1) % 100:02d}, not {match[2]}")
+        if match[3] is None:
+            return Period(upper, Date(year, 4, 1), Date(year + 1, 4, 1), Grain.YEAR)
+        ahead = 3 * (int(match[3]) - 1)
+        start, end = _month_on(year, 4, ahead), _month_on(year, 4, ahead + 3)
+        return Period(upper, start, end, Grain.QUARTER)
+    if match := re.fullmatch(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})", upper):
+        start, last = Date.fromisoformat(match[1]), Date.fromisoformat(match[2])
+        if last < start:
+            raise ValueError(f"{last} is before {start}")
+        return Period(upper, start, last + DAY, Grain.RANGE)
+    return None
+
+
+def resolve(name: str, first: Date, last: Date) -> Period:
+    """Read any period, ``all`` and ``latest`` included.
+
+    Parameters
+    ----------
+    name : str
+        One of the allowed forms.
+    first, last : date
+        First and last day with an order in the whole data set (with a post, where there are none).
+
+    Raises
+    ------
+    ParamsError
+        If the text is not understood, or the period holds no day of the data.
+
+    Examples
+    --------
+    >>> first, last = Date(2025, 1, 4), Date(2025, 8, 20)
+    >>> resolve("latest", first, last).name
+    '2025-Q2'
+    >>> resolve("all", first, last).words
+    '4 Jan 2025 to 20 Aug 2025'
+    """
+    folded = name.strip().lower()
+    everything = Period("all", first, last + DAY, Grain.ALL)
+    if folded == "all":
+        return everything
+    if folded in ("latest", ""):
+        return _latest(first, last) or everything
+    period = parse(name)
+    if period.end <= first or period.start > last:
+        raise ParamsError(
+            f"Period '{name}' ({period.words}) holds no data: "
+            f"the data runs from {_words(first)} to {_words(last)}.",
+            next_step="Choose a period within those dates, or 'all'.",
+        )
+    return period
+
+
+def _latest(first: Date, last: Date) -> Period | None:
+    """The last calendar quarter that the dates cover to within a week at both ends."""
+    if last - first > datetime.timedelta(days=365_000):
+        return None
+    quarter = parse(f"{last.year:04d}-Q{(last.month - 1) // 3 + 1}")
+    for _ in range(2):
+        if first <= quarter.start + COVERED_WITHIN and last >= quarter.last - COVERED_WITHIN:
+            return quarter
+        before = quarter.previous()
+        assert before is not None
+        quarter = before
+    return None
+
+
+def months_between(start: Date, end: Date) -> list[str]:
+    """Names of the months that a half-open stretch touches.
+
+    Examples
+    --------
+    >>> months_between(Date(2025, 11, 30), Date(2026, 1, 1))
+    ['2025-11', '2025-12']
+    """
+    last = end - DAY
+    count = (last.year - start.year) * 12 + last.month - start.month + 1
+    firsts = (_month_on(start.year, start.month, ahead) for ahead in range(count))
+    return [f"{first.year:04d}-{first.month:02d}" for first in firsts]

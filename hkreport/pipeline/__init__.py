@@ -1,0 +1,1 @@
+"""Everything with side effects: running notebooks, rendering them, and the site around them."""

@@ -1,0 +1,227 @@
+"""The Quarto engine: one call of the Quarto CLI for all documents, in a project made for that call.
+
+Starting Quarto costs seconds and its projects are not safe to share, so every call gets a folder of
+its own with the project's ``_quarto.yml``, the assets, the fonts and the notebooks; what comes out is
+then put in place file by file. Written against Quarto 1.10.
+"""
+
+import functools
+import os
+import shutil
+import string
+import subprocess
+from collections.abc import Sequence
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hkreport.errors import RenderError
+from hkreport.pipeline import fonts, prepare
+from hkreport.pipeline.render import ASSETS, Document, configuration
+
+__all__ = ["QuartoEngine", "escaped", "write_project"]
+
+ASSET_FOLDER = "hkreport/pipeline/assets"  # as _quarto.yml names it
+SITE = "_site"
+LOG = "quarto.log"
+
+# Quarto reads {{< env NAME >}} in any text. Text from data is escaped, and there is nothing to read.
+KEPT_VARIABLES = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SYSTEMROOT",
+    "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+)
+
+# The scripts of Quarto's pages are its own; what the policy takes away is the network.
+POLICY = (
+    "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline' data:; "
+    "script-src 'unsafe-inline' data:; base-uri 'none'; form-action 'none'"
+)
+
+
+class QuartoEngine:
+    """Renders with the Quarto CLI.
+
+    Parameters
+    ----------
+    program : Path
+        The ``quarto`` executable.
+    """
+
+    name = "quarto"
+
+    def __init__(self, program: Path) -> None:
+        self.program = program
+
+    def works(self) -> bool:
+        """Whether the program starts: a half-finished installation leaves one that does not."""
+        return bool(_version(self.program))
+
+    def versions(self) -> dict[str, str]:
+        """Versions of Quarto and of the font."""
+        wheels = ("font-source-sans-pro", "fonttools")
+        return {"quarto": _version(self.program)} | {wheel: version(wheel) for wheel in wheels}
+
+    def render(
+        self, documents: Sequence[Document], site: Path, *, project: Path, work: Path, epoch: int
+    ) -> None:
+        """Make every output of `documents` below `site`, in one call of Quarto."""
+        folder = write_project(documents, configuration(project), work / "quarto")
+        done = subprocess.run(
+            [str(self.program), "render", str(folder)],
+            cwd=folder,
+            env=_environment(epoch),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        log = folder / LOG
+        log.write_text(done.stdout, encoding="utf-8")
+        if done.returncode:
+            raise RenderError(
+                f"Quarto stopped{_at(done.stdout)}: {_cause(done.stdout)}.",
+                next_step=f"Its whole output is in {log}; the pandoc engine is an alternative.",
+            )
+        for document in documents:
+            for made in document.outputs(folder / SITE):
+                if not made.is_file():
+                    raise RenderError(
+                        f"Quarto reported success but did not make {made.relative_to(folder / SITE)}.",
+                        next_step=f"Its whole output is in {log}.",
+                    )
+                target = site / made.relative_to(folder / SITE)
+                prepare.write_atomically(target, made.read_bytes())
+
+
+def write_project(documents: Sequence[Document], config: dict[str, Any], folder: Path) -> Path:
+    """Fill `folder` with a Quarto project for `documents`, from nothing, and name it.
+
+    Raises
+    ------
+    RenderError
+        If two documents would be the same file.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    fonts.folder(folder)
+    (folder / "fonts" / "fonts.css").write_text(fonts.css() + "\n", encoding="utf-8")
+    shutil.copytree(ASSETS, folder / ASSET_FOLDER)
+    sources = []
+    for document in documents:
+        source = folder / document.folder / f"{document.stem}.ipynb"
+        if source.exists():
+            raise RenderError(
+                f"Two documents would both be {document.folder}/{source.name}.",
+                next_step="Give their pages or PDFs different names.",
+            )
+        notebook = prepare.read(document.notebook)
+        front = document_front_matter(document, prepare.front_matter(notebook))
+        content = prepare.dump(prepare.with_front_matter(notebook, front))
+        prepare.write_atomically(source, content)
+        sources.append(source.relative_to(folder).as_posix())
+    settings = {**config, "project": {"type": "default", "output-dir": SITE, "render": sources}}
+    text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=True)
+    (folder / "_quarto.yml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def document_front_matter(document: Document, own: dict[str, Any]) -> dict[str, Any]:
+    r"""What the first cell of a document tells Quarto: titles, formats and file names.
+
+    A format that is named in a document is rendered, one that is not named is left out.
+
+    Examples
+    --------
+    >>> document = Document(notebook=Path("r.ipynb"), folder="a", pdf="summary.pdf", title="A *b*")
+    >>> document_front_matter(document, {"lang": "en-IN", "title": "Summary"})
+    {'lang': 'en-IN', 'title': 'A \\*b\\*', 'format': {'typst': {'output-file': 'summary.pdf'}}}
+    """
+    formats = own.get("format") if isinstance(own.get("format"), dict) else {}
+    front = {key: value for key, value in own.items() if key not in ("format", "title", "subtitle")}
+    title = document.title or str(own.get("title", ""))
+    subtitle = document.subtitle or str(own.get("subtitle", ""))
+    front["title"] = escaped(title)
+    if subtitle:
+        front["subtitle"] = escaped(subtitle)
+    front["format"] = {}
+    if document.html:
+        front["format"]["html"] = {
+            **(formats or {}).get("html", {}),
+            "output-file": document.html,
+            "pagetitle": escaped(" – ".join(part for part in (title, subtitle) if part)),
+            "include-in-header": [
+                {"text": f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'}
+            ],
+            "include-before-body": [{"text": _bar(document)}],
+        }
+    if document.pdf:
+        front["format"]["typst"] = {**(formats or {}).get("typst", {}), "output-file": document.pdf}
+    return front
+
+
+def escaped(text: str) -> str:
+    r"""Plain text for a place that Quarto reads as Markdown: front matter.
+
+    Examples
+    --------
+    >>> print(escaped("50 % off: <b> {{< env HOME >}}"))
+    50 \% off\: \<b\> \{\{\< env HOME \>\}\}
+    """
+    one_line = " ".join(text.split())
+    return "".join(f"\\{char}" if char in string.punctuation else char for char in one_line)
+
+
+def _bar(document: Document) -> str:
+    """The bar at the top of a page, as page.html has it."""
+    entries = "".join(
+        f'<li><a href="{escape(link.href)}">{escape(link.label)}</a></li>'
+        for link in document.links
+    )
+    return f'<header class="hk-bar"><nav aria-label="Site"><ul>{entries}</ul></nav></header>'
+
+
+def _environment(epoch: int) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    fixed = {
+        "SOURCE_DATE_EPOCH": str(epoch),  # Typst writes it into the PDF in place of now
+        "TYPST_IGNORE_SYSTEM_FONTS": "true",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+        "NO_COLOR": "1",
+    }
+    return kept | fixed
+
+
+def _at(output: str) -> str:
+    """The document that Quarto announced last."""
+    announced = [line for line in output.splitlines() if line.startswith("[") and "/" in line]
+    return f" at {announced[-1].partition('] ')[2].strip()}" if announced else ""
+
+
+def _cause(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [place for place, line in enumerate(lines) if line.lower().startswith("error")]
+    told = lines[errors[0] : errors[0] + 3] if errors else lines[-3:]
+    return " ".join(told).rstrip(".") or "it printed nothing"
+
+
+@functools.cache
+def _version(program: Path) -> str:
+    """What the program says that it is; empty where it cannot start."""
+    command = [str(program), "--version"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,369 @@
+"""How charts look: palette, fonts, sizes and matplotlib settings, in one place.
+
+Colours belong to names (a brand, a platform, a tier), so that a reader meets the same colour in every
+chart. What is drawn belongs to :mod:`hkreport.charts`.
+"""
+
+import contextlib
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hkreport.units import one_line
+
+if TYPE_CHECKING:
+    from matplotlib.ft2font import FT2Font
+
+__all__ = [
+    "ACCENT",
+    "BASE_TOO_SMALL",
+    "BOLD",
+    "DIVERGING",
+    "GREY",
+    "INK",
+    "LINE",
+    "MARKS",
+    "NARROWEST_SLICE",
+    "PALETTE",
+    "PAPER",
+    "SEQUENCE",
+    "SIZE",
+    "SMALL",
+    "SOFT",
+    "TITLE",
+    "VERDICTS",
+    "WIDTH",
+    "cell_ink",
+    "colours",
+    "drawable",
+    "fitted",
+    "marker",
+    "style",
+    "text_width",
+    "wrapped",
+]
+
+# Width of the text block of the PDF. At 360 px, on a phone, SIZE is still 8 px high.
+WIDTH = 6.3  # inches
+TITLE = 12.5  # points
+SIZE = 10.0  # points: labels and values
+SMALL = 9.0  # points: ticks and notes
+
+FAMILY = "Source Sans Pro"
+_FACES = {400: "SourceSansPro", 600: "SourceSansProSemibold"}
+BOLD = 600
+
+# Ink stands for the text colour of the page; charts.py hands it over as `currentColor`. Softer text is
+# the same ink, partly transparent, so that it works on a dark page as well.
+INK = "#1b2530"
+SOFT = (*(int(INK[i : i + 2], 16) / 255 for i in (1, 3, 5)), 0.72)
+LINE = (*SOFT[:3], 0.16)
+PAPER = "#ffffff"
+
+# Found by search: each pair stays apart in normal sight, in the three kinds of colour blindness and in
+# grey print (tests/test_theme.py measures it), and each has a contrast of 2.4 to white, 2.1 to black.
+ACCENT = "#307b90"
+PALETTE = (ACCENT, "#c06d0f", "#c07bcf", "#8ab181", "#a73d43", "#2c518e")
+_TEAL, _AMBER, _ORCHID, _SAGE, _BRICK, _NAVY = PALETTE
+GREY = "#a3acb5"
+
+# Light to dark, for heatmaps; both ends read in grey print.
+SEQUENCE = ("#eef5f6", "#c3dde2", "#8dbecb", "#559bb0", "#307b90", "#1d5b71", "#113e52")
+
+# Brick over white to teal, for values on both sides of a centre; the ends differ in grey print too.
+DIVERGING = ("#a73d43", "#d08a83", "#ecd0cb", "#f6f6f4", "#b9d6dd", "#559bb0", "#1d5b71")
+
+_COLOURS: Mapping[str, str] = {
+    "muscleblaze": _AMBER,
+    "hkvitals": _TEAL,
+    "gritzo": _ORCHID,
+    "instagram": _ORCHID,
+    "youtube": _BRICK,
+    "twitter": _TEAL,
+    "x": _TEAL,
+    "tiktok": _SAGE,
+    "facebook": _NAVY,
+    "linkedin": _AMBER,
+    # Tiers are ordered: they darken with size, in either of the two schemes.
+    "nano": _SAGE,
+    "micro": _ORCHID,
+    "mid": _AMBER,
+    "macro": _TEAL,
+    "mega": _BRICK,
+    "celebrity": _NAVY,
+    "female": _ORCHID,
+    "male": _TEAL,
+    "post": _AMBER,
+    "order": _TEAL,
+    "hybrid": _SAGE,
+    "treatment": _TEAL,
+    "control": GREY,
+    "paid": _AMBER,
+    "influencer": _TEAL,
+    "organic": _SAGE,
+    "other": GREY,
+    "others": GREY,
+    "unknown": GREY,
+    "unassigned": GREY,
+}
+
+# Shapes repeat what the colours say.
+MARKS: Mapping[str, str] = {
+    "nano": "o",
+    "micro": "^",
+    "mid": "s",
+    "macro": "D",
+    "mega": "P",
+    "celebrity": "*",
+}
+_SPARE_MARKS = ("o", "s", "^", "D", "P", "v", "X")
+
+# Colour and sign of a verdict: the sign says the same without colour. As in the tables.
+VERDICTS: Mapping[str, tuple[str, str]] = {
+    "good": ("#1a6b43", "▲"),
+    "ok": ("#b8901f", "■"),
+    "poor": ("#a93226", "▼"),
+}
+
+BASE_TOO_SMALL = 30  # rates on fewer cases than this are marked
+NARROWEST_SLICE = 0.03  # share below which a slice of a doughnut has no room for its label
+
+# What the font lacks (emoji, Devanagari, CJK) is drawn as an empty box; the table has it in full.
+MISSING = "☐"
+
+
+def colours(names: Iterable[object]) -> dict[str, str]:
+    """Give each name its colour: known names always the same, others by sorted order.
+
+    Parameters
+    ----------
+    names : iterable
+        Brands, platforms, tiers or any other labels that share a chart.
+
+    Returns
+    -------
+    dict of str to str
+        Hex colours, in the order of `names`.
+
+    Examples
+    --------
+    >>> colours(["YouTube", "Zumba", "Aerobics", "unassigned"])
+    {'YouTube': '#a73d43', 'Zumba': '#c06d0f', 'Aerobics': '#307b90', 'unassigned': '#a3acb5'}
+    """
+    words = list(dict.fromkeys(str(name) for name in names))
+    known = {word: _COLOURS[word.strip().casefold()] for word in words if _is_known(word)}
+    free = [colour for colour in PALETTE if colour not in known.values()] or list(PALETTE)
+    strangers = sorted(word for word in words if word not in known)
+    new = {word: free[index % len(free)] for index, word in enumerate(strangers)}
+    return {word: known.get(word) or new[word] for word in words}
+
+
+def _is_known(word: str) -> bool:
+    return word.strip().casefold() in _COLOURS
+
+
+def marker(name: object, place: int = 0) -> str:
+    """Shape of a tier; other names take the shape of their `place` among the groups.
+
+    Examples
+    --------
+    >>> marker("Micro"), marker("Yoga", 1)
+    ('^', 's')
+    """
+    return MARKS.get(str(name).strip().casefold(), _SPARE_MARKS[place % len(_SPARE_MARKS)])
+
+
+def cell_ink(colour: tuple[float, float, float, float]) -> str:
+    """Black or white text, whichever reads better on a colour.
+
+    Examples
+    --------
+    >>> cell_ink((0.0, 0.0, 0.3, 1.0)), cell_ink((0.9, 0.9, 0.9, 1.0))
+    ('#ffffff', '#111820')
+    """
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    # 0.18 is where black and white have the same contrast.
+    return "#ffffff" if luminance < 0.18 else "#111820"
+
+
+@functools.cache
+def _faces() -> Mapping[int, str]:
+    """Path of each weight's TrueType file."""
+    import font_source_sans_pro
+
+    return {weight: font_source_sans_pro.font_files_ttf[name] for weight, name in _FACES.items()}
+
+
+@functools.cache
+def _face(weight: int) -> "FT2Font":
+    from matplotlib import font_manager
+
+    return font_manager.get_font(_faces()[weight])
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    return frozenset.intersection(*(frozenset(_face(weight).get_charmap()) for weight in _FACES))
+
+
+@functools.cache
+def _register() -> None:
+    """Make matplotlib know the two faces before any of the system's."""
+    from matplotlib import font_manager
+
+    manager = font_manager.fontManager
+    for weight, path in _faces().items():
+        manager.addfont(path)
+        # addfont() files the semibold under a family of its own, and at the end of the list, where a
+        # face of the system with the same name would win.
+        manager.ttflist.insert(
+            0, font_manager.FontEntry(fname=path, name=FAMILY, weight=weight, size="scalable")
+        )
+    manager.ttflist[:] = [entry for entry in manager.ttflist if _is_wanted(entry)]
+
+
+def _is_wanted(entry: object) -> bool:
+    return getattr(entry, "name", "") != FAMILY or getattr(entry, "fname", "") in _faces().values()
+
+
+SETTINGS: Mapping[Any, Any] = {
+    "figure.dpi": 72.0,  # one pixel is one point: text is measured in the unit it is drawn in
+    "savefig.dpi": 72.0,
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "axes.facecolor": "none",
+    "font.family": [FAMILY],
+    "font.size": SIZE,
+    "text.color": INK,
+    "text.parse_math": False,  # a $ in a name is a dollar sign
+    "text.usetex": False,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": SOFT,
+    "axes.labelsize": SMALL,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.unicode_minus": True,
+    "axes.formatter.useoffset": False,
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": SOFT,
+    "ytick.labelcolor": SOFT,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.major.size": 0.0,
+    "ytick.major.size": 0.0,
+    "xtick.minor.size": 0.0,
+    "ytick.minor.size": 0.0,
+    "xtick.major.pad": 4.0,
+    "ytick.major.pad": 4.0,
+    "lines.linewidth": 2.0,
+    "lines.solid_capstyle": "round",
+    "hatch.linewidth": 0.6,
+    "hatch.color": LINE[:3],
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "hkreport",
+    "path.simplify": True,
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Draw with this theme: ``with theme.style(): ...``."""
+    import matplotlib
+
+    _register()
+    with matplotlib.rc_context({**SETTINGS}):
+        yield
+
+
+def drawable(words: object) -> str:
+    r"""Text that can be drawn: one line, every character in the font.
+
+    Examples
+    --------
+    >>> drawable("Asha\n😀 Rao")
+    'Asha ☐ Rao'
+    """
+    plain = one_line(words)
+    if plain.isascii():
+        return plain
+    known = _glyphs()
+    # Variation selectors and joiners only steer the character before them.
+    plain = re.sub("[\ufe00-\ufe0f\u200d]", "", plain)
+    boxed = "".join(letter if ord(letter) in known else MISSING for letter in plain)
+    return re.sub(f"{MISSING}+", MISSING, boxed)
+
+
+@functools.lru_cache(maxsize=20_000)
+def text_width(words: str, size: float = SIZE, weight: int = 400) -> float:
+    """Width of one line of drawable text, in points.
+
+    Examples
+    --------
+    >>> text_width("₹1.2 Cr") < text_width("₹1.2 Cr", weight=600) < text_width("₹1.23 Cr", 12)
+    True
+    """
+    from matplotlib.ft2font import LoadFlags
+
+    face = _face(weight)
+    face.set_size(size, 72)
+    face.set_text(words, 0.0, flags=LoadFlags.NO_HINTING)
+    width: float = face.get_width_height()[0] / 64
+    return width
+
+
+def fitted(words: object, width: float, size: float = SIZE, weight: int = 400) -> str:
+    """Cut text with … so that it is no wider than `width` points.
+
+    Examples
+    --------
+    >>> fitted("Lakshminarayanan Venkatasubramanian", 80)
+    'Lakshminarayan…'
+    """
+    plain = drawable(words)
+    # No name is drawn longer than this; measuring megabytes of text would take long.
+    plain = plain if len(plain) <= 300 else plain[:300] + "…"
+    if text_width(plain, size, weight) <= width:
+        return plain
+    low, high = 0, len(plain)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if text_width(plain[:middle].rstrip() + "…", size, weight) <= width:
+            low = middle
+        else:
+            high = middle - 1
+    return plain[:low].rstrip() + "…"
+
+
+def wrapped(
+    words: object, width: float, size: float = SIZE, weight: int = 400, lines: int = 3
+) -> list[str]:
+    """Break text into lines no wider than `width` points; what exceeds `lines` is cut with ….
+
+    Examples
+    --------
+    >>> wrapped("Instagram brings most of the revenue", 100, lines=2)
+    ['Instagram brings most', 'of the revenue']
+    """
+    rest = drawable(words).split(" ")
+    found: list[str] = []
+    while rest and len(found) < lines - 1:
+        count = 1
+        while count < len(rest) and text_width(" ".join(rest[: count + 1]), size, weight) <= width:
+            count += 1
+        found.append(fitted(" ".join(rest[:count]), width, size, weight))
+        rest = rest[count:]
+    if rest:
+        found.append(fitted(" ".join(rest), width, size, weight))
+    return found

@@ -1,0 +1,630 @@
+"""What one report is about: its slice of the ledger, and the tidy frames that its sections show.
+
+:func:`open_report` settles brand, period and filters once; every frame comes from
+:func:`hkreport.metrics.compute` over that slice. Sentences belong to :mod:`hkreport.insights`, looks to
+:mod:`hkreport.charts` and :mod:`hkreport.tables`.
+"""
+
+import datetime
+import functools
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hkreport import ledger as books
+from hkreport import metrics as m
+from hkreport import params, periods, schema, store
+from hkreport.errors import DataError, ParamsError, did_you_mean, listed
+from hkreport.ledger import Filters, Hidden, Ledger
+from hkreport.metrics import UNASSIGNED, Metric, Score
+from hkreport.params import Settings
+from hkreport.periods import Period
+from hkreport.store import Data
+from hkreport.units import Unit, text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["HEADLINE", "Report", "csv_text", "hidden_words", "open_report", "plain_table", "records",
+           "slice_metrics"]  # fmt: skip
+
+HEADLINE: tuple[Metric, ...] = (
+    m.REVENUE,
+    m.SPEND,
+    m.ROAS,
+    m.ORDERS,
+    m.AVERAGE_ORDER_VALUE,
+    m.ENGAGEMENT_RATE_BY_REACH,
+    m.COST_PER_INFLUENCER_ORDER,
+    m.ACTIVE_INFLUENCERS,
+)
+
+INFLUENCER_METRICS: tuple[Metric, ...] = (
+    m.INFLUENCER_REVENUE,
+    m.INFLUENCER_ORDERS,
+    m.SPEND,
+    m.ROAS,
+    m.ROI,
+    m.COST_PER_INFLUENCER_ORDER,
+    m.POSTS,
+    m.REACH,
+    m.ENGAGEMENT_RATE_BY_REACH,
+)
+
+PRODUCT_METRICS: tuple[Metric, ...] = (
+    m.REVENUE,
+    m.ORDERS,
+    m.AVERAGE_ORDER_VALUE,
+    m.SPEND,
+    m.ROAS,
+    m.PROFIT,
+    m.MARGIN,
+)
+
+# What an influencer is, beside what she did.
+ATTRIBUTES = ("platform", "tier", "category", "gender", "persona", "payout_basis", "follower_count")
+
+
+@dataclass(frozen=True)
+class Report:
+    """One brand (or all), one period, one set of filters, and the data behind them.
+
+    Attributes
+    ----------
+    data : Data
+    settings : Settings
+    brand : str or None
+        As the data spells it; None for all brands.
+    period : Period
+    filters : Filters
+        Without the brand.
+    current, previous : Ledger, Ledger or None
+        The slice, and the same slice one period before where the data reaches back to it whole.
+    history : Ledger
+        The slice over all dates.
+    population : Ledger
+        The brand's period without other filters: scores are ranked in it.
+    hidden : Hidden or None
+        What a minimum ROAS leaves out.
+    """
+
+    data: Data
+    settings: Settings
+    brand: str | None
+    period: Period
+    filters: Filters
+    current: Ledger
+    previous: Ledger | None
+    history: Ledger
+    population: Ledger
+    hidden: Hidden | None
+
+    @property
+    def name(self) -> str:
+        """Brand as titles show it."""
+        return self.brand or "All brands"
+
+    @property
+    def subtitle(self) -> str:
+        """Period, filters and whether the data is simulated, for the title block."""
+        parts = [f"{self.period.name}: {self.period.words}"]
+        if self.period.name == "all":
+            parts = [f"All dates: {self.period.words}"]
+        if self.filters:
+            parts.append(f"only {', '.join(self.filters.words)}")
+        if self.data.simulated:
+            parts.append("simulated data")
+        return " · ".join(parts)
+
+    @property
+    def previous_label(self) -> str:
+        """What the period before is called."""
+        before = self.period.previous()
+        return before.name if before else "the period before"
+
+    def compute(self, metrics: Sequence[Metric], *by: str) -> "pd.DataFrame":
+        """Metrics of the slice, grouped; see :func:`hkreport.metrics.compute`."""
+        weighted = [_weighted(metric, self.settings) for metric in metrics]
+        return m.compute(
+            self.current.rows,
+            weighted,
+            by=by,
+            known=self.current.known,
+            population=self.population.rows,
+        )
+
+    def compute_before(self, metrics: Sequence[Metric], *by: str) -> "pd.DataFrame":
+        """The same one period before; empty where the data does not reach back."""
+        if self.previous is None:
+            return self.compute(metrics, *by).iloc[:0]
+        return m.compute(self.previous.rows, metrics, by=by, known=self.previous.known)
+
+    @functools.cached_property
+    def totals(self) -> "pd.Series":
+        """Every metric over the whole slice."""
+        return self.compute(_plain_metrics()).iloc[0]
+
+    @functools.cached_property
+    def totals_before(self) -> "pd.Series":
+        """Every metric one period before; NaN where there is none."""
+        frame = self.compute_before(_plain_metrics())
+        return self.totals * float("nan") if frame.empty else frame.iloc[0]
+
+    def by(self, *dimensions: str) -> "pd.DataFrame":
+        """Every metric by one or more dimensions."""
+        return self.compute(_plain_metrics(), *dimensions)
+
+    def trend(self) -> "pd.DataFrame":
+        """Revenue, spend and orders over time, with the period before laid over it.
+
+        Columns: the step (``day``, ``week`` or ``month``), ``revenue``, ``spend``, ``orders``,
+        ``engagement_rate_by_reach``, and ``previous`` (revenue as many steps before).
+        """
+        step = self.period.bucket
+        chosen = [m.REVENUE, m.INFLUENCER_REVENUE, m.SPEND, m.ORDERS, m.ENGAGEMENT_RATE_BY_REACH]
+        frame = self.compute(chosen, step)
+        frame = frame[frame[step] != UNASSIGNED].reset_index(drop=True)
+        before = self.compute_before([m.REVENUE], step)
+        before = before[before[step] != UNASSIGNED].reset_index(drop=True)
+        frame["previous"] = before["revenue"].reindex(frame.index).to_numpy()
+        return frame
+
+    @property
+    def step(self) -> str:
+        """Width of a step in trends."""
+        return self.period.bucket
+
+    @functools.cached_property
+    def influencers(self) -> "pd.DataFrame":
+        """One row an influencer of the slice: what she is, did, cost and scores.
+
+        Sorted by influencer revenue; what belongs to no influencer is left out here and stands in
+        the totals.
+        """
+        frame = self.compute([*INFLUENCER_METRICS, m.AVERAGE_ORDER_VALUE, m.PERFORMANCE_SCORE], "influencer")
+        frame = frame[frame["influencer_id"] != UNASSIGNED]
+        rows = self.current.rows.filter(self.current.rows["influencer_id"].notnull())
+        traits = rows.select("influencer_id", *ATTRIBUTES).distinct().to_pandas()
+        traits = traits.groupby("influencer_id", as_index=False).first()
+        traits["follower_count"] = traits["follower_count"].astype(float)
+        merged = frame.merge(traits, on="influencer_id", how="left")
+        return merged.sort_values(
+            ["influencer_revenue", "influencer_id"], ascending=[False, True], ignore_index=True
+        )
+
+    def top_influencers(self, metric: Metric, count: int) -> "pd.DataFrame":
+        """The influencers with the largest value of a metric; undefined values are left out."""
+        return _largest(self.influencers, metric.name, count)
+
+    def poor_influencers(self, count: int) -> "pd.DataFrame":
+        """Paid influencers with the lowest ROAS, below the band's lower end."""
+        least = self.settings.bands["roas"].poor
+        paid = self.influencers[self.influencers["spend"] > 0]
+        poor = paid[paid["roas"] < least]
+        return poor.sort_values(
+            ["roas", "spend", "influencer_id"], ascending=[True, False, True], ignore_index=True
+        ).head(count)
+
+    def best_personas(self, count: int) -> "pd.DataFrame":
+        """Personas with the highest ROAS."""
+        frame = self.by("persona")
+        return _largest(frame[frame["persona"] != UNASSIGNED], "roas", count)
+
+    @functools.cached_property
+    def products(self) -> "pd.DataFrame":
+        """One row a product: sales, spend, price, margin, score and whether it is new."""
+        import numpy as np
+
+        frame = self.compute([*PRODUCT_METRICS, m.PRODUCT_SCORE], "product")
+        rows = self.history.rows.filter(self.history.rows["product"].notnull())
+        sold = rows.filter(rows["kind"] == "order")
+        first = sold.group_by("product").aggregate(first_sale=sold["date"].min()).to_pandas()
+        traits = rows.group_by("product").aggregate(
+            product_category=rows["product_category"].max(), price=rows["product_price"].max()
+        )
+        frame = frame.merge(traits.to_pandas(), on="product", how="left")
+        frame = frame.merge(first, on="product", how="left")
+        starts = [_iso(day) for day in frame["first_sale"]]
+        new = [bool(day) and day >= self.period.start.isoformat() for day in starts]
+        started = self.data.ledger.first
+        # Where the data begins with the period, everything would look new.
+        known = started is not None and started < self.period.start
+        frame["newness"] = np.where(new, "new in the period", "established") if known else "unknown"
+        frame["price"] = frame["price"].astype(float)
+        frame = frame[frame["product"] != UNASSIGNED]
+        return frame.sort_values(["revenue", "product"], ascending=[False, True], ignore_index=True)
+
+    def newness(self) -> "pd.DataFrame":
+        """New against established products, or no rows where the data cannot tell."""
+        frame = self.products[self.products["newness"] != "unknown"]
+        sums = frame.groupby("newness", as_index=False)[["revenue", "orders", "spend"]].sum()
+        counts = frame.groupby("newness")["product"].nunique()
+        sums["products"] = sums["newness"].map(counts).astype(float)
+        return sums
+
+    @functools.cached_property
+    def allocation(self) -> "pd.DataFrame":
+        """Spend of the slice by the rule that allocated it."""
+        return books.allocation(self.current.rows)
+
+    @functools.cached_property
+    def rules_compared(self) -> "pd.DataFrame":
+        """ROAS of the slice under each way of allocating payouts.
+
+        Columns: ``rule`` (words), ``spend``, ``influencer_revenue``, ``roas``.
+        """
+        import pandas as pd
+
+        records_ = []
+        for column, words in books.ALLOCATION_RULES.items():
+            spend = replace(m.SPEND, column=column)
+            roas = replace(m.ROAS, denominator=spend)
+            row = m.compute(
+                self.current.rows,
+                [m.INFLUENCER_REVENUE, spend, roas],
+                known=self.current.known,
+            ).iloc[0]
+            records_.append({"rule": words, **row.to_dict()})
+        return pd.DataFrame(records_)
+
+    @functools.cached_property
+    def fragility(self) -> "Fragility":
+        """How far the headline ROAS rests on the allocation of payouts."""
+        return _fragility(self)
+
+    @functools.cached_property
+    def exceptions(self) -> "pd.DataFrame":
+        """Payouts of this slice's influencers that do not agree with what they are for."""
+        frame = self.data.reconciliation
+        if self.brand is None and not self.filters:
+            return frame
+        present = set(self.influencers["influencer_id"])
+        return frame[frame["influencer_id"].isin(present)].reset_index(drop=True)
+
+    @property
+    def totals_check(self) -> Mapping[str, Any]:
+        """What ingestion found in the data folder."""
+        return self.data.check
+
+
+@dataclass(frozen=True, slots=True)
+class Fragility:
+    """How far ROAS depends on how payouts were allocated.
+
+    Attributes
+    ----------
+    unassigned : float
+        Share of all spend that reached no brand or no date.
+    displaced : float
+        Share of all spend in quarters without revenue of the same influencer.
+    fallback : float
+        Share of all spend whose basis had nothing to stand on.
+    low, high : float
+        ROAS of the slice over all rules.
+    whole : float
+        ROAS of the slice over all dates.
+    reasons : tuple of str
+        Why to be careful, as phrases; empty when the headline stands by itself.
+    """
+
+    unassigned: float
+    displaced: float
+    fallback: float
+    low: float
+    high: float
+    whole: float
+    reasons: tuple[str, ...]
+
+
+def _fragility(report: Report) -> Fragility:
+    import pandas as pd
+
+    data, limits = report.data.ledger, report.settings.allocation
+    nothing = Fragility(0.0, 0.0, 0.0, *([float("nan")] * 3), ())
+    if "spend" not in data.known:
+        return nothing
+    by = ["influencer", "quarter"]
+    sums = m.compute(data.rows, [m.SPEND, m.INFLUENCER_REVENUE], by=by, known=data.known)
+    all_spend = sums["spend"].sum()
+    if not all_spend > 0:
+        return nothing
+    brands = m.compute(data.rows, [m.SPEND], by=["brand", "quarter"], known=data.known)
+    any_brand = (brands["brand"] != UNASSIGNED).any()
+    lost = (brands["quarter"] == UNASSIGNED) | ((brands["brand"] == UNASSIGNED) & any_brand)
+    unassigned = float(brands.loc[lost, "spend"].sum() / all_spend)
+    apart = (sums["influencer_revenue"] <= 0) & (sums["quarter"] != UNASSIGNED)
+    displaced = float(sums.loc[apart, "spend"].sum() / all_spend)
+    rules = books.allocation(data.rows)
+    fell = rules["allocation"].str.contains("having nothing")
+    fallback = float(rules.loc[fell, "spend"].sum() / all_spend)
+    reasons = []
+    if unassigned > limits.unassigned_warning:
+        reasons.append(f"{text(unassigned, Unit.PERCENT)} of spend could not be given a brand or a date")
+    if displaced > limits.displaced_warning:
+        share = text(displaced, Unit.PERCENT)
+        reasons.append(f"{share} of spend falls in quarters in which that influencer sold nothing")
+    if fallback > limits.unassigned_warning:
+        share = text(fallback, Unit.PERCENT)
+        reasons.append(f"{share} of spend had no posts or orders of its own basis to go by")
+    values = pd.to_numeric(report.rules_compared["roas"])
+    history = m.compute(report.history.rows, [m.ROAS], known=report.history.known)
+    return Fragility(
+        unassigned,
+        displaced,
+        fallback,
+        float(values.min()),
+        float(values.max()),
+        float(history["roas"][0]),
+        tuple(reasons),
+    )
+
+
+def _iso(day: object) -> str:
+    """A date as ISO text; empty where there is none."""
+    return "" if day is None or day != day or str(day) == "NaT" else str(day)[:10]
+
+
+def _largest(frame: "pd.DataFrame", name: str, count: int) -> "pd.DataFrame":
+    defined = frame[frame[name].notna()]
+    key = "influencer_id" if "influencer_id" in defined.columns else defined.columns[0]
+    return defined.sort_values([name, key], ascending=[False, True], ignore_index=True).head(count)
+
+
+@functools.cache
+def _plain_metrics() -> tuple[Metric, ...]:
+    """Every metric that any grouping can show: all but the scores."""
+    return tuple(metric for metric in m.CATALOGUE.values() if not isinstance(metric, Score))
+
+
+def _weighted(metric: Metric, settings: Settings) -> Metric:
+    """A score with the weights that the params give."""
+    if not isinstance(metric, Score):
+        return metric
+    weights = settings.scores.performance if metric.by == "influencer" else settings.scores.product
+    parts = []
+    for name, weight in weights.items():
+        part = m.find(name)
+        if isinstance(part, m.Score | m.Share | m.Distinct):
+            raise ParamsError(f"params: a score cannot rank '{name}'; choose a sum or a ratio.")
+        parts.append((weight, part))
+    return replace(metric, parts=tuple(parts))
+
+
+def open_report(
+    *,
+    brand: str = "all",
+    period: str = "latest",
+    data: str = "",
+    as_of: str = "",
+    filters: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
+    opened: Data | None = None,
+) -> Report:
+    """Settle what a report is about.
+
+    Parameters
+    ----------
+    brand : str
+        A brand in any spelling that the data or ``params/brands.yml`` knows, or ``all``.
+    period : str
+        See :data:`hkreport.periods.ALLOWED`.
+    data : str
+        Folder of the exports; the project's default when empty.
+    as_of : str
+        'Today' as an ISO date; empty for the last date in the data.
+    filters : mapping, optional
+        Dimension to comma-separated values, and ``min_roas``, ``min_price``, ``max_price``.
+    settings, opened : optional
+        Where the caller has them already.
+
+    Raises
+    ------
+    DataError, ParamsError
+        If brand, period or filters are not in the data; the message says what is.
+    """
+    root = params.project_root()
+    whole = brand.strip().lower() in ("all", "")
+    if settings is None:
+        settings = params.load(None if whole else brand, root=root, as_of=as_of or None)
+    if opened is None:
+        folder = Path(data) if data else store.default_folder(root)
+        opened = store.open_data(folder, settings, root=root)
+    chosen = None if whole else find_brand(opened.ledger, brand, root)
+    parsed = filters_of(filters or {})
+    span = resolve(opened.ledger, period)
+    base = opened.ledger
+    if chosen is not None:
+        base, _ = base.where(Filters(values={"brand": (chosen,)}))
+    history, _ = base.where(replace(parsed, min_roas=None))
+    current, hidden = history.in_period(span).where(Filters(min_roas=parsed.min_roas))
+    before = span.previous()
+    reaches = before is not None and opened.ledger.first is not None and opened.ledger.first <= before.start
+    previous = history.in_period(before) if before is not None and reaches else None
+    report = Report(
+        data=opened,
+        settings=settings,
+        brand=chosen,
+        period=span,
+        filters=parsed,
+        current=current,
+        previous=previous,
+        history=history,
+        population=base.in_period(span),
+        hidden=hidden,
+    )
+    if int(current.rows.count().to_pandas()) == 0:
+        raise DataError(_nothing_there(report))
+    return report
+
+
+def _nothing_there(report: Report) -> str:
+    """Why a slice is empty, and what there would be."""
+    chosen = f" with {', '.join(report.filters.words)}" if report.filters else ""
+    frame = report.history.rows.aggregate(
+        first=report.history.rows["date"].min(), last=report.history.rows["date"].max()
+    ).to_pandas()
+    first, last = _iso(frame["first"][0]), _iso(frame["last"][0])
+    there = f" There is data from {first} to {last}." if first else ""
+    return f"{report.name}{chosen} has no order, post or payout in {report.period.words}.{there}"
+
+
+def find_brand(ledger: Ledger, brand: str, root: Path) -> str:
+    """The data's own spelling of a brand.
+
+    Raises
+    ------
+    ParamsError
+        If the data has no such brand; lists the brands found.
+    """
+    found = ledger.values("brand")
+    by_fold = {schema.fold(name): name for name in found}
+    wanted = schema.fold(brand)
+    if wanted in by_fold:
+        return by_fold[wanted]
+    for name, aliases in params.brands(root).items():
+        if wanted in {schema.fold(name), *map(schema.fold, aliases)} and schema.fold(name) in by_fold:
+            return by_fold[schema.fold(name)]
+    if not found:
+        raise ParamsError(
+            f"There is no brand '{brand}': the data names no brand at all.",
+            next_step="Report everything with BRAND=all, or add a brand column to the exports.",
+        )
+    near = did_you_mean(brand, found)
+    raise ParamsError(
+        f"There is no brand '{brand}' in the data. {near}".rstrip(),
+        next_step=f"Brands found: {listed(found, most=30)}. BRAND=all reports them together.",
+    )
+
+
+def resolve(ledger: Ledger, period: str) -> Period:
+    """A period by the dates of the data.
+
+    Raises
+    ------
+    DataError
+        If nothing in the data has a date.
+    """
+    if ledger.first is None or ledger.last is None:
+        if period.strip().lower() not in ("all", "latest", ""):
+            raise DataError(
+                "The data has no dates, so it cannot be cut by period.",
+                next_step="Report everything with PERIOD=all.",
+            )
+        day = datetime.date(1970, 1, 1)
+        return Period("all", day, day + datetime.timedelta(days=1), periods.Grain.ALL)
+    return periods.resolve(period, ledger.first, ledger.last)
+
+
+def filters_of(given: Mapping[str, Any]) -> Filters:
+    """Filters from a flat mapping; empty texts and None filter nothing.
+
+    Examples
+    --------
+    >>> filters_of({"tier": "micro, nano", "brand": "", "min_roas": 1.5}).words
+    ['tier micro, nano', 'ROAS at least 1.5']
+    """
+    limits: dict[str, float] = {}
+    values: dict[str, tuple[str, ...]] = {}
+    for name, value in given.items():
+        if value is None or value == "":
+            continue
+        if name in ("min_roas", "min_price", "max_price"):
+            limits[name] = float(value)
+        else:
+            values[name] = tuple(value) if isinstance(value, tuple | list) else (str(value),)
+    return Filters(values=values, **limits)
+
+
+def slice_metrics(
+    data: Data,
+    settings: Settings,
+    metrics: Sequence[Metric],
+    by: Sequence[str],
+    period: str,
+    filters: Filters,
+) -> tuple["pd.DataFrame", Hidden | None]:
+    """Any metrics of any slice: what ``hkreport metrics`` prints.
+
+    Returns
+    -------
+    DataFrame, Hidden or None
+        One row a group, and what a minimum ROAS hides.
+    """
+    span = resolve(data.ledger, period)
+    base = data.ledger.in_period(span)
+    brand = filters.values.get("brand")
+    population, _ = base.where(Filters(values={"brand": brand} if brand else {}))
+    kept, hidden = base.where(filters)
+    weighted = [_weighted(metric, settings) for metric in metrics]
+    frame = m.compute(
+        kept.rows, weighted, by=by, known=kept.known, population=population.rows
+    )
+    return frame, hidden
+
+
+def hidden_words(hidden: Hidden) -> str:
+    """What a minimum ROAS leaves out, as a sentence.
+
+    Examples
+    --------
+    >>> hidden_words(Hidden(2, 1000.0, 5000.0))
+    'The minimum ROAS hides 2 influencers with ₹1,000 of influencer revenue and ₹5,000 of spend.'
+    """
+    who = "1 influencer" if hidden.influencers == 1 else f"{hidden.influencers:,} influencers"
+    return (
+        f"The minimum ROAS hides {who} with {text(hidden.revenue, Unit.MONEY)} of influencer revenue "
+        f"and {text(hidden.spend, Unit.MONEY)} of spend."
+    )
+
+
+def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Rows as mappings of raw values; what is undefined is None.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> records(pd.DataFrame({"tier": ["micro"], "orders": [3.0], "roas": [float("nan")]}))
+    [{'tier': 'micro', 'orders': 3.0, 'roas': None}]
+    """
+    return [
+        {name: None if value != value else value for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
+
+
+def csv_text(frame: "pd.DataFrame") -> str:
+    """A frame as CSV that no spreadsheet takes for a formula.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> csv_text(pd.DataFrame({"influencer": ["=1+1"], "roas": [0.1 + 0.2]}))
+    "influencer,roas\\n'=1+1,0.30000000000000004\\n"
+    """
+    safe = frame.copy()
+    for name in safe.columns:
+        if safe[name].dtype == object or str(safe[name].dtype) in ("str", "string"):
+            safe[name] = [_inert(value) for value in safe[name]]
+    out = io.StringIO()
+    safe.to_csv(out, index=False, lineterminator="\n")
+    return out.getvalue()
+
+
+def _inert(value: object) -> object:
+    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")
+    return f"'{value}" if risky else value
+
+
+def plain_table(frame: "pd.DataFrame") -> str:
+    """A frame for the terminal, written with units; a single row stands on end."""
+    shown = frame.copy()
+    for name in shown.columns:
+        if name in m.CATALOGUE:
+            unit = m.CATALOGUE[name].unit
+            shown[name] = [text(value, unit) for value in shown[name]]
+    if len(shown) == 1:
+        width = max(len(name) for name in shown.columns)
+        return "\n".join(f"{name:<{width}}  {shown[name].iloc[0]}" for name in shown.columns)
+    return str(shown.to_string(index=False))

@@ -1,0 +1,268 @@
+"""The ledger: nothing counted twice, payouts allocated by the stated rules, every paisa kept."""
+
+from decimal import Decimal
+
+import campaigns as c
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hkreport import metrics, periods
+from hkreport.errors import ParamsError
+from hkreport.ledger import ALLOCATION_RULES, Filters, allocation
+
+
+def spend_by(ledger, *by):
+    frame = metrics.compute(ledger.rows, [metrics.SPEND], by=by, known=ledger.known)
+    return {
+        tuple(row[:-1]) if len(by) > 1 else row[0]: row[-1] for row in frame.itertuples(index=False)
+    }
+
+
+def exact_spend(ledger):
+    return Decimal(ledger.rows["spend"].sum().to_pandas())
+
+
+def test_roas_divides_sums_instead_of_joining_or_averaging():
+    # GUIDE example: a sold 60 and 40 and cost 50, b sold 10 and cost 1.
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-06-01", 60),
+            c.order("a", "2025-06-02", 40),
+            c.order("b", "2025-06-02", 10),
+        ],
+        payouts=[c.payout("a", 50), c.payout("b", 1)],
+    )
+    frame = metrics.compute(ledger.rows, [metrics.ROAS], known=ledger.known)
+    assert frame["roas"][0] == pytest.approx(110 / 51)
+
+
+def test_order_basis_is_spread_by_orders():
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-06-01", 900, brand="X"),
+            c.order("a", "2025-06-01", 100, brand="Y", orders=3),
+        ],
+        payouts=[c.payout("a", 100)],
+    )
+    assert spend_by(ledger, "brand") == {"X": 25.0, "Y": 75.0}
+
+
+def test_commission_is_spread_by_revenue_with_returns_weighing_nothing():
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-06-01", 900, brand="X"),
+            c.order("a", "2025-06-01", 100, brand="Y"),
+            c.order("a", "2025-06-01", -500, brand="Z", orders=-1),
+        ],
+        payouts=[c.payout("a", 100, rate=0.1)],
+    )
+    assert spend_by(ledger, "brand") == {"X": 90.0, "Y": 10.0, "Z": 0.0}
+
+
+def test_post_basis_is_spread_over_posts_at_their_own_date_and_brand():
+    ledger = c.build(
+        posts=[c.post("a", "2025-06-01", brand="X"), c.post("a", "2025-07-01", brand="Y")],
+        tracking=[c.order("a", "2025-06-05", 900, brand="X")],
+        payouts=[c.payout("a", 100, "post")],
+    )
+    assert spend_by(ledger, "brand", "month") == {
+        ("X", "2025-06"): 50.0,
+        ("Y", "2025-07"): 50.0,
+    }
+
+
+def test_post_without_brand_is_split_by_whole_history_revenue_by_brand():
+    ledger = c.build(
+        posts=[c.post("a", "2025-06-01"), c.post("a", "2025-07-01", brand="Y")],
+        tracking=[
+            c.order("a", "2025-01-05", 300, brand="X"),
+            c.order("a", "2025-09-05", 100, brand="Y"),
+            c.order("a", "2025-09-05", 900),
+        ],
+        payouts=[c.payout("a", 100, "post")],
+    )
+    assert spend_by(ledger, "brand") == {"X": 37.5, "Y": 62.5, "unassigned": 0.0}
+
+
+def test_hybrid_is_half_by_orders_and_half_by_posts():
+    ledger = c.build(
+        posts=[c.post("a", "2025-06-01", brand="Y")],
+        tracking=[c.order("a", "2025-01-05", 300, brand="X")],
+        payouts=[c.payout("a", "100.01", "hybrid")],
+    )
+    assert spend_by(ledger, "brand") == {"X": pytest.approx(50.005), "Y": pytest.approx(50.005)}
+
+
+def test_payout_with_own_brand_and_date_keeps_them():
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-01-05", 300, brand="X"),
+            c.order("a", "2025-01-05", 300, brand="Y"),
+        ],
+        payouts=[c.payout("a", 100, brand="Y", date="2025-03-01")],
+    )
+    assert spend_by(ledger, "brand", "month") == {
+        ("X", "2025-01"): 0.0,
+        ("Y", "2025-01"): 0.0,
+        ("Y", "2025-03"): 100.0,
+    }
+
+
+def test_invoice_date_does_not_allocate():
+    ledger = c.build(
+        tracking=[c.order("a", "2025-01-05", 300, brand="X")],
+        payouts=[c.payout("a", 100, invoice_date="2025-03-01")],
+    )
+    assert spend_by(ledger, "month") == {"2025-01": 100.0}
+
+
+def test_refund_is_never_allocated_after_its_own_date():
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-01-05", 300, brand="X"),
+            c.order("a", "2025-06-05", 300, brand="Y"),
+        ],
+        payouts=[
+            c.payout("a", -50, invoice_date="2025-03-01"),
+            c.payout("b", -20, date="2025-03-02"),
+        ],
+    )
+    assert spend_by(ledger, "month") == {"2025-01": -50.0, "2025-03": -20.0, "2025-06": 0.0}
+
+
+def test_basis_with_nothing_to_stand_on_uses_the_other_events():
+    ledger = c.build(
+        tracking=[c.order("a", "2025-01-05", 300, brand="X")],
+        posts=[c.post("b", "2025-02-01", brand="Y")],
+        payouts=[c.payout("a", 100, "post"), c.payout("b", 10, "order"), c.payout("z", 5, "post")],
+    )
+    assert spend_by(ledger, "brand") == {"X": 100.0, "Y": 10.0, "unassigned": 5.0}
+    assert list(allocation(ledger.rows)["allocation"]) == [
+        "by orders, having nothing to go by posts",
+        "by posts, having nothing to go by orders",
+        "nothing to allocate over",
+    ]
+
+
+def test_unpaid_influencer_stays_with_undefined_roas():
+    ledger = c.build(tracking=[c.order("a", "2025-01-05", 300)], payouts=[c.payout("b", 10)])
+    frame = metrics.compute(
+        ledger.rows, [metrics.ROAS, metrics.SPEND], by=["influencer"], known=ledger.known
+    )
+    first = frame[frame["influencer_id"] == "a"].iloc[0]
+    assert first["spend"] == 0.0
+    assert first["roas"] != first["roas"]
+
+
+def test_organic_and_anonymous_paid_rows_are_not_influencer_revenue():
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-01-05", 300),
+            c.order(None, "2025-01-05", 200, channel="organic"),
+            c.order("a", "2025-01-05", 50, channel="organic"),
+            c.order(None, "2025-01-05", 70, channel="paid"),
+        ]
+    )
+    frame = metrics.compute(
+        ledger.rows,
+        [metrics.REVENUE, metrics.INFLUENCER_REVENUE, metrics.ORGANIC_REVENUE],
+        known=ledger.known,
+    )
+    assert frame.iloc[0].tolist() == [620.0, 300.0, 250.0]
+
+
+def test_spend_is_undefined_without_payouts_and_zero_where_nobody_was_paid():
+    alone = c.build(tracking=[c.order("a", "2025-01-05", 300)])
+    paid = c.build(
+        tracking=[
+            c.order("a", "2025-01-05", 300, brand="X"),
+            c.order("b", "2025-01-05", 1, brand="Y"),
+        ],
+        payouts=[c.payout("a", 5)],
+    )
+    nothing = metrics.compute(alone.rows, [metrics.SPEND], known=alone.known)["spend"]
+    assert nothing.isna().all()
+    assert spend_by(paid, "brand") == {"X": 5.0, "Y": 0.0}
+
+
+def test_profit_is_revenue_times_margin_and_undefined_where_a_margin_is_missing():
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-01-05", 100, product="P", brand="X"),
+            c.order("a", "2025-01-05", 100, product="Q", brand="X"),
+            c.order("a", "2025-01-05", 100, product="P", brand="Y", profit=7),
+        ],
+        products=[{"product": "P", "margin": 0.4, "price": 500}],
+    )
+    frame = metrics.compute(ledger.rows, [metrics.PROFIT], by=["product"], known=ledger.known)
+    assert frame["profit"].fillna(-1).tolist() == [47.0, -1.0]
+
+
+def test_name_shared_by_two_influencers_stays_two():
+    ledger = c.build(
+        influencers=[c.person("a", name="Asha"), c.person("b", name="Asha")],
+        tracking=[c.order("a", "2025-01-05", 1), c.order("b", "2025-01-05", 2)],
+    )
+    frame = metrics.compute(ledger.rows, [metrics.REVENUE], by=["influencer"], known=ledger.known)
+    assert frame["influencer"].tolist() == ["Asha", "Asha"]
+    assert frame["revenue"].tolist() == [1.0, 2.0]
+
+
+def test_unknown_filter_value_names_the_nearest():
+    ledger = c.build(tracking=[c.order("a", "2025-01-05", 1, brand="HKVitals")])
+    with pytest.raises(ParamsError) as error:
+        ledger.where(Filters(values={"brand": ("HKVital",)}))
+    assert str(error.value) == (
+        "No brand 'HKVital' in the data. Did you mean 'HKVitals'? Found: 'HKVitals', 'unassigned'."
+    )
+
+
+def test_minimum_roas_says_what_it_hides():
+    ledger = c.build(
+        tracking=[c.order("a", "2025-01-05", 100), c.order("b", "2025-01-05", 10)],
+        payouts=[c.payout("a", 50), c.payout("b", 50)],
+    )
+    kept, hidden = ledger.where(Filters(min_roas=1.0))
+    assert kept.values("influencer_id") == ["a"]
+    assert (hidden.influencers, hidden.revenue, hidden.spend) == (1, 10.0, 50.0)
+
+
+def test_last_day_of_a_period_counts_and_the_next_does_not():
+    ledger = c.build(tracking=[c.order("a", "2025-06-30", 1), c.order("a", "2025-07-01", 10)])
+    june = ledger.in_period(periods.parse("2025-06"))
+    assert metrics.compute(june.rows, [metrics.REVENUE], known=june.known)["revenue"][0] == 1.0
+
+
+AMOUNTS = st.decimals(min_value=-9_999, max_value=99_999, places=2)
+BRANDS = st.sampled_from(["X", "Y", None])
+DAYS = st.dates(min_value=periods.Date(2025, 1, 1), max_value=periods.Date(2025, 12, 31)).map(str)
+PEOPLE = st.sampled_from(["a", "b", "z"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    payouts=st.lists(
+        st.builds(
+            c.payout,
+            PEOPLE,
+            AMOUNTS,
+            st.sampled_from(["post", "order", "hybrid", None]),
+            rate=st.sampled_from([None, 0.1, 250]),
+            brand=BRANDS,
+            date=st.none() | DAYS,
+            invoice_date=st.none() | DAYS,
+        ),
+        max_size=6,
+    ),
+    tracking=st.lists(st.builds(c.order, PEOPLE, DAYS, AMOUNTS, brand=BRANDS), max_size=6),
+    posts=st.lists(st.builds(c.post, PEOPLE, DAYS, brand=BRANDS), max_size=6),
+)
+def test_spend_is_conserved_to_the_paisa_under_every_rule(payouts, tracking, posts):
+    ledger = c.build(payouts=payouts, tracking=tracking, posts=posts)
+    paid = sum((row["total_payout"] for row in payouts), Decimal(0))
+    for rule in ALLOCATION_RULES:
+        total = ledger.rows[rule].sum().to_pandas()
+        assert (Decimal(total) if total == total and total is not None else Decimal(0)) == paid, (
+            rule
+        )

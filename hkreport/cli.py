@@ -3,6 +3,7 @@
 Heavy libraries are imported inside the commands that use them, so that ``--help`` answers at once.
 """
 
+import itertools
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -32,25 +33,36 @@ app = typer.Typer(
 
 DataFolder = Annotated[
     Path | None,
-    typer.Argument(metavar="DATA", help="Folder whose files are the exports; the default data otherwise."),
+    typer.Argument(
+        metavar="DATA", help="Folder whose files are the exports; the default data otherwise."
+    ),
 ]
-Text = Annotated[str | None, typer.Option()]
 
 
 def _filter(words: str) -> Any:
-    return Annotated[
-        str | None, typer.Option(metavar="A,B", help=f"Keep {words}; several separated by commas.")
-    ]
+    """An option that keeps rows by one dimension."""
+    return typer.Option(None, metavar="A,B", help=f"Keep {words}; several separated by commas.")
 
 
-Platform = _filter("influencers of this platform")
-Tier = _filter("influencers of this tier")
-Category = _filter("influencers of this category")
-Gender = _filter("influencers of this gender")
-Influencer = _filter("this influencer, by id or name")
-Product = _filter("this product")
-ProductCategory = _filter("this product category")
-Campaign = _filter("this campaign")
+BRAND = _filter("this brand")
+PLATFORM = _filter("influencers of this platform")
+POST_PLATFORM = _filter("posts on and orders from this platform")
+TIER = _filter("influencers of this tier")
+CATEGORY = _filter("influencers of this category")
+GENDER = _filter("influencers of this gender")
+INFLUENCER = _filter("this influencer, by id or name")
+PERSONA = _filter("influencers of this persona")
+CITY = _filter("influencers of this city")
+PRODUCT = _filter("this product")
+PRODUCT_CATEGORY = _filter("this product category")
+CAMPAIGN = _filter("this campaign")
+CAMPAIGN_TYPE = _filter("this campaign type")
+CONTENT_TYPE = _filter("this content type")
+SOURCE = _filter("rows of this source")
+CHANNEL = _filter("influencer, organic, paid or unattributed rows")
+PAYOUT_BASIS = _filter("influencers paid on this basis")
+ARM = _filter("rows of this experimental arm")
+
 Period = Annotated[
     str,
     typer.Option(
@@ -60,13 +72,16 @@ Period = Annotated[
     ),
 ]
 MinRoas = Annotated[
-    float | None, typer.Option(help="Keep influencers whose ROAS is at least this; says what it hides.")
+    float | None,
+    typer.Option(help="Keep influencers whose ROAS is at least this; says what it hides."),
 ]
 MinPrice = Annotated[float | None, typer.Option(help="Keep products from this price, in rupees.")]
 MaxPrice = Annotated[float | None, typer.Option(help="Keep products up to this price, in rupees.")]
 AsOf = Annotated[
     str | None,
-    typer.Option(metavar="DATE", help="'Today' for the report; later dates in the data are reported."),
+    typer.Option(
+        metavar="DATE", help="'Today' for the report; later dates in the data are reported."
+    ),
 ]
 Maps = Annotated[
     list[str] | None,
@@ -77,7 +92,11 @@ Maps = Annotated[
 def main() -> None:
     """Run the command line; every expected failure is one sentence and an exit code."""
     arguments = sys.argv[1:]
-    as_json = "--json" in arguments or "--format=json" in arguments or _follows(arguments, "--format", "json")
+    as_json = (
+        "--json" in arguments
+        or "--format=json" in arguments
+        or _follows(arguments, "--format", "json")
+    )
     try:
         code = app(standalone_mode=False)
     except HkreportError as error:
@@ -97,10 +116,7 @@ def main() -> None:
 
 
 def _follows(arguments: Sequence[str], option: str, value: str) -> bool:
-    return any(
-        first == option and second == value
-        for first, second in zip(arguments, arguments[1:], strict=False)
-    )
+    return (option, value) in itertools.pairwise(arguments)
 
 
 def _where(error: Any) -> str:
@@ -131,32 +147,10 @@ def _progress() -> Callable[[str], None]:
     return say
 
 
-def _overrides(as_of: str | None, maps: list[str] | None) -> dict[str, Any]:
-    """Settings that the command line overrules."""
-    found: dict[str, Any] = {"as_of": as_of}
-    if maps:
-        files = {}
-        for pair in maps:
-            table, sign, name = pair.partition("=")
-            if not sign or not name:
-                raise UsageError(
-                    f"--map takes TABLE=FILE, found '{pair}'.", next_step="Example: --map tracking=sales.csv"
-                )
-            files[table] = name
-        found["files"] = files
-    return found
-
-
 def _settings(brand: str | None, as_of: str | None, maps: list[str] | None) -> Any:
     from hkreport import params
 
-    overrides = _overrides(as_of, maps)
-    files = overrides.pop("files", None)
-    settings = params.load(brand, **overrides)
-    if files:
-        data = settings.data.model_copy(update={"files": {**settings.data.files, **files}})
-        settings = settings.model_copy(update={"data": data})
-    return settings
+    return params.load(brand, as_of=as_of, maps=",".join(maps or ()))
 
 
 def _filters(
@@ -179,7 +173,10 @@ def _open(data: Path | None, settings: Any) -> Any:
     if data is None and not store.has_exports(folder):
         from hkreport import simulate
 
-        print(f"No exports in data/: simulating a sample in {folder.relative_to(root)}.", file=sys.stderr)
+        print(
+            f"No exports in data/: simulating a sample in {folder.relative_to(root)}.",
+            file=sys.stderr,
+        )
         simulate.write(folder)
     return store.open_data(folder, settings, root=root, progress=_progress())
 
@@ -187,7 +184,9 @@ def _open(data: Path | None, settings: Any) -> Any:
 @app.command()
 def check(
     data: DataFolder = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the machine-readable result.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the machine-readable result.")
+    ] = False,
     strict: Annotated[bool, typer.Option(help="Exit 1 if any row is quarantined.")] = False,
     as_of: AsOf = None,
     maps: Maps = None,
@@ -210,31 +209,33 @@ def metrics(
     data: DataFolder = None,
     by: Annotated[
         list[str] | None,
-        typer.Option(metavar="DIM", help="Group by a dimension or by day, week, month, quarter, year."),
+        typer.Option(
+            metavar="DIM", help="Group by a dimension or by day, week, month, quarter, year."
+        ),
     ] = None,
     metric: Annotated[
         list[str] | None, typer.Option(metavar="M", help="Metric to show; all of them otherwise.")
     ] = None,
     output: Annotated[str, typer.Option("--format", metavar="table|csv|json")] = "table",
-    brand: _filter("this brand") = None,  # type: ignore[valid-type]
+    brand: str | None = BRAND,
     period: Period = "all",
-    platform: Platform = None,
-    post_platform: _filter("posts on and orders from this platform") = None,  # type: ignore[valid-type]
-    tier: Tier = None,
-    category: Category = None,
-    gender: Gender = None,
-    influencer: Influencer = None,
-    persona: _filter("influencers of this persona") = None,  # type: ignore[valid-type]
-    city: _filter("influencers of this city") = None,  # type: ignore[valid-type]
-    product: Product = None,
-    product_category: ProductCategory = None,
-    campaign: Campaign = None,
-    campaign_type: _filter("this campaign type") = None,  # type: ignore[valid-type]
-    content_type: _filter("this content type") = None,  # type: ignore[valid-type]
-    source: _filter("rows of this source") = None,  # type: ignore[valid-type]
-    channel: _filter("influencer, organic, paid or unattributed rows") = None,  # type: ignore[valid-type]
-    payout_basis: _filter("influencers paid on this basis") = None,  # type: ignore[valid-type]
-    arm: _filter("rows of this experimental arm") = None,  # type: ignore[valid-type]
+    platform: str | None = PLATFORM,
+    post_platform: str | None = POST_PLATFORM,
+    tier: str | None = TIER,
+    category: str | None = CATEGORY,
+    gender: str | None = GENDER,
+    influencer: str | None = INFLUENCER,
+    persona: str | None = PERSONA,
+    city: str | None = CITY,
+    product: str | None = PRODUCT,
+    product_category: str | None = PRODUCT_CATEGORY,
+    campaign: str | None = CAMPAIGN,
+    campaign_type: str | None = CAMPAIGN_TYPE,
+    content_type: str | None = CONTENT_TYPE,
+    source: str | None = SOURCE,
+    channel: str | None = CHANNEL,
+    payout_basis: str | None = PAYOUT_BASIS,
+    arm: str | None = ARM,
     min_roas: MinRoas = None,
     min_price: MinPrice = None,
     max_price: MaxPrice = None,
@@ -275,7 +276,12 @@ def metrics(
     settings = _settings(one_brand, as_of, maps)
     opened = _open(data, settings)
     frame, hidden = views.slice_metrics(
-        opened, settings, chosen, dimensions, period, _filters(values, min_roas, min_price, max_price)
+        opened,
+        settings,
+        chosen,
+        dimensions,
+        period,
+        _filters(values, min_roas, min_price, max_price),
     )
     if hidden is not None:
         print(views.hidden_words(hidden), file=sys.stderr)
@@ -291,8 +297,12 @@ def metrics(
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder to write to; made if it is not there.")],
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
-    scale: Annotated[float | None, typer.Option(help="1 is the real size; the sample is smaller.")] = None,
-    scenario: Annotated[str, typer.Option(help="default, null, aa, planted, confounded or leaky.")] = "default",
+    scale: Annotated[
+        float | None, typer.Option(help="1 is the real size; the sample is smaller.")
+    ] = None,
+    scenario: Annotated[
+        str, typer.Option(help="default, null, aa, planted, confounded or leaky.")
+    ] = "default",
     start: Annotated[str, typer.Option(help="First day.")] = "2024-01-01",
     end: Annotated[str, typer.Option(help="First day that is not included.")] = "2026-01-01",
     dirt: Annotated[float, typer.Option(help="Share of rows to spoil, as real exports are.")] = 0.0,
@@ -301,9 +311,15 @@ def simulate(
     """Write simulated exports with known true effects."""
     from hkreport import simulate as simulator
 
-    more = {} if scale is None else {"scale": scale}
     simulator.write(
-        out, seed=seed, scenario=scenario, start=start, end=end, dirt=dirt, file_format=output, **more
+        out,
+        seed=seed,
+        scale=scale,
+        scenario=scenario,
+        start=start,
+        end=end,
+        dirt=dirt,
+        file_format=output,
     )
     print(out)
 
@@ -324,22 +340,25 @@ def report(
     brand: Annotated[str, typer.Option(help="Brand as the data names it, or all.")] = "all",
     period: Period = "latest",
     data: Annotated[
-        Path | None, typer.Option(help="Folder whose files are the exports; the default data otherwise.")
+        Path | None,
+        typer.Option(help="Folder whose files are the exports; the default data otherwise."),
     ] = None,
-    platform: Platform = None,
-    tier: Tier = None,
-    category: Category = None,
-    gender: Gender = None,
-    influencer: Influencer = None,
-    product: Product = None,
-    product_category: ProductCategory = None,
-    campaign: Campaign = None,
+    platform: str | None = PLATFORM,
+    tier: str | None = TIER,
+    category: str | None = CATEGORY,
+    gender: str | None = GENDER,
+    influencer: str | None = INFLUENCER,
+    product: str | None = PRODUCT,
+    product_category: str | None = PRODUCT_CATEGORY,
+    campaign: str | None = CAMPAIGN,
     min_roas: MinRoas = None,
     min_price: MinPrice = None,
     max_price: MaxPrice = None,
     as_of: AsOf = None,
     maps: Maps = None,
-    engine: Annotated[str, typer.Option(metavar="auto|quarto|pandoc", help="What renders.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(metavar="auto|quarto|pandoc", help="What renders.")
+    ] = "auto",
     formats: Annotated[str, typer.Option(metavar="html,pdf", help="What to make.")] = "html,pdf",
     site: Annotated[Path | None, typer.Option(help="Folder of the site; _site otherwise.")] = None,
 ) -> None:
@@ -368,6 +387,8 @@ def report(
         engine=engine,
         formats=formats,
         site=site,
+        as_of=as_of or "",
+        maps=",".join(maps or ()),
         progress=_progress(),
     )
     for path in built:

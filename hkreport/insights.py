@@ -32,7 +32,7 @@ class Prose:
 
 def callout(kind: str, title: str, body: str) -> str:
     """A callout in Markdown; `title` and `body` are already escaped."""
-    return f'::: {{.callout-{kind}}}\n## {title}\n\n{body}\n:::\n'
+    return f"::: {{.callout-{kind}}}\n## {title}\n\n{body}\n:::\n"
 
 
 def _named(name: object) -> str:
@@ -88,7 +88,12 @@ def share_of_top(frame: "pd.DataFrame", metric: Metric, whole: float, count: int
     return f"The first {shown} influencers bring {share} of {_lower(metric.label)}"
 
 
-def poor(report: Report) -> str:
+def poor(report: Report) -> Prose:
+    """How many paid influencers do not bring back what they cost."""
+    return Prose(escape_markdown(f"{poor_words(report)}.") + "\n")
+
+
+def poor_words(report: Report) -> str:
     """How many paid influencers do not bring back what they cost, as a title."""
     paid = report.influencers[report.influencers["spend"] > 0]
     least = report.settings.bands["roas"].poor
@@ -110,8 +115,11 @@ def _dimension(key: str) -> str:
     return m.DIMENSIONS.get(key, key.replace("_", " ")).lower()
 
 
-def headline(report: Report) -> Prose:
-    """The quarter in two or three sentences, with what makes the headline uncertain."""
+def headline(report: Report, *, brief: bool = False) -> Prose:
+    """The period in two or three sentences, with what makes the headline uncertain.
+
+    With `brief` the warnings refer to the full report instead of its tables.
+    """
     totals = report.totals
     said = [change(report, m.REVENUE) + "."]
     spend, roas = float(totals["spend"]), float(totals["roas"])
@@ -126,12 +134,14 @@ def headline(report: Report) -> Prose:
     else:
         said.append("Nothing was paid in this selection, so ROAS is undefined.")
     if roas == roas:
-        said.append("Credited revenue is attributed, not incremental: some of it would have come anyway.")
+        said.append(
+            "Credited revenue is attributed, not incremental: some of it would have come anyway."
+        )
     body = escape_markdown(" ".join(said)) + "\n"
-    return Prose("\n".join([body, *_warnings(report)]))
+    return Prose("\n".join([body, *_warnings(report, brief)]))
 
 
-def _warnings(report: Report) -> list[str]:
+def _warnings(report: Report, brief: bool) -> list[str]:
     """Callouts for what could mislead a reader of the headline."""
     found = []
     fragile = report.fragility
@@ -142,11 +152,17 @@ def _warnings(report: Report) -> list[str]:
             f"{'; '.join(fragile.reasons)}. ROAS is {same} ways of allocating payouts, and "
             f"{text(fragile.whole, Unit.MULTIPLE)} over the whole history of the data."
         )
-        body = escape_markdown(f"{body[0].upper()}{body[1:]}") + " See @tbl-rules."
+        body = escape_markdown(f"{body[0].upper()}{body[1:]}") + (
+            "" if brief else " See @tbl-rules."
+        )
         found.append(callout("warning", "ROAS rests on how payouts were allocated", body))
     if report.hidden is not None:
         found.append(
-            callout("important", "Some influencers are hidden", escape_markdown(hidden_words(report.hidden)))
+            callout(
+                "important",
+                "Some influencers are hidden",
+                escape_markdown(hidden_words(report.hidden)),
+            )
         )
     if report.data.simulated:
         body = "These figures come from `hkreport simulate`, not from real exports."
@@ -159,11 +175,19 @@ def allocation_note(report: Report) -> Prose:
     frame = report.allocation
     if frame.empty:
         return Prose("No payouts fall into this selection.\n")
-    parts = [
-        f"{text(float(row.spend), Unit.MONEY)} {row.allocation}" for row in frame.itertuples(index=False)
-    ]
+    pairs = zip(frame["spend"].astype(float), frame["allocation"], strict=True)
+    parts = [f"{text(spend, Unit.MONEY)} {rule}" for spend, rule in pairs]
     body = f"Payouts were allocated to brands, products and dates: {'; '.join(parts)}."
     return Prose(escape_markdown(body) + "\n")
+
+
+def further(report: Report) -> Prose:
+    """Where the rest is, at the end of the summary."""
+    words = (
+        f"The full report of {report.name} for {report.period.words} holds every table, the methods and "
+        "the data quality: report.pdf and index.html, in the same folder as this summary."
+    )
+    return Prose(escape_markdown(words) + "\n")
 
 
 def slice_note(report: Report) -> Prose:
@@ -228,7 +252,9 @@ def sources(report: Report) -> "pd.DataFrame":
         }
         for name, table in report.data.check["tables"].items()
     ]
-    return pd.DataFrame(rows, columns=["table", "file", "rows_read", "rows_used", "rows_quarantined"])
+    return pd.DataFrame(
+        rows, columns=["table", "file", "rows_read", "rows_used", "rows_quarantined"]
+    )
 
 
 def glossary(metrics: Iterable[Metric] = tuple(m.CATALOGUE.values())) -> "pd.DataFrame":

@@ -186,7 +186,10 @@ class Filters:
         >>> Filters(values={"tier": ("micro", "nano")}, min_roas=1.0).words
         ['tier micro or nano', 'ROAS at least 1']
         """
-        phrases = [f"{name.replace('_', ' ')} {' or '.join(chosen)}" for name, chosen in self.values.items()]
+        phrases = [
+            f"{name.replace('_', ' ')} {' or '.join(chosen)}"
+            for name, chosen in self.values.items()
+        ]
         if self.min_roas is not None:
             phrases.append(f"ROAS at least {self.min_roas:g}")
         if self.min_price is not None:
@@ -286,7 +289,9 @@ class Ledger:
             near = did_you_mean(lacking[0], shown)
             raise ParamsError(
                 f"No {name.replace('_', ' ')} '{lacking[0]}' in the data. {near}".rstrip(),
-                next_step=f"Found: {listed(shown)}." if shown else f"The data has no {name} at all.",
+                next_step=f"Found: {listed(shown)}."
+                if shown
+                else f"The data has no {name} at all.",
             )
         exact = [value for folded, value in existing.items() if folded in wanted]
         match = column.isin(exact)
@@ -314,7 +319,9 @@ class Ledger:
         )
         keep = frame["roas"] >= least
         out = frame[~keep]
-        kept = self.rows.filter(self.rows["influencer_id"].isin(frame.loc[keep, "influencer_id"].tolist()))
+        kept = self.rows.filter(
+            self.rows["influencer_id"].isin(frame.loc[keep, "influencer_id"].tolist())
+        )
         hidden = Hidden(
             int((out["influencer_id"] != UNASSIGNED).sum()),
             float(out["influencer_revenue"].sum()),
@@ -410,6 +417,8 @@ def build(
     Ledger
         With ``spend`` equal to the payouts exactly, whatever the grouping.
     """
+    import ibis
+
     rules = rules or Rules()
     # Steps that several others read are stored, or each query would work them out again.
     people = _stored(_influencers(tables, rules))
@@ -422,7 +431,9 @@ def build(
     rows = rows.left_join(people, rows["influencer_id"] == people["person_id"]).drop("person_id")
     rows = rows.mutate(
         influencer=rows["influencer"].coalesce(rows["influencer_id"]),
-        follower_base=(rows["posts"] * rows["follower_count"]).cast(MONEY),
+        follower_base=ibis.ifelse(rows["posts"].notnull(), rows["follower_count"], None).cast(
+            MONEY
+        ),
     )
     return _described(_stored(rows.select(*_columns())), _known(has))
 
@@ -500,9 +511,9 @@ def _influencers(tables: Mapping[str, "ir.Table"], rules: Rules) -> "ir.Table":
     computed = ibis.cases(
         *((people["follower_count"] >= least, name) for name, least in rules.tiers), else_=None
     )
-    crossed = (
-        people["category"] + ibis.literal(" × ") + people["gender"]
-    ).coalesce(people["category"], people["gender"])
+    crossed = (people["category"] + ibis.literal(" × ") + people["gender"]).coalesce(
+        people["category"], people["gender"]
+    )
     paid = tables["payouts"]
     bases = paid.filter(paid["basis"].notnull()).group_by("influencer_id")
     basis = bases.aggregate(
@@ -559,6 +570,11 @@ def _mean(column: "ir.DecimalColumn") -> "ir.DecimalScalar":
     return (column.sum().cast("float64") / column.count()).round(6).cast(MONEY)
 
 
+def _times(amount: "ir.DecimalValue", factor: "ir.DecimalValue") -> "ir.DecimalValue":
+    """A product of two amounts; wide on the way, because 18 digits overflow in DuckDB."""
+    return (amount.cast("decimal(28, 6)") * factor.cast("decimal(10, 6)")).round(6).cast(MONEY)
+
+
 def _with_catalogue(rows: "ir.Table", catalogue: "ir.Table") -> "ir.Table":
     """Add price, margin and category: by product and brand, else by a product of one brand only."""
     exact = catalogue.filter(catalogue["brand"].notnull()).rename(
@@ -596,7 +612,7 @@ def _orders(tables: Mapping[str, "ir.Table"], catalogue: "ir.Table") -> "ir.Tabl
     )
     rows = rows.left_join(arms, rows["user_id"] == arms["unit_id"]).drop("unit_id")
     credited = rows["channel"] == "influencer"
-    profit = rows["profit"].coalesce((rows["revenue"] * rows["margin"]).cast(MONEY))
+    profit = rows["profit"].coalesce(_times(rows["revenue"], rows["margin"]))
     nothing = ibis.literal(0).cast(MONEY)
     return rows.select(
         "date",
@@ -671,9 +687,7 @@ def _complete(rows: "ir.Table") -> "ir.Table":
         **dict.fromkeys(MEASURES, MONEY),
     }
     wanted = [
-        name
-        for name in _columns()
-        if name not in INFLUENCER_DIMENSIONS and name != "follower_base"
+        name for name in _columns() if name not in INFLUENCER_DIMENSIONS and name != "follower_base"
     ]
     return rows.select(
         **{
@@ -693,7 +707,12 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
 
     nothing = ibis.literal(0).cast(WEIGHT)
     sold = orders.filter(orders["channel"] == "influencer", orders["influencer_id"].notnull())
-    by = ["influencer_id", "date", *(d for d in EVENT_DIMENSIONS if d in sold.columns), "product_price"]
+    by = [
+        "influencer_id",
+        "date",
+        *(d for d in EVENT_DIMENSIONS if d in sold.columns),
+        "product_price",
+    ]
     sold = sold.group_by(by).aggregate(
         w_orders=ibis.greatest(sold["orders"].fill_null(0), 0).sum().cast(WEIGHT),
         w_revenue=ibis.greatest(sold["revenue"].fill_null(0), 0).sum().cast(WEIGHT),
@@ -708,7 +727,12 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
         h_share=(history["sold"].cast("float64") / total.cast("float64")).round(12).cast(WEIGHT),
     )
     posts = posts.filter(posts["influencer_id"].notnull())
-    by = ["influencer_id", "date", *(d for d in EVENT_DIMENSIONS if d in posts.columns), "product_price"]
+    by = [
+        "influencer_id",
+        "date",
+        *(d for d in EVENT_DIMENSIONS if d in posts.columns),
+        "product_price",
+    ]
     shown = posts.group_by(by).aggregate(w_posts=posts["posts"].sum().cast(WEIGHT))
     shown = shown.left_join(
         split, [shown["influencer_id"] == split["h_id"], shown["brand"].isnull()]
@@ -721,7 +745,9 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
 
     def shaped(rows: "ir.Table") -> "ir.Table":
         absent = {
-            name: ibis.null().cast("string") for name in EVENT_DIMENSIONS if name not in rows.columns
+            name: ibis.null().cast("string")
+            for name in EVENT_DIMENSIONS
+            if name not in rows.columns
         }
         weights = {
             name: rows[name] if name in rows.columns else nothing
@@ -731,12 +757,18 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
 
     events = shaped(sold).union(shaped(shown))
     month = events["date"].truncate("M")
-    crowd = events["influencer_id"].count().over(group_by=[events["influencer_id"], events["brand"], month])
+    crowd = (
+        events["influencer_id"]
+        .count()
+        .over(group_by=[events["influencer_id"], events["brand"], month])
+    )
     events = events.mutate(w_equal=(1.0 / crowd).round(12).cast(WEIGHT))
     # A fixed order, so that rounding falls on the same event in every run.
     order = [events[name] for name in columns]
     return events.mutate(
-        event=ibis.row_number().over(group_by="influencer_id", order_by=[*order, events["w_orders"]])
+        event=ibis.row_number().over(
+            group_by="influencer_id", order_by=[*order, events["w_orders"]]
+        )
     )
 
 
@@ -833,7 +865,7 @@ def _pieces(payouts: "ir.Table", rules: Rules) -> "ir.Table":
         own_date=payouts["date"],
         not_after=ibis.ifelse(amount < 0, refund_day, ibis.null().cast("date")),
         by_order=by_order,
-        share=(amount * ibis.literal(rules.hybrid_order_share).cast(MONEY)).round(6).cast(MONEY),
+        share=_times(amount, _money(rules.hybrid_order_share)),
     )
     hybrid = base["basis"] == "hybrid"
     single = base.filter(~hybrid.fill_null(False))

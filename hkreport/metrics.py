@@ -660,6 +660,15 @@ PERFORMANCE_SCORE = Score(
     source="Weighted percentile ranks among all influencers of the period; weights in params.",
     caveat="ROI and 'against the average' rank exactly as ROAS does and are not counted again.",
 )
+MARGIN = Ratio(
+    name="margin",
+    label="Margin",
+    unit=Unit.PERCENT,
+    numerator=PROFIT,
+    denominator=REVENUE,
+    description="Profit for each rupee of revenue.",
+    source="Profit / revenue.",
+)
 PRODUCT_SCORE = Score(
     name="product_score",
     label="Product score",
@@ -670,22 +679,12 @@ PRODUCT_SCORE = Score(
         (0.3, ROAS),
         (
             0.3,
-            Ratio(
-                name="margin",
-                label="Margin",
-                unit=Unit.PERCENT,
-                numerator=PROFIT,
-                denominator=REVENUE,
-                description="Profit for each rupee of revenue.",
-                source="Profit / revenue.",
-            ),
+            MARGIN,
         ),
     ),
     description="How a product ranks on revenue, return and margin, from 0 to 100.",
     source="Weighted percentile ranks among all products of the period; weights in params.",
 )
-MARGIN = PRODUCT_SCORE.parts[2][1]
-
 _DECLARED: tuple[Metric, ...] = (
     REVENUE,
     INFLUENCER_REVENUE,
@@ -873,13 +872,20 @@ def compute(
 
 
 def _summed(
-    rows: "ir.Table", needed: Sequence[Total | Distinct], by: Sequence[str], known: Iterable[str] | None
+    rows: "ir.Table",
+    needed: Sequence[Total | Distinct],
+    by: Sequence[str],
+    known: Iterable[str] | None,
 ) -> "pd.DataFrame":
     """Sum the rows by the group keys, with NaN where a sum is undefined."""
     import pandas as pd
 
     columns = keys(by)
-    groups = [_group(rows, key) for key in columns if key != "influencer" or "influencer_id" not in columns]
+    groups = [
+        _group(rows, key)
+        for key in columns
+        if key != "influencer" or "influencer_id" not in columns
+    ]
     aggregates = {}
     for need in needed:
         if isinstance(need, Distinct):
@@ -892,7 +898,9 @@ def _summed(
     if "influencer_id" in columns:
         # Names repeat and may be spelt twice: one id has one name.
         aggregates["influencer"] = rows["influencer"].max()
-    query = rows.group_by(groups).aggregate(**aggregates) if groups else rows.aggregate(**aggregates)
+    query = (
+        rows.group_by(groups).aggregate(**aggregates) if groups else rows.aggregate(**aggregates)
+    )
     frame = query.to_pandas()
     for need in needed:
         values = pd.to_numeric(frame[need.name], errors="coerce").astype(float)
@@ -917,7 +925,7 @@ def _group(rows: "ir.Table", key: str) -> "ir.Value":
     if key == "day":
         step = date.cast("string")
     elif key == "week":
-        step = date.truncate("W").cast("date").cast("string")
+        step = date.truncate("W").cast("string").substr(0, 10)
     elif key == "month":
         step = date.cast("string").substr(0, 7)
     elif key == "quarter":
@@ -949,7 +957,9 @@ def _value(metric: Metric, parts: _Sums, by: Sequence[str]) -> "pd.Series":
             return frame[metric.name]
         case Share():
             whole = float(parts.whole[metric.part.name].sum())
-            return frame[metric.part.name] / whole if whole else frame[metric.part.name] * float("nan")
+            return (
+                frame[metric.part.name] / whole if whole else frame[metric.part.name] * float("nan")
+            )
         case Score():
             return _score(metric, parts, by)
         case _:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hkreport.errors import ParamsError, did_you_mean, listed
-from hkreport.schema import fold
+from hkreport.schema import TABLES, fold
 
 __all__ = ["Settings", "brands", "load", "project_root"]
 
@@ -105,8 +105,25 @@ def project_root(start: Path | None = None) -> Path:
     )
 
 
-def load(brand: str | None = None, *, root: Path | None = None, **overrides: Any) -> Settings:
-    """Settings for a brand: defaults, the brand's file, then the overrides that are not None.
+def load(
+    brand: str | None = None,
+    *,
+    root: Path | None = None,
+    as_of: str | None = None,
+    maps: str = "",
+) -> Settings:
+    """Settings for a brand: defaults, then the brand's file, then what the command line overrules.
+
+    Parameters
+    ----------
+    brand : str, optional
+        Whose file to read; found without regard to case and punctuation.
+    root : Path, optional
+        The project.
+    as_of : str, optional
+        'Today' as an ISO date.
+    maps : str
+        Files to take for tables: ``tracking=sales.csv,posts=p.csv``.
 
     Raises
     ------
@@ -115,17 +132,40 @@ def load(brand: str | None = None, *, root: Path | None = None, **overrides: Any
     """
     root = root or project_root()
     values = _read(root / "params" / "_defaults.yml")
-    origin = {key: "params/_defaults.yml" for key in values}
+    origin = dict.fromkeys(values, "params/_defaults.yml")
     own = _own_file(root, brand)
     if own is not None:
         mine = _read(own)
         values = _merged(values, mine)
         origin |= dict.fromkeys(mine, f"params/{own.name}")
-    values |= {key: value for key, value in overrides.items() if value is not None}
+    if as_of is not None:
+        values["as_of"] = as_of
+    values = _merged(values, {"data": {"files": _mapped(maps)}})
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise ParamsError(_explained(error, origin)) from error
+
+
+def _mapped(maps: str) -> dict[str, str]:
+    """Table and file of each pair.
+
+    Examples
+    --------
+    >>> _mapped("tracking=sales.csv, posts=p.csv")
+    {'tracking': 'sales.csv', 'posts': 'p.csv'}
+    """
+    found = {}
+    for pair in filter(None, (words.strip() for words in maps.split(","))):
+        table, sign, name = pair.partition("=")
+        if not sign or not name or table not in TABLES:
+            near = did_you_mean(table, TABLES) or f"Tables: {listed(TABLES)}."
+            raise ParamsError(
+                f"--map takes TABLE=FILE, found '{pair}'. {near}",
+                next_step="Example: --map tracking=sales.csv",
+            )
+        found[table] = name
+    return found
 
 
 def brands(root: Path | None = None) -> dict[str, tuple[str, ...]]:
@@ -189,8 +229,9 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():
         old = result.get(key)
-        into = isinstance(old, dict) and isinstance(value, dict) and key not in _WHOLE
-        result[key] = _merged(old, value) if into else value
+        if isinstance(old, dict) and isinstance(value, dict) and key not in _WHOLE:
+            value = _merged(old, value)
+        result[key] = value
     return result
 
 
@@ -211,7 +252,9 @@ def _explained(error: ValidationError, origin: Mapping[str, str]) -> str:
             sentences.append(f"params/_defaults.yml: key '{key}' is missing.")
         else:
             said = problem["msg"].removeprefix("Value error, ")
-            sentences.append(f"{where}: {key} is {problem['input']!r}; {said[0].lower()}{said[1:]}.")
+            sentences.append(
+                f"{where}: {key} is {problem['input']!r}; {said[0].lower()}{said[1:]}."
+            )
     return " ".join(sentences)
 
 
@@ -224,5 +267,3 @@ def _keys_at(path: list[str]) -> list[str]:
             return []
         model = kind
     return list(model.model_fields)
-
-

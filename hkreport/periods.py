@@ -145,7 +145,9 @@ def parse(name: str) -> Period:
     try:
         found = _parse(name.strip())
     except (ValueError, OverflowError) as cause:
-        raise ParamsError(f"Period '{name}' does not exist: {cause}. Allowed: {ALLOWED}.") from cause
+        raise ParamsError(
+            f"Period '{name}' does not exist: {cause}. Allowed: {ALLOWED}."
+        ) from cause
     if found is None:
         raise ParamsError(f"Period '{name}' is not understood. Allowed: {ALLOWED}.")
     return found

@@ -123,9 +123,7 @@ def fold(text: object) -> str:
     return re.sub(r"[^\w]|_", "", plain)
 
 
-def _id(
-    name: str, meaning: str, example: str, *aliases: str, required: bool = False
-) -> Column:
+def _id(name: str, meaning: str, example: str, *aliases: str, required: bool = False) -> Column:
     return Column(
         name=name,
         kind=Kind.ID,
@@ -136,9 +134,7 @@ def _id(
     )
 
 
-def _text(
-    name: str, meaning: str, example: str, *aliases: str, required: bool = False
-) -> Column:
+def _text(name: str, meaning: str, example: str, *aliases: str, required: bool = False) -> Column:
     return Column(
         name=name,
         kind=Kind.TEXT,
@@ -149,9 +145,7 @@ def _text(
     )
 
 
-def _label(
-    name: str, meaning: str, example: str, *aliases: str, required: bool = False
-) -> Column:
+def _label(name: str, meaning: str, example: str, *aliases: str, required: bool = False) -> Column:
     return Column(
         name=name,
         kind=Kind.LABEL,
@@ -182,9 +176,7 @@ def _number(
     )
 
 
-def _money(
-    name: str, meaning: str, example: str, *aliases: str, required: bool = False
-) -> Column:
+def _money(name: str, meaning: str, example: str, *aliases: str, required: bool = False) -> Column:
     return Column(
         name=name,
         kind=Kind.MONEY,
@@ -378,9 +370,7 @@ INFLUENCERS = Table(
             "tiername",
             "sizetier",
         ),
-        _label(
-            "persona", "Persona the team uses.", "Fitness × Female", "influencerpersona"
-        ),
+        _label("persona", "Persona the team uses.", "Fitness × Female", "influencerpersona"),
         _label("city", "City of the influencer.", "Pune", "location", "town"),
         _label(
             "age_group",
@@ -475,9 +465,7 @@ POSTS = Table(
             "postreach",
             "reached",
         ),
-        _number(
-            "impressions", "views", "Times the post was shown.", "61000", "impression"
-        ),
+        _number("impressions", "views", "Times the post was shown.", "61000", "impression"),
         _number(
             "views",
             "plays",
@@ -487,9 +475,7 @@ POSTS = Table(
             "plays",
             "viewcount",
         ),
-        _number(
-            "likes", "likes", "Likes so far.", "1800", "like", "likecount", "likescount"
-        ),
+        _number("likes", "likes", "Likes so far.", "1800", "like", "likecount", "likescount"),
         _number(
             "comments",
             "comments",
@@ -499,12 +485,8 @@ POSTS = Table(
             "commentcount",
             "commentscount",
         ),
-        _number(
-            "shares", "shares", "Shares so far.", "40", "share", "sharecount", "reposts"
-        ),
-        _number(
-            "saves", "saves", "Saves so far.", "120", "save", "savecount", "bookmarks"
-        ),
+        _number("shares", "shares", "Shares so far.", "40", "share", "sharecount", "reposts"),
+        _number("saves", "saves", "Saves so far.", "120", "save", "savecount", "bookmarks"),
         _number(
             "clicks",
             "clicks",
@@ -733,9 +715,7 @@ PAYOUTS = Table(
             "totalpaid",
             required=True,
         ),
-        _id(
-            "payout_id", "Id of the payout.", "PAY_0004", "id", "paymentid", "invoiceid"
-        ),
+        _id("payout_id", "Id of the payout.", "PAY_0004", "id", "paymentid", "invoiceid"),
         _label(
             "basis",
             "What is paid for: post, order or hybrid.",
@@ -877,12 +857,8 @@ ASSIGNMENTS = Table(
             required=True,
         ),
         _label("unit_type", "What the unit is.", "user", "unittype"),
-        _date(
-            "date", "Day of assignment.", "assignedon", "assignmentdate", "assignedat"
-        ),
-        _label(
-            "stratum", "Stratum known before assignment.", "new", "strata", "segment"
-        ),
+        _date("date", "Day of assignment.", "assignedon", "assignmentdate", "assignedat"),
+        _label("stratum", "Stratum known before assignment.", "new", "strata", "segment"),
         _money(
             "pre_period_revenue",
             "Revenue of the unit before the experiment.",

@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, Self, SupportsFloat, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, SupportsFloat, runtime_checkable
 
 from hkreport import periods
 from hkreport.errors import InputError, ParamsError, did_you_mean, listed
@@ -40,6 +40,8 @@ __all__ = [
     "Table",
     "Tile",
     "Tiles",
+    "Unit",
+    "bands",
     "key_label",
     "key_text",
     "number",
@@ -612,6 +614,24 @@ class Tiles:
     tiles: Sequence[Tile]
     columns: int = 4
 
+    @classmethod
+    def of(cls, figures: "Iterable[Mapping[str, Any]]", *, columns: int = 4) -> Self:
+        """Make tiles of figures: mappings with a metric, its value, and options of :class:`Tile`.
+
+        Examples
+        --------
+        >>> from hkreport.metrics import ORDERS
+        >>> Tiles.of([{"metric": ORDERS, "value": 12.0, "target": None}]).tiles[0].words
+        '12'
+        """
+        made = []
+        for figure in figures:
+            options = {
+                key: value for key, value in figure.items() if key not in ("metric", "value")
+            }
+            made.append(Tile.of(figure["metric"], figure["value"], **options))
+        return cls(made, columns)
+
     @property
     def html(self) -> str:
         """One HTML fragment, with the classes of the report's style sheet."""
@@ -631,6 +651,18 @@ class Tiles:
             "text/plain": plain,
         }
         return data, {}
+
+
+def bands(limits: "Mapping[str, Any]") -> dict[str, Bands]:
+    """Colour bands of the params: metric name to an object with ``poor`` and ``good``.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> bands({"roas": SimpleNamespace(poor=1.0, good=3.0)})["roas"].verdict(2.0)
+    'ok'
+    """
+    return {name: Bands(good=each.good, ok=each.poor) for name, each in limits.items()}
 
 
 def _html_tile(tile: Tile) -> str:

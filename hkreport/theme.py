@@ -6,7 +6,7 @@ chart. What is drawn belongs to :mod:`hkreport.charts`.
 
 import contextlib
 import functools
-import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ __all__ = [
     "BASE_TOO_SMALL",
     "BOLD",
     "DIVERGING",
+    "FAMILIES",
     "GREY",
     "INK",
     "LINE",
@@ -36,7 +37,6 @@ __all__ = [
     "WIDTH",
     "cell_ink",
     "colours",
-    "drawable",
     "fitted",
     "marker",
     "style",
@@ -51,11 +51,12 @@ SIZE = 10.0  # points: labels and values
 SMALL = 9.0  # points: ticks and notes
 
 FAMILY = "Source Sans Pro"
+# The page's own list of fonts, for what Source Sans Pro lacks.
+FAMILIES = "'Source Sans Pro', 'Noto Sans', 'Noto Sans Devanagari', 'Noto Color Emoji', sans-serif"
 _FACES = {400: "SourceSansPro", 600: "SourceSansProSemibold"}
 BOLD = 600
 
-# Ink stands for the text colour of the page; charts.py hands it over as `currentColor`. Softer text is
-# the same ink, partly transparent, so that it works on a dark page as well.
+# Softer text is ink, partly transparent, so that it is soft on any ground.
 INK = "#1b2530"
 SOFT = (*(int(INK[i : i + 2], 16) / 255 for i in (1, 3, 5)), 0.72)
 LINE = (*SOFT[:3], 0.16)
@@ -114,10 +115,10 @@ MARKS: Mapping[str, str] = {
     "micro": "^",
     "mid": "s",
     "macro": "D",
-    "mega": "P",
+    "mega": "v",
     "celebrity": "*",
 }
-_SPARE_MARKS = ("o", "s", "^", "D", "P", "v", "X")
+_SPARE_MARKS = ("o", "s", "^", "D", "v", "P", "X")
 
 # Colour and sign of a verdict: the sign says the same without colour. As in the tables.
 VERDICTS: Mapping[str, tuple[str, str]] = {
@@ -128,9 +129,6 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
 
 BASE_TOO_SMALL = 30  # rates on fewer cases than this are marked
 NARROWEST_SLICE = 0.03  # share below which a slice of a doughnut has no room for its label
-
-# What the font lacks (emoji, Devanagari, CJK) is drawn as an empty box; the table has it in full.
-MISSING = "☐"
 
 
 def colours(names: Iterable[object]) -> dict[str, str]:
@@ -271,7 +269,7 @@ SETTINGS: Mapping[Any, Any] = {
     "hatch.linewidth": 0.6,
     "hatch.color": LINE[:3],
     "legend.frameon": False,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text stays text: it can be searched, and other fonts help out
     "svg.hashsalt": "hkreport",
     "path.simplify": True,
 }
@@ -287,40 +285,36 @@ def style() -> Iterator[None]:
         yield
 
 
-def drawable(words: object) -> str:
-    r"""Text that can be drawn: one line, every character in the font.
-
-    Examples
-    --------
-    >>> drawable("Asha\n😀 Rao")
-    'Asha ☐ Rao'
-    """
-    plain = one_line(words)
-    if plain.isascii():
-        return plain
-    known = _glyphs()
-    # Variation selectors and joiners only steer the character before them.
-    plain = re.sub("[\ufe00-\ufe0f\u200d]", "", plain)
-    boxed = "".join(letter if ord(letter) in known else MISSING for letter in plain)
-    return re.sub(f"{MISSING}+", MISSING, boxed)
-
-
 @functools.lru_cache(maxsize=20_000)
 def text_width(words: str, size: float = SIZE, weight: int = 400) -> float:
-    """Width of one line of drawable text, in points.
+    """Width of one line of text, in points.
+
+    What the font lacks (emoji, Devanagari) is drawn with other fonts by the browser; its width is
+    estimated.
 
     Examples
     --------
     >>> text_width("₹1.2 Cr") < text_width("₹1.2 Cr", weight=600) < text_width("₹1.23 Cr", 12)
     True
+    >>> text_width("😀", 10)
+    12.0
     """
     from matplotlib.ft2font import LoadFlags
 
+    foreign = "" if words.isascii() else "".join(c for c in words if ord(c) not in _glyphs())
+    plain = "".join(c for c in words if c not in foreign) if foreign else words
     face = _face(weight)
     face.set_size(size, 72)
-    face.set_text(words, 0.0, flags=LoadFlags.NO_HINTING)
-    width: float = face.get_width_height()[0] / 64
-    return width
+    face.set_text(plain, 0.0, flags=LoadFlags.NO_HINTING)
+    measured: float = face.get_width_height()[0] / 64
+    return measured + size * sum(map(_width_elsewhere, foreign))
+
+
+def _width_elsewhere(letter: str) -> float:
+    """Usual width in other fonts, in units of the size."""
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0.0
+    return 1.2 if unicodedata.east_asian_width(letter) in "WF" else 0.7
 
 
 def fitted(words: object, width: float, size: float = SIZE, weight: int = 400) -> str:
@@ -331,7 +325,7 @@ def fitted(words: object, width: float, size: float = SIZE, weight: int = 400) -
     >>> fitted("Lakshminarayanan Venkatasubramanian", 80)
     'Lakshminarayan…'
     """
-    plain = drawable(words)
+    plain = one_line(words)
     # No name is drawn longer than this; measuring megabytes of text would take long.
     plain = plain if len(plain) <= 300 else plain[:300] + "…"
     if text_width(plain, size, weight) <= width:
@@ -356,7 +350,7 @@ def wrapped(
     >>> wrapped("Instagram brings most of the revenue", 100, lines=2)
     ['Instagram brings most', 'of the revenue']
     """
-    rest = drawable(words).split(" ")
+    rest = one_line(words).split(" ")
     found: list[str] = []
     while rest and len(found) < lines - 1:
         count = 1

@@ -9,6 +9,10 @@ import html
 import math
 import re
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 __all__ = [
     "Unit",
@@ -152,7 +156,7 @@ def _significant(size: float) -> str:
 
 
 @functools.cache
-def _locale() -> object:
+def _locale() -> "Locale":
     from babel import Locale  # costs 30 ms; only reports need it
 
     return Locale("en", "IN")
@@ -206,9 +210,13 @@ def escape_markdown(words: object) -> str:
 
 
 def _visible(words: object) -> str:
-    """Replace control and direction-changing characters by a visible mark."""
+    """Replace control and direction-changing characters by a visible mark.
+
+    Joiners stay: names in Indian scripts and composed emoji need them.
+    """
     return re.sub(
-        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]",
+        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+        "\ud800-\udfff]",
         "\ufffd",
         str(words),
     )

@@ -152,6 +152,51 @@ class Report:
         frame = self.compute_before(_plain_metrics())
         return self.totals * float("nan") if frame.empty else frame.iloc[0]
 
+    def value(self, metric: Metric) -> float:
+        """One metric over the whole slice; NaN where undefined."""
+        return float(self.totals[metric.name])
+
+    def headline(self) -> list[dict[str, Any]]:
+        """The key figures: metric, value, the period before and the target from params.
+
+        Each is what :meth:`hkreport.tables.Tiles.of` takes.
+        """
+        figures: list[dict[str, Any]] = [
+            {
+                "metric": metric,
+                "value": self.value(metric),
+                "previous": float(self.totals_before[metric.name]),
+                "previous_label": self.previous_label,
+                "target": self.settings.targets.get(metric.name),
+            }
+            for metric in HEADLINE
+        ]
+        figures[0]["lead"] = True
+        return figures
+
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        """Tiers of the scheme in use, from smallest to largest."""
+        return tuple(name for name, _ in reversed(self.settings.tiers.steps))
+
+    @staticmethod
+    def with_value(frame: "pd.DataFrame", metric: Metric) -> "pd.DataFrame":
+        """Groups in which a total is above zero: what a share of it can be drawn of."""
+        return frame[frame[metric.name] > 0].reset_index(drop=True)
+
+    @staticmethod
+    def largest_first(frame: "pd.DataFrame", metric: Metric) -> "pd.DataFrame":
+        """Groups by falling value, what belongs to no group last."""
+        key = frame.columns[0]
+        last = frame[key] == UNASSIGNED
+        return (
+            frame.assign(last=last)
+            .sort_values(
+                ["last", metric.name, key], ascending=[True, False, True], ignore_index=True
+            )
+            .drop(columns="last")
+        )
+
     def by(self, *dimensions: str) -> "pd.DataFrame":
         """Every metric by one or more dimensions."""
         return self.compute(_plain_metrics(), *dimensions)
@@ -163,7 +208,8 @@ class Report:
         ``engagement_rate_by_reach``, and ``previous`` (revenue as many steps before).
         """
         step = self.period.bucket
-        chosen = [m.REVENUE, m.INFLUENCER_REVENUE, m.SPEND, m.ORDERS, m.ENGAGEMENT_RATE_BY_REACH]
+        chosen: list[Metric] = [m.REVENUE, m.INFLUENCER_REVENUE, m.SPEND, m.ORDERS]
+        chosen.append(m.ENGAGEMENT_RATE_BY_REACH)
         frame = self.compute(chosen, step)
         frame = frame[frame[step] != UNASSIGNED].reset_index(drop=True)
         before = self.compute_before([m.REVENUE], step)
@@ -183,7 +229,9 @@ class Report:
         Sorted by influencer revenue; what belongs to no influencer is left out here and stands in
         the totals.
         """
-        frame = self.compute([*INFLUENCER_METRICS, m.AVERAGE_ORDER_VALUE, m.PERFORMANCE_SCORE], "influencer")
+        frame = self.compute(
+            [*INFLUENCER_METRICS, m.AVERAGE_ORDER_VALUE, m.PERFORMANCE_SCORE], "influencer"
+        )
         frame = frame[frame["influencer_id"] != UNASSIGNED]
         rows = self.current.rows.filter(self.current.rows["influencer_id"].notnull())
         traits = rows.select("influencer_id", *ATTRIBUTES).distinct().to_pandas()
@@ -235,6 +283,30 @@ class Report:
         frame["price"] = frame["price"].astype(float)
         frame = frame[frame["product"] != UNASSIGNED]
         return frame.sort_values(["revenue", "product"], ascending=[False, True], ignore_index=True)
+
+    @property
+    def priced_products(self) -> "pd.DataFrame":
+        """Products whose price is known."""
+        return self.products[self.products["price"] > 0].reset_index(drop=True)
+
+    def margin_bands(self) -> "pd.DataFrame":
+        """Products by margin band; no rows where no margin is known."""
+        import numpy as np
+
+        limits = self.settings.bands["margin"]
+        frame = self.products[self.products["margin"].notna()]
+        high, middle = text(limits.good, Unit.PERCENT), text(limits.poor, Unit.PERCENT)
+        names = np.select(
+            [frame["margin"] > limits.good, frame["margin"] >= limits.poor],
+            [f"high: above {high}", f"medium: {middle} to {high}"],
+            default=f"low: below {middle}",
+        )
+        frame = frame.assign(margin_band=names)
+        sums = frame.groupby("margin_band", as_index=False)[["revenue", "profit"]].sum()
+        sums["products"] = (
+            sums["margin_band"].map(frame["margin_band"].value_counts()).astype(float)
+        )
+        return sums
 
     def newness(self) -> "pd.DataFrame":
         """New against established products, or no rows where the data cannot tell."""
@@ -322,7 +394,8 @@ def _fragility(report: Report) -> Fragility:
     import pandas as pd
 
     data, limits = report.data.ledger, report.settings.allocation
-    nothing = Fragility(0.0, 0.0, 0.0, *([float("nan")] * 3), ())
+    nan = float("nan")
+    nothing = Fragility(0.0, 0.0, 0.0, nan, nan, nan, ())
     if "spend" not in data.known:
         return nothing
     by = ["influencer", "quarter"]
@@ -331,7 +404,7 @@ def _fragility(report: Report) -> Fragility:
     if not all_spend > 0:
         return nothing
     brands = m.compute(data.rows, [m.SPEND], by=["brand", "quarter"], known=data.known)
-    any_brand = (brands["brand"] != UNASSIGNED).any()
+    any_brand = bool((brands["brand"] != UNASSIGNED).any())
     lost = (brands["quarter"] == UNASSIGNED) | ((brands["brand"] == UNASSIGNED) & any_brand)
     unassigned = float(brands.loc[lost, "spend"].sum() / all_spend)
     apart = (sums["influencer_revenue"] <= 0) & (sums["quarter"] != UNASSIGNED)
@@ -341,7 +414,9 @@ def _fragility(report: Report) -> Fragility:
     fallback = float(rules.loc[fell, "spend"].sum() / all_spend)
     reasons = []
     if unassigned > limits.unassigned_warning:
-        reasons.append(f"{text(unassigned, Unit.PERCENT)} of spend could not be given a brand or a date")
+        reasons.append(
+            f"{text(unassigned, Unit.PERCENT)} of spend could not be given a brand or a date"
+        )
     if displaced > limits.displaced_warning:
         share = text(displaced, Unit.PERCENT)
         reasons.append(f"{share} of spend falls in quarters in which that influencer sold nothing")
@@ -398,6 +473,7 @@ def open_report(
     period: str = "latest",
     data: str = "",
     as_of: str = "",
+    maps: str = "",
     filters: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
     opened: Data | None = None,
@@ -414,6 +490,8 @@ def open_report(
         Folder of the exports; the project's default when empty.
     as_of : str
         'Today' as an ISO date; empty for the last date in the data.
+    maps : str
+        Files to take for tables: ``tracking=sales.csv,posts=p.csv``.
     filters : mapping, optional
         Dimension to comma-separated values, and ``min_roas``, ``min_price``, ``max_price``.
     settings, opened : optional
@@ -427,7 +505,7 @@ def open_report(
     root = params.project_root()
     whole = brand.strip().lower() in ("all", "")
     if settings is None:
-        settings = params.load(None if whole else brand, root=root, as_of=as_of or None)
+        settings = params.load(None if whole else brand, root=root, as_of=as_of or None, maps=maps)
     if opened is None:
         folder = Path(data) if data else store.default_folder(root)
         opened = store.open_data(folder, settings, root=root)
@@ -440,7 +518,11 @@ def open_report(
     history, _ = base.where(replace(parsed, min_roas=None))
     current, hidden = history.in_period(span).where(Filters(min_roas=parsed.min_roas))
     before = span.previous()
-    reaches = before is not None and opened.ledger.first is not None and opened.ledger.first <= before.start
+    reaches = (
+        before is not None
+        and opened.ledger.first is not None
+        and opened.ledger.first <= before.start
+    )
     previous = history.in_period(before) if before is not None and reaches else None
     report = Report(
         data=opened,
@@ -484,7 +566,10 @@ def find_brand(ledger: Ledger, brand: str, root: Path) -> str:
     if wanted in by_fold:
         return by_fold[wanted]
     for name, aliases in params.brands(root).items():
-        if wanted in {schema.fold(name), *map(schema.fold, aliases)} and schema.fold(name) in by_fold:
+        if (
+            wanted in {schema.fold(name), *map(schema.fold, aliases)}
+            and schema.fold(name) in by_fold
+        ):
             return by_fold[schema.fold(name)]
     if not found:
         raise ParamsError(
@@ -558,9 +643,7 @@ def slice_metrics(
     population, _ = base.where(Filters(values={"brand": brand} if brand else {}))
     kept, hidden = base.where(filters)
     weighted = [_weighted(metric, settings) for metric in metrics]
-    frame = m.compute(
-        kept.rows, weighted, by=by, known=kept.known, population=population.rows
-    )
+    frame = m.compute(kept.rows, weighted, by=by, known=kept.known, population=population.rows)
     return frame, hidden
 
 
@@ -589,24 +672,24 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     [{'tier': 'micro', 'orders': 3.0, 'roas': None}]
     """
     return [
-        {name: None if value != value else value for name, value in row.items()}
+        {str(name): None if value != value else value for name, value in row.items()}
         for row in frame.to_dict("records")
     ]
 
 
 def csv_text(frame: "pd.DataFrame") -> str:
-    """A frame as CSV that no spreadsheet takes for a formula.
+    r"""A frame as CSV that no spreadsheet takes for a formula.
 
     Examples
     --------
     >>> import pandas as pd
     >>> csv_text(pd.DataFrame({"influencer": ["=1+1"], "roas": [0.1 + 0.2]}))
-    "influencer,roas\\n'=1+1,0.30000000000000004\\n"
+    "influencer,roas\\n'=1+1,0.30000000000000004\n"
     """
     safe = frame.copy()
     for name in safe.columns:
         if safe[name].dtype == object or str(safe[name].dtype) in ("str", "string"):
-            safe[name] = [_inert(value) for value in safe[name]]
+            safe[name] = safe[name].map(_inert)
     out = io.StringIO()
     safe.to_csv(out, index=False, lineterminator="\n")
     return out.getvalue()

@@ -58,8 +58,17 @@ def code(source: str, *outputs: dict[str, Any], tags: tuple[str, ...] = ()) -> d
     }
 
 
-def display(data: dict[str, str], alt: str = "") -> dict[str, Any]:
-    metadata = {"hkreport": {"alt": alt}} if alt else {}
+DETAILS = (
+    '<details class="hk-data"><summary>Data</summary>\n'
+    '<div class="hk-scroll" tabindex="0" role="region" aria-label="Data"><table class="hk-table">'
+    '<thead><tr><th scope="col">Week</th><th scope="col" class="num">Revenue</th></tr></thead>'
+    '<tbody><tr><th scope="row">2025-W14</th><td class="num">₹3,21,000</td></tr></tbody>'
+    "</table></div>\n</details>"
+)
+
+
+def display(data: dict[str, str], alt: str = "", details: str = "") -> dict[str, Any]:
+    metadata = {"hkreport": {"alt": alt, "data": details}} if alt else {}
     return {"output_type": "display_data", "data": data, "metadata": metadata}
 
 
@@ -233,6 +242,7 @@ def notebook(drawings: list[str] | None = None, *, seconds: float = 1.5) -> dict
             display(
                 {"image/svg+xml": svg, "text/plain": "<Chart>", "text/html": "<b>x</b>"},
                 alt=f'Chart {number}: revenue from ₹1.0 L to ₹9.9 L; "highest" in week 23, {HOSTILE[0]}',
+                details=DETAILS,
             ),
         )
 
@@ -266,20 +276,6 @@ def notebook(drawings: list[str] | None = None, *, seconds: float = 1.5) -> dict
             ),
         ),
         chart("fig-trend", "Revenue by week, with the forecast: dashed, and its 80 % interval."),
-        code(
-            "data behind it",
-            display(
-                {
-                    "text/markdown": both(
-                        '<details class="hk-data"><summary>Data of this figure</summary><div class="hk-scroll" tabindex="0" '
-                        'role="region" aria-label="Data"><table class="hk-table"><thead><tr><th scope="col">Week</th>'
-                        '<th scope="col" class="num">Revenue</th></tr></thead><tbody><tr><th scope="row">2025-W14</th>'
-                        '<td class="num">₹3,21,000</td></tr></tbody></table></div></details>',
-                        "",
-                    )
-                }
-            ),
-        ),
         markdown(
             "## Campaign overview\n\n### Where the revenue came from\n\n::: {.panel-tabset}\n\n### By platform"
         ),

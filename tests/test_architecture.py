@@ -11,8 +11,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hkreport"
 
-ORDER = """errors units schema periods params metrics ledger methods simulate ingest views
-           insights theme charts tables pipeline cli""".split()
+ORDER = """errors units schema periods params metrics ledger methods simulate ingest store
+           templates views insights theme tables charts pipeline cli""".split()
 
 HOMES = {
     "duckdb": ("ingest", "ledger"),

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,12 +62,18 @@ def test_package_in_another_version_is_named(root: Path) -> None:
     assert packages.next_step == "Remove .venv and run make setup."
 
 
-def test_missing_package_makes_the_environment_unusable(root: Path) -> None:
+@pytest.mark.parametrize("needed", [True, False], ids=["for_reports", "for_tests_only"])
+def test_missing_package_matters_where_reports_need_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch, needed: bool
+) -> None:
+    asked = ["Nowhere_at.all>=1" if needed else 'nowhere-at-all>=1; extra == "test"', "rich"]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: asked)
     with (root / "requirements.lock").open("a") as lock:
         lock.write("nowhere-at-all==1.0 \\\n")
-    checks = doctor.examine(root)
-    assert not doctor.is_usable(checks)
-    assert check(root, "packages").found == "1 of 2 missing: 'nowhere-at-all'"
+    packages = check(root, "packages")
+    assert packages.found == "1 of 2 missing: 'nowhere-at-all'"
+    assert packages.required is needed
+    assert doctor.is_usable([packages]) is not needed
 
 
 def test_folder_without_lock_says_that_versions_are_not_compared(tmp_path: Path) -> None:
@@ -94,14 +101,26 @@ def test_quarto_that_was_refused_once_is_told_from_one_never_tried(
 
 
 @pytest.mark.parametrize(
-    ("script", "ok", "found"),
+    ("script", "ok", "found", "engine"),
     [
-        pytest.param("echo 1.10.18", True, "1.10.18 ({place})", id="starts"),
-        pytest.param("exit 1", False, "{place} does not start", id="broken"),
+        pytest.param(
+            "echo 1.10.18",
+            True,
+            "1.10.18 ({place})",
+            "auto takes quarto, since the Quarto CLI works",
+            id="starts",
+        ),
+        pytest.param(
+            "exit 1",
+            False,
+            "{place} does not start",
+            "auto takes pandoc, since there is no Quarto CLI that works",
+            id="broken",
+        ),
     ],
 )
 def test_quarto_is_started_and_not_only_found(
-    root: Path, monkeypatch: pytest.MonkeyPatch, script: str, ok: bool, found: str
+    root: Path, monkeypatch: pytest.MonkeyPatch, script: str, ok: bool, found: str, engine: str
 ) -> None:
     place = root / "quarto"
     place.write_text(f"#!/bin/sh\n{script}\n")
@@ -110,12 +129,14 @@ def test_quarto_is_started_and_not_only_found(
     quarto = check(root, "Quarto")
     assert quarto.ok is ok
     assert quarto.found == found.format(place=place)
-    assert check(root, "engine").found == "auto takes quarto, since the Quarto CLI is there"
+    assert check(root, "engine").found == engine
 
 
 def test_engine_is_the_one_that_auto_takes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "find_quarto", lambda: None)
-    assert check(root, "engine").found == "auto takes pandoc, since there is no Quarto CLI"
+    assert (
+        check(root, "engine").found == "auto takes pandoc, since there is no Quarto CLI that works"
+    )
 
 
 def test_engine_that_cannot_be_chosen_is_reported(
@@ -144,14 +165,23 @@ def test_exports_are_counted_directly_in_data_only(root: Path) -> None:
     (root / "data" / "sample").mkdir(parents=True)
     (root / "data" / "sample" / "posts.csv").touch()
     (root / "data" / "README.md").touch()
-    assert check(root, "data").found == (
-        "no exports in data/: reports use simulated sample data. Sample data is in data/sample."
-    )
+    assert check(root, "data").found == "no exports in data/, so reports show the simulated sample"
     for name in ("Posts.CSV", "tracking.csv.gz", "payouts.parquet"):
         (root / "data" / name).touch()
     assert check(root, "data").found == (
         "3 exports in data/: 'Posts.CSV', 'payouts.parquet', 'tracking.csv.gz'"
     )
+
+
+def test_examination_survives_a_package_that_cannot_be_imported(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pypandoc", "font_source_sans_pro", "hkreport.params", "hkreport.store"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.chdir(root)
+    checks = {found.name: found for found in doctor.examine()}
+    assert checks["packages"].ok
+    assert not any(checks[name].ok for name in ("pandoc and Typst", "fonts", "data"))
 
 
 def test_folder_that_cannot_be_written_makes_it_unusable(

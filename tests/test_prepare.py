@@ -10,6 +10,7 @@ import pytest
 
 from hkreport.errors import RenderError
 from hkreport.pipeline import fonts, prepare
+from hkreport.units import quote_typst
 
 sample = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("report_notebook.py"))))
 code, display = sample.code, sample.display
@@ -84,6 +85,14 @@ def test_a_drawing_is_inline_in_html_and_an_image_in_typst() -> None:
     assert typst.endswith('</svg>", "Revenue by week")\n```\n')
 
 
+def test_the_data_of_a_drawing_is_folded_below_it_on_the_page_alone() -> None:
+    output = display({"image/svg+xml": sample.drawing()}, alt="Sales", details=sample.DETAILS)
+    cell = prepared(code("#| label: fig-a\n#| fig-cap: Sales\nplot()", output))[0]
+    html, typst = markdown_of(cell).split("```{=typst}")
+    assert html.endswith(f"</svg>\n{sample.DETAILS}\n```\n\n")
+    assert "hk-data" not in typst
+
+
 def test_alternative_text_is_written_as_an_option_in_place_of_a_static_one() -> None:
     cell = code(
         "#| label: fig-a\n#| fig-alt: old\n#| fig-cap: Sales\nplot()",
@@ -119,7 +128,9 @@ def test_the_style_sheet_of_a_drawing_does_not_reach_the_page() -> None:
         pytest.param('<rect onload="x()"/>', "rect onload", id="handler"),
         pytest.param('<image href="https://x.example/a.png"/>', "image href", id="outside_image"),
         pytest.param("<foreignObject/>", "foreignObject", id="html_inside"),
-        pytest.param('<rect style="fill: url(https://x.example/a)"/>', "rect style", id="outside_fill"),
+        pytest.param(
+            '<rect style="fill: url(https://x.example/a)"/>', "rect style", id="outside_fill"
+        ),
         pytest.param("<style>@import 'x.css'</style>", "style", id="import"),
         pytest.param('<animate attributeName="x"/>', "animate", id="animation"),
     ],
@@ -162,14 +173,19 @@ def test_drawable(text: str, drawn: str) -> None:
 def test_quarto_finds_no_shortcode_in_a_raw_typst_block() -> None:
     text = '```{=typst}\n#hk-note("{{< env HOME >}}")\n```\n'
     assert "{{<" not in markdown_of(prepared(code("x", display({"text/markdown": text})))[0])
-    assert "{{<" not in prepare.typst_string("{{< env HOME >}}")
+    assert "{{<" not in quote_typst("{{< env HOME >}}")
 
 
 # What stops a build
 
 
 def test_a_failed_cell_is_named_with_its_cause() -> None:
-    error = {"output_type": "error", "ename": "KeyError", "evalue": "'roas'\n more", "traceback": []}
+    error = {
+        "output_type": "error",
+        "ename": "KeyError",
+        "evalue": "'roas'\n more",
+        "traceback": [],
+    }
     assert message_of(code("a"), code("#| label: fig-a\n#| fig-cap: A\nb", error)) == (
         "report.ipynb, cell 2 (fig-a) failed: KeyError: 'roas'. "
         "Mend the cause and run the report again."

@@ -23,9 +23,6 @@ __all__ = ["Check", "describe", "examine", "is_usable"]
 # What reports print beyond letters and digits; a font without one of these would show an empty box.
 GLYPHS = "₹×→–−±≥≤…"
 
-# What an export may end in, directly in data/.
-EXPORT_ENDINGS = (".csv", ".csv.gz", ".tsv", ".parquet", ".xlsx")
-
 _LOCKED = re.compile(
     r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)\s*(?:;\s*(?P<marker>[^\\]+))?"
 )
@@ -60,7 +57,7 @@ class Check:
 
 
 def examine(root: Path | None = None) -> list[Check]:
-    """Look at the machine and the project folder `root`, by default the current one.
+    """Look at the machine and the project folder `root`, by default the one we are in.
 
     Never raises for something that is missing: each absence is a :class:`Check` that is not ok.
 
@@ -69,7 +66,7 @@ def examine(root: Path | None = None) -> list[Check]:
     >>> [check.name for check in examine()][:3]
     ['Python', 'packages', 'pandoc and Typst']
     """
-    root = (root or Path()).resolve()
+    root = root.resolve() if root else _project_root()
     return [
         _python(),
         _packages(root),
@@ -138,6 +135,16 @@ def _wrapped(text: str, width: int, lead: str, indent: str) -> list[str]:
     )
 
 
+def _project_root() -> Path:
+    """Find the project even where the packages that read its settings are missing."""
+    try:
+        from hkreport.params import project_root
+
+        return project_root()
+    except (ImportError, HkreportError):
+        return Path.cwd()
+
+
 # Python and packages
 
 
@@ -186,14 +193,28 @@ def _packages(root: Path) -> Check:
         parts.append(f"{len(missing)} of {len(locked)} missing: {listed(missing, most=6)}")
     if other:
         parts.append(f"{len(other)} of {len(locked)} in another version: {listed(other, most=6)}")
+    # a missing test tool stops no report
+    needed = not _dependencies().isdisjoint(missing)
     return Check(
         name="packages",
         found="; ".join(parts),
         ok=False,
-        needed_for="everything" if missing else purpose,
+        needed_for="every report" if needed else purpose,
         next_step="Remove .venv and run make setup.",
-        required=bool(missing),
+        required=needed,
     )
+
+
+def _dependencies() -> set[str]:
+    """Name what hkreport itself imports, without what its tests need, as the lock spells it."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    try:
+        asked = importlib.metadata.requires("hkreport") or []
+    except importlib.metadata.PackageNotFoundError:
+        return set()
+    return {canonicalize_name(Requirement(line).name) for line in asked if "extra ==" not in line}
 
 
 def _locked(lock: Path) -> Iterator[tuple[str, str]]:
@@ -279,7 +300,7 @@ def _engine() -> Check:
             needed_for=purpose,
             next_step=problem.next_step,
         )
-    why = "the Quarto CLI is there" if engine.name == "quarto" else "there is no Quarto CLI"
+    why = "the Quarto CLI works" if engine.name == "quarto" else "there is no Quarto CLI that works"
     return Check(
         name="engine", found=f"auto takes {engine.name}, since {why}", ok=True, needed_for=purpose
     )
@@ -318,23 +339,30 @@ def _fonts() -> Check:
 
 
 def _data(root: Path) -> Check:
+    purpose = "reports about your own campaigns"
+    try:
+        from hkreport.store import EXPORT_ENDINGS
+    except ImportError as cause:
+        return Check(
+            name="data",
+            found=f"not looked at: {_first_line(cause)}",
+            ok=False,
+            needed_for=purpose,
+            next_step="Remove .venv and run make setup.",
+            required=False,
+        )
     folder = root / "data"
-    exports = (
-        sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(EXPORT_ENDINGS))
-        if folder.is_dir()
-        else []
-    )
-    sample = " Sample data is in data/sample." if (folder / "sample").is_dir() else ""
+    files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    exports = sorted(path.name for path in files if path.name.lower().endswith(EXPORT_ENDINGS))
+    if exports:
+        found = f"{len(exports)} exports in data/: {listed(exports, most=6)}"
+        return Check(name="data", found=found, ok=True, needed_for=purpose)
     return Check(
         name="data",
-        found=f"{len(exports)} exports in data/: {listed(exports, most=6)}"
-        if exports
-        else f"no exports in data/: reports use simulated sample data.{sample}",
-        ok=bool(exports),
-        needed_for="reports about your own campaigns",
-        next_step=""
-        if exports
-        else "Put your exports in data/; make templates shows what they hold.",
+        found="no exports in data/, so reports show the simulated sample",
+        ok=False,
+        needed_for=purpose,
+        next_step="Put your exports in data/; make templates shows what they hold.",
         required=False,
     )
 

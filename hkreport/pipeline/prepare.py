@@ -12,6 +12,7 @@ import re
 import unicodedata
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import yaml
 
 from hkreport.errors import RenderError, did_you_mean
 from hkreport.pipeline import fonts
+from hkreport.units import quote_typst
 
 __all__ = [
     "Cell",
@@ -28,7 +30,6 @@ __all__ = [
     "prepare",
     "prepare_file",
     "read",
-    "typst_string",
     "with_front_matter",
     "write_atomically",
 ]
@@ -50,16 +51,12 @@ SKIN_TONES = "🏻🏼🏽🏾🏿"
 ZERO_WIDTH_JOINER = "\u200d"
 BOX = "☐"  # U+2610, which the font of the report holds
 
-# A backtick could end the raw block around the string, and {{< begins a Quarto shortcode even there.
-TYPST_ESCAPES = str.maketrans(
-    {"\\": "\\\\", '"': '\\"', "`": "\\u{60}", "{": "\\u{7b}", "\n": "\\n", "\r": None}
-)
-
 SHORTCODE = re.compile(r"^```+\{=typst\}$.*?^```+$", re.MULTILINE | re.DOTALL)
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 ACTIVE = {"script", "foreignObject", "iframe", "object", "embed", "audio", "video", "a", "set"}
+REFERENCE = re.compile(r"(^|url\(['\"]?)#([^'\")]+)")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -85,7 +82,8 @@ def prepare(notebook: Notebook, *, name: str) -> Notebook:
     """Clean copy of an executed notebook, with one form of every output.
 
     Charts become inline SVG for HTML and an image with alternative text for Typst, in one
-    ``text/markdown`` output; Markdown outputs stay as they are; all other forms are dropped.
+    ``text/markdown`` output, with the data table from the output's metadata folded below the
+    drawing; Markdown outputs stay as they are; all other forms are dropped.
 
     Parameters
     ----------
@@ -229,18 +227,6 @@ def drawable(text: str) -> str:
     return "".join(kept)
 
 
-def typst_string(text: str) -> str:
-    r"""A Typst string literal: the one form in which text from data enters a PDF.
-
-    Examples
-    --------
-    >>> print(typst_string('a "b" #c \\'))
-    "a \"b\" #c \\"
-    """
-    escaped = text.translate(TYPST_ESCAPES)
-    return f'"{escaped}"'
-
-
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write beside `path`, then rename: a killed build leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -287,21 +273,22 @@ def _code(cell: Cell, source: str, *, where: str) -> Cell:
             "show, a sentence that says so.",
         )
     outputs = []
-    for mime, data, alt in shown:
+    for output in shown:
+        mime, content = output.mime, output.content
         if mime.startswith("image/"):
-            alt = alt or str(found.get("fig-alt", ""))
+            alt = output.alt or str(found.get("fig-alt", ""))
             if not alt:
                 raise RenderError(
                     f"{where} shows a chart without alternative text, which a screen reader needs.",
                     next_step="Draw it with hkreport.charts, or add '#| fig-alt: ...' to the cell.",
                 )
             source = _with_alt(source, alt)
-        if mime == "image/svg+xml":
-            mime, data = "text/markdown", _drawing(data, alt, prefix=label or _prefix(where))
-        data = SHORTCODE.sub(_without_shortcodes, data) if mime == "text/markdown" else data
-        outputs.append(
-            {"output_type": "display_data", "data": {mime: data}, "metadata": {}},
-        )
+            if mime == "image/svg+xml":
+                prefix = label or _prefix(where)
+                mime, content = "text/markdown", _drawing(content, alt, output.details, prefix)
+        if mime == "text/markdown":
+            content = SHORTCODE.sub(_without_shortcodes, content)
+        outputs.append({"output_type": "display_data", "data": {mime: content}, "metadata": {}})
     return {"source": source, "outputs": outputs, "execution_count": None}
 
 
@@ -339,8 +326,18 @@ def _check_options(found: dict[str, Any], *, where: str) -> None:
         )
 
 
-def _shown(cell: Cell, *, where: str) -> Iterator[tuple[str, str, str]]:
-    """MIME type, content and alternative text of each output that a reader sees."""
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One output that a reader sees: its best form, and what the package says about it."""
+
+    mime: str
+    content: str
+    alt: str
+    details: str
+
+
+def _shown(cell: Cell, *, where: str) -> Iterator[_Shown]:
+    """Each output of a cell that a reader sees."""
     for output in cell.get("outputs", []):
         kind = output["output_type"]
         if kind == "error":
@@ -360,8 +357,13 @@ def _shown(cell: Cell, *, where: str) -> Iterator[tuple[str, str, str]]:
                 f"{', '.join(SHOWN)}.",
                 next_step="End the cell with a chart or table of hkreport, or assign the value.",
             )
-        alt = output.get("metadata", {}).get("hkreport", {}).get("alt", "")
-        yield mime, CONTROLS.sub("", _joined(data[mime])), CONTROLS.sub(" ", alt).strip()
+        told = output.get("metadata", {}).get("hkreport", {})
+        yield _Shown(
+            mime,
+            CONTROLS.sub("", _joined(data[mime])),
+            alt=CONTROLS.sub(" ", told.get("alt", "")).strip(),
+            details=CONTROLS.sub("", told.get("data", "")),
+        )
 
 
 def _first_line(text: object) -> str:
@@ -377,8 +379,8 @@ def _with_alt(source: str, alt: str) -> str:
     return "\n".join([*kept, f"#| fig-alt: {json.dumps(one_line, ensure_ascii=False)}", *body])
 
 
-def _drawing(svg: str, alt: str, *, prefix: str) -> str:
-    """One Markdown text with a drawing twice: for HTML and for Typst."""
+def _drawing(svg: str, alt: str, details: str, prefix: str) -> str:
+    """One Markdown text with a drawing twice: for HTML, over its folded data table, and for Typst."""
     try:
         root = ElementTree.fromstring(svg)
     except ElementTree.ParseError as error:
@@ -392,8 +394,8 @@ def _drawing(svg: str, alt: str, *, prefix: str) -> str:
     for_pdf = _drawing_for_pdf(copy.deepcopy(root))
     for_html = _drawing_for_html(root, alt, prefix)
     return (
-        f"```{{=html}}\n{for_html}\n```\n\n"
-        f"```{{=typst}}\n#hk-chart({typst_string(for_pdf)}, {typst_string(alt)})\n```\n"
+        f"```{{=html}}\n{for_html}\n{details}\n```\n\n"
+        f"```{{=typst}}\n#hk-chart({quote_typst(for_pdf)}, {quote_typst(alt)})\n```\n"
     )
 
 
@@ -428,27 +430,22 @@ def _drawing_for_html(root: ElementTree.Element, alt: str, prefix: str) -> str:
     """The SVG as part of a page: its own ids, no style sheet, sized by the page."""
     _drop(root, "style")
     referred = {
-        target
+        name
         for element in root.iter()
         for value in element.attrib.values()
-        for target in re.findall(r"^#(.+)$|url\(['\"]?#([^'\")]+)", value)
-        for target in target
-        if target
+        for _, name in REFERENCE.findall(value)
     }
     for element in root.iter():
         for key, value in list(element.attrib.items()):
-            if key == "id":
-                if value in referred:
-                    element.set(key, f"{prefix}-{value}")
-                else:
-                    del element.attrib[key]
-            elif key.rpartition("}")[2] == "href" and value.startswith("#"):
+            if key == "id" and value in referred:
+                element.set(key, f"{prefix}-{value}")
+            elif key == "id":
                 del element.attrib[key]
+            elif key.rpartition("}")[2] == "href" and value.startswith("#"):
+                del element.attrib[key]  # it may be xlink:href, which pages no longer need
                 element.set("href", f"#{prefix}-{value[1:]}")
             elif "url(" in value:
-                element.set(
-                    key, re.sub(r"url\(['\"]?#([^'\")]+)['\"]?\)", rf"url(#{prefix}-\1)", value)
-                )
+                element.set(key, REFERENCE.sub(rf"\1#{prefix}-\2", value))
     root.attrib = {
         "class": "hk-chart",
         "role": "img",

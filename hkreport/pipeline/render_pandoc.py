@@ -23,6 +23,7 @@ import typst
 from hkreport.errors import RenderError, did_you_mean, listed
 from hkreport.pipeline import fonts, prepare
 from hkreport.pipeline.render import ASSETS, Document, configuration, format_options
+from hkreport.units import quote_typst
 
 __all__ = ["PandocEngine", "Tree", "to_markdown"]
 
@@ -143,8 +144,8 @@ def _bitmap(data: str, name: str, alt: str) -> str:
     source = "".join(data.split())
     return (
         f'```{{=html}}\n<img src="data:image/png;base64,{source}" alt="{escape(alt)}">\n```\n\n'
-        f"```{{=typst}}\n#image({prepare.typst_string(name)}, width: 100%, "
-        f"alt: {prepare.typst_string(alt)})\n```\n"
+        f"```{{=typst}}\n#image({quote_typst(name)}, width: 100%, "
+        f"alt: {quote_typst(alt)})\n```\n"
     )
 
 

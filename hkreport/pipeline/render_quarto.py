@@ -8,7 +8,6 @@ then put in place file by file. Written against Quarto 1.10.
 import functools
 import os
 import shutil
-import string
 import subprocess
 from collections.abc import Sequence
 from html import escape
@@ -21,8 +20,9 @@ import yaml
 from hkreport.errors import RenderError
 from hkreport.pipeline import fonts, prepare
 from hkreport.pipeline.render import ASSETS, Document, configuration
+from hkreport.units import escape_markdown
 
-__all__ = ["QuartoEngine", "escaped", "write_project"]
+__all__ = ["QuartoEngine", "write_project"]
 
 ASSET_FOLDER = "hkreport/pipeline/assets"  # as _quarto.yml names it
 SITE = "_site"
@@ -151,15 +151,15 @@ def document_front_matter(document: Document, own: dict[str, Any]) -> dict[str, 
     front = {key: value for key, value in own.items() if key not in ("format", "title", "subtitle")}
     title = document.title or str(own.get("title", ""))
     subtitle = document.subtitle or str(own.get("subtitle", ""))
-    front["title"] = escaped(title)
+    front["title"] = escape_markdown(title)
     if subtitle:
-        front["subtitle"] = escaped(subtitle)
+        front["subtitle"] = escape_markdown(subtitle)
     front["format"] = {}
     if document.html:
         front["format"]["html"] = {
             **(formats or {}).get("html", {}),
             "output-file": document.html,
-            "pagetitle": escaped(" – ".join(part for part in (title, subtitle) if part)),
+            "pagetitle": escape_markdown(" – ".join(part for part in (title, subtitle) if part)),
             "include-in-header": [
                 {"text": f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'}
             ],
@@ -168,18 +168,6 @@ def document_front_matter(document: Document, own: dict[str, Any]) -> dict[str, 
     if document.pdf:
         front["format"]["typst"] = {**(formats or {}).get("typst", {}), "output-file": document.pdf}
     return front
-
-
-def escaped(text: str) -> str:
-    r"""Plain text for a place that Quarto reads as Markdown: front matter.
-
-    Examples
-    --------
-    >>> print(escaped("50 % off: <b> {{< env HOME >}}"))
-    50 \% off\: \<b\> \{\{\< env HOME \>\}\}
-    """
-    one_line = " ".join(text.split())
-    return "".join(f"\\{char}" if char in string.punctuation else char for char in one_line)
 
 
 def _bar(document: Document) -> str:

@@ -179,5 +179,7 @@ def _checked(
             f"Dates '{start}' and '{end}' cannot be read; ISO dates such as 2025-01-31 are allowed."
         ) from cause
     if (last - first).days < 7:
-        raise UsageError(f"From {start} to {end} are {(last - first).days} days; at least 7 are needed.")
+        raise UsageError(
+            f"From {start} to {end} are {(last - first).days} days; at least 7 are needed."
+        )
     return first, (last - first).days

@@ -104,14 +104,10 @@ class Touchlog:
             return
         rng = self.world.stream("touchpoints", chunk.brand, chunk.month, int(chunk.day[0]))
         # A boosted post is shown again and again, so its orders have a touch like all others.
-        rows = np.flatnonzero(
-            chunk.is_exported & (chunk.post >= 0) & (chunk.day >= self.first_day)
-        )
+        rows = np.flatnonzero(chunk.is_exported & (chunk.post >= 0) & (chunk.day >= self.first_day))
         bought = chunk.day[rows] * MINUTES + chunk.minute[rows]
         person = self.people[chunk.brand].numbers(chunk.place[rows], chunk.generation[rows])
-        yield self._paths(
-            rng, chunk.brand, person, bought, chunk.post[rows], chunk.is_coded[rows]
-        )
+        yield self._paths(rng, chunk.brand, person, bought, chunk.post[rows], chunk.is_coded[rows])
         self.buyers += len(rows)
         number = round(len(rows) * self.world.settings.touchpoints.non_buyers)
         days = rng.integers(max(int(chunk.day[0]), self.first_day), int(chunk.day[-1]) + 1, number)
@@ -144,10 +140,10 @@ class Touchlog:
         who = np.concatenate([np.arange(number), owner])
         which = np.concatenate([last_post, post])
         # Touches lie between the post and the order; the last one is near the order.
-        room = np.maximum(end[who] - posts.minute[which], 1)
+        room = end[who] - posts.minute[which]
         uniform = rng.random(len(who))
         share = np.where(np.arange(len(who)) < number, uniform**8, uniform)
-        minute = end[who] - np.ceil(share * room).astype(np.int64)
+        minute = end[who] - np.floor(share * room).astype(np.int64)
         clicked = rng.random(len(who)) < asked.click_share
         clicked[:number] = last_is_click
         order = np.lexsort((which, minute, person[who]))
@@ -191,4 +187,3 @@ class Touchlog:
             "touches": self.touches,
             "weight_of_non_buyers": weight if weight is None else round(max(weight, 1.0), 2),
         }
-

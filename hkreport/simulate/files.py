@@ -15,10 +15,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from hkreport.errors import DataError, listed
+from hkreport.simulate import MARKER
 
-__all__ = ["MARKER", "Writer", "folder", "write_json"]
-
-MARKER = "simulated.json"
+__all__ = ["Writer", "folder", "write_json"]
 
 # Columns with nearly as many values as rows: a dictionary would only cost memory.
 NO_DICTIONARY = ("tracking_id", "user_id", "unit_id", "post_id", "url", "payout_id")
@@ -31,10 +30,12 @@ class Writer:
     ----------
     file : Path
         Its suffix, ``.csv`` or ``.parquet``, is the format.
+    quoted : bool, default True
+        Whether text in a CSV file stands in quotes; they may only be left out where no text has a comma.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, file: Path, *, quoted: bool = True) -> None:
+        self.file, self.quoted = file, quoted
         self.rows = 0
         self._writer: Any = None
 
@@ -64,8 +65,9 @@ class Writer:
             return pa.parquet.ParquetWriter(
                 self.file, schema, compression="zstd", use_dictionary=coded
             )
-        plain = pa.csv.WriteOptions(quoting_style="needed", quoting_header="none")
-        return pa.csv.CSVWriter(self.file, schema, write_options=plain)
+        style = "needed" if self.quoted else "none"
+        options = pa.csv.WriteOptions(quoting_style=style, quoting_header="none")
+        return pa.csv.CSVWriter(self.file, schema, write_options=options)
 
 
 def write_json(file: Path, document: dict[str, Any]) -> None:

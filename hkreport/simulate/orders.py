@@ -81,14 +81,10 @@ class Chunk:
 
     def only(self, chosen: Flags | Ints) -> "Chunk":
         """Some of the orders."""
-        return Chunk(
-            **{
-                field.name: value[chosen] if isinstance(value, np.ndarray) else value
-                for field, value in (
-                    (field, getattr(self, field.name)) for field in fields(Chunk)
-                )
-            }
-        )
+        kept: dict[str, Any] = {
+            field.name: getattr(self, field.name)[chosen] for field in fields(Chunk)[2:]
+        }
+        return Chunk(brand=self.brand, month=self.month, **kept)
 
     @property
     def is_exported(self) -> Flags:
@@ -148,9 +144,7 @@ class _Brand:
     boosted: Ints
 
 
-def chunks(
-    world: World, posts: Posts, trials: Trials, people: list[People]
-) -> Iterator[Chunk]:
+def chunks(world: World, posts: Posts, trials: Trials, people: list[People]) -> Iterator[Chunk]:
     """Give all orders, month by month and within a month brand by brand."""
     states = [_prepared(world, posts, one) for one in people]
     month = world.calendar.month
@@ -289,20 +283,22 @@ def _chunk(
         ]
     )
     number, plain = len(day), len(day) - len(now.minute)
-    kind = np.concatenate(
-        [kind, np.full(plain - total, PAID), np.full(len(now.minute), CAUSED)]
-    )
+    kind = np.concatenate([kind, np.full(plain - total, PAID), np.full(len(now.minute), CAUSED)])
     place = np.concatenate([people.drawn(rng, plain), now.place])
     minute = np.concatenate([rng.integers(0, MINUTES, plain), now.minute % MINUTES])
     post = np.concatenate([np.full(plain, -1), now.post])
     coded = np.concatenate([np.zeros(plain, bool), now.is_coded])
     pulled = np.concatenate([np.zeros(plain, bool), now.is_pulled])
-    _leak(posts, trials, people, leaked, first, organic, starts, displaced, post, coded, place)
+    _leak(
+        posts, trials, people, leaked, first, organic, starts, displaced, post, coded, place, minute
+    )
     kind[plain:][_is_lost(posts, trials, people, now)] = LOST
     product = world.products.drawn(people.brand, rng.random(number))
     product[plain:] = posts.product[now.post]
-    parts = (kind, day, minute, post, coded, pulled, place, product)
-    extra = _boosted_orders(world, posts, trials, people, state, month, first, day[kind < DISPLACED])
+    parts: tuple[Any, ...] = (kind, day, minute, post, coded, pulled, place, product)
+    extra = _boosted_orders(
+        world, posts, trials, people, state, month, first, day[kind < DISPLACED]
+    )
     if extra is not None:
         parts = tuple(np.concatenate(pair) for pair in zip(parts, extra, strict=True))
     return _valued(world, rng, people, state, month, parts)
@@ -320,6 +316,7 @@ def _leak(
     post: Ints,
     coded: Flags,
     place: Ints,
+    minute: Ints,
 ) -> None:
     """Put the codes that leak on organic orders of the same day, as long as there are some."""
     day = leaked.minute // MINUTES - first
@@ -327,15 +324,16 @@ def _leak(
     rank = np.arange(len(day)) - begins[day] + displaced[day]
     fits = rank < organic[day]
     row = starts[day[fits]] + rank[fits]
-    source = leaked.post[fits]
+    source, at = leaked.post[fits], leaked.minute[fits] % MINUTES
     if trials.geo is not None and trials.geo.brand == people.brand:
         # Who was not shown the post has no code of it.
         published = posts.day[source]
         unseen = (published >= trials.geo.first) & (published < trials.geo.end)
         seen = ~(unseen & trials.geo.dark[people.city(place[row])])
-        row, source = row[seen], source[seen]
+        row, source, at = row[seen], source[seen], at[seen]
     post[row] = source
     coded[row] = True
+    minute[row] = at  # so that no code is used before its post
 
 
 def _boosted_orders(
@@ -404,9 +402,7 @@ def _valued(
     chance = np.where(coded, asked.code_discount_share, asked.sale_discount_share * on_sale)
     depth = np.where(coded, asked.code_discount, asked.sale_discount)
     off = np.where(gets_money_off < chance, np.rint(rupees * depth), 0.0)
-    likely = np.where(
-        by_cash < asked.cash_on_delivery, asked.returned_cash, asked.returned_prepaid
-    )
+    likely = np.where(by_cash < asked.cash_on_delivery, asked.returned_cash, asked.returned_prepaid)
     returned = comes_back < likely
     low, high = asked.return_days
     back = returned & (day + rng.integers(low, high + 1, number) < world.calendar.days)

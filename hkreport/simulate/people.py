@@ -20,7 +20,7 @@ __all__ = ["People", "everyone", "user_ids"]
 DAYS_A_YEAR = 365.25
 
 # What a hash is used for; numbers are never reused.
-MOVES, CITY, MEMBER, ARM, SEEN = 1, 2, 3, 4, 5
+MOVES, CITY, MEMBER, ARM, SEEN, ORDER = 1, 2, 3, 4, 5, 6
 
 # Id numbers are shuffled by a multiplication modulo these, so that they say nothing about buying rates.
 SHORT_IDS = (9 * 10**8, 556_361_507)
@@ -76,7 +76,7 @@ class People:
         return np.floor(day / (DAYS_A_YEAR * self.years) + phase).astype(np.int64)
 
     def has_ordered_before(self, orders_a_day: float, chunk: int = 1_000_000) -> Any:
-        """Whether the first holder of each place is an old customer: 0, or −1 for one who is not.
+        """Say of the first holder of each place who is an old customer: 0, or −1 for one who is not.
 
         Parameters
         ----------
@@ -108,6 +108,10 @@ class People:
             place = np.arange(first, min(first + chunk, self.places))
             found.append(place[self.is_member(place, share, first_day, last_day)])
         return np.concatenate(found)
+
+    def shuffled(self, place: Ints) -> Floats:
+        """Random key of each place, to put people in an order that says nothing about them."""
+        return hashed(place, self.seed, self.brand, ORDER)
 
     def numbers(self, place: Ints, generation: Ints) -> Ints:
         """Number of a person, different for all people of all brands."""

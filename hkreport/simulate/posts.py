@@ -1,7 +1,9 @@
 """What is published: when, by whom, for which product, how far it reaches and what it is expected to sell."""
 
 import datetime
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +12,11 @@ import pyarrow.compute as pc
 from hkreport.simulate.trials import Trials
 from hkreport.simulate.world import Flags, Floats, Ints, World
 
-__all__ = ["MINUTES", "Posts", "earlier_table", "fees", "numbered", "publish", "table"]
+__all__ = ["MINUTES", "Posts", "earlier_table", "fees", "numbered", "publish", "tables"]
 
 MINUTES = 24 * 60  # a day
+
+ROWS_A_PIECE = 100_000  # of the posts table, made at a time
 
 # Campaigns of a brand in a quarter: the part of the name that differs, and its kind.
 THEMES = {
@@ -53,16 +57,16 @@ OTHER_FORMATS = (("Post", 1.0),)
 VIDEOS = ("Reel", "Story", "Video", "Short")
 
 CAPTIONS = (
-    "{product} has been in my routine for six weeks now. #{tag} #ad",
-    "Honest review of {product}: taste, price, results 💪 #{tag} #ad",
-    "Unboxing {product} with my code, link in bio #{tag}",
-    "You asked, I answered: is {product} worth it? #{tag} #collab",
-    "Morning routine ft. {product} ☀️ #{tag} #ad",
+    "{product} for six weeks now #{tag} #ad",
+    "Honest review: {product} 💪 #{tag} #ad",
+    "Unboxing {product}, code in bio #{tag}",
+    "Is {product} worth it? #{tag} #collab",
+    "Morning routine ft. {product} ☀️ #{tag}",
     "What I eat in a day, with {product} #{tag}",
-    "3 mistakes with {product} that I made, so that you don't #{tag} #ad",
-    "Giveaway! Comment why you want {product} 🎁 #{tag} #collab",
-    "My doctor asked what changed. {product}. #{tag} #ad",
-    "Use my code for {product}, today only #{tag} #ad",
+    "3 mistakes with {product} #{tag} #ad",
+    "Giveaway: {product} 🎁 #{tag} #collab",
+    "My doctor asked what changed #{tag} #ad",
+    "Use my code for {product} #{tag} #ad",
 )
 
 
@@ -119,6 +123,15 @@ class Posts:
     def day(self) -> Ints:
         """Day number."""
         return self.minute // MINUTES
+
+    def between(self, first: int, end: int) -> "Posts":
+        """Some of the posts; what belongs to all of them stays."""
+        parts: dict[str, Any] = {
+            name: value[first:end]
+            for name, value in ((field.name, getattr(self, field.name)) for field in fields(Posts))
+            if isinstance(value, np.ndarray) and value.ndim == 1
+        }
+        return replace(self, **parts)
 
 
 def publish(world: World, trials: Trials) -> Posts:
@@ -308,7 +321,8 @@ def _concavity(
     active = np.maximum((reach > 0).sum(axis=1), 1)
     usual = reach.sum(axis=1) / active
     power = world.rules.elasticity[platform] - 1
-    return reach.reshape(*shape, weeks), (reach[cell, week] / usual[cell]) ** power
+    factor: Floats = (reach[cell, week] / usual[cell]) ** power
+    return reach.reshape(*shape, weeks).astype(float), factor
 
 
 def _fatigue(world: World, influencer: Ints, day: Ints) -> Floats:
@@ -367,7 +381,9 @@ def numbered(prefix: str, numbers: Ints) -> pa.Array:
     >>> numbered("P", np.arange(2)).to_pylist()
     ['P100001', 'P100002']
     """
-    return pc.binary_join_element_wise(prefix, pc.cast(pa.array(numbers + 100_001), pa.string()), "")
+    return pc.binary_join_element_wise(
+        prefix, pc.cast(pa.array(numbers + 100_001), pa.string()), ""
+    )
 
 
 def grown(world: World, posts: Posts, at_day: int) -> Floats:
@@ -391,14 +407,18 @@ def taken(names: tuple[str, ...] | list[str], codes: Ints) -> pa.Array:
     return pa.array(list(names), pa.string()).take(pa.array(codes))
 
 
-def table(world: World, posts: Posts) -> pa.Table:
-    """The posts as exported at the end of the data."""
-    rng = world.stream("captions")
+def tables(world: World, posts: Posts) -> Iterator[pa.Table]:
+    """The posts as exported at the end of the data, a hundred thousand at a time."""
+    for first in range(0, max(len(posts), 1), ROWS_A_PIECE):
+        yield _table(world, posts.between(first, first + ROWS_A_PIECE), first)
+
+
+def _table(world: World, posts: Posts, first: int) -> pa.Table:
+    """Some of the posts; `first` is the number of the first one."""
+    rng = world.stream("captions", first)
     number, products = len(posts), world.products
     likes, comments = counted(world, posts, world.calendar.days)
-    kinds = [
-        kind for name in world.platforms for kind, _ in FORMATS.get(name, OTHER_FORMATS)
-    ]
+    kinds = [kind for name in world.platforms for kind, _ in FORMATS.get(name, OTHER_FORMATS)]
     firsts = np.cumsum([0, *(len(FORMATS.get(name, OTHER_FORMATS)) for name in world.platforms)])
     kind = firsts[posts.platform] + posts.format
     asked = world.settings.posts
@@ -408,7 +428,7 @@ def table(world: World, posts: Posts) -> pa.Table:
     clicks = posts.reach * asked.click_share * np.exp(rng.normal(0, 0.5, number))
     shares = posts.engagements * rng.uniform(0.02, 0.08, number)
     saves = posts.engagements * rng.uniform(0.02, 0.10, number)
-    ids = numbered("P", np.arange(number))
+    ids = numbered("P", np.arange(first, first + number))
     start = np.datetime64(world.calendar.start, "s")
     return pa.table(
         {
@@ -463,10 +483,16 @@ def earlier_table(world: World, posts: Posts) -> pa.Table:
     young = (posts.day < at_day) & (posts.day >= at_day - asked.earlier_export_days)
     likes, comments = counted(world, posts, at_day)
     exported = world.calendar.date(at_day) - datetime.timedelta(days=1)
-    full = table(world, posts).select(["post_id", "influencer_id", "platform", "date"])
-    found = full.filter(pa.array(young))
-    return (
-        found.append_column("likes", pa.array(likes[young]))
-        .append_column("comments", pa.array(comments[young]))
-        .append_column("exported", pa.repeat(pa.scalar(exported), len(found)))
+    found = np.flatnonzero(young)
+    start = np.datetime64(world.calendar.start, "s")
+    return pa.table(
+        {
+            "post_id": numbered("P", found),
+            "influencer_id": influencer_ids(world, posts.influencer[found]),
+            "platform": taken(world.platforms, posts.platform[found]),
+            "date": pa.array(start + (posts.minute[found] * 60).astype("timedelta64[s]")),
+            "likes": pa.array(likes[found]),
+            "comments": pa.array(comments[found]),
+            "exported": pa.repeat(pa.scalar(exported), len(found)),
+        }
     )

@@ -224,6 +224,7 @@ class Touchpoints(Section):
 class Small(Section):
     """How a small data set keeps its ratios."""
 
+    influencers: Count
     reach_power: Share
 
 

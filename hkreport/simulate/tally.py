@@ -1,6 +1,7 @@
 """What is counted while orders go by: everything that the truth and the payouts need, and no order itself."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -262,7 +263,7 @@ class Tally:
             total[:, brand, real.month] += _counted(who, value, panel)
 
 
-def _counted(codes: Ints, values: Ints | Floats | Flags, number: int) -> Ints:
+def _counted(codes: Ints, values: Any, number: int) -> Ints:
     """Whole sums by code."""
     return np.rint(np.bincount(codes, values, minlength=number)).astype(np.int64)
 

@@ -4,8 +4,8 @@ Windows are counted back from the end of the data, so that the latest quarter ho
 does not fit into the data is left out, and ``truth.json`` says so.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,10 @@ from hkreport.simulate.people import People, user_ids
 from hkreport.simulate.world import CITIES, Flags, Floats, Ints, World
 
 __all__ = ["Clusters", "Experiment", "Geo", "Trials", "assignments", "plan"]
+
+METROS = 8  # largest cities, a stratum of their own
+
+ROWS_A_PIECE = 200_000  # of the assignments table, made at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +135,8 @@ def assignments(
     trials: Trials,
     member_revenue: list[tuple[Ints, Ints]],
     city_revenue: Ints,
-) -> pa.Table:
-    """The export of who was assigned to which arm.
+) -> Iterator[pa.Table]:
+    """The export of who was assigned to which arm, some units at a time.
 
     Parameters
     ----------
@@ -141,40 +145,31 @@ def assignments(
     city_revenue : array of int
         Revenue of the dark-city brand in the days before it went dark, by city, in paise.
     """
-    parts = []
-    share = world.settings.experiment.treatment_share
+    none = np.empty(0, np.int64)
+    yield _units(world, user_ids(none, people), "user", none, 0, none, none)
     if trials.experiment is not None:
         day = trials.experiment.first
-        for brand, (place, paise) in enumerate(member_revenue):
-            one = people[brand]
-            generation = one.generation(place, day)
-            metro = one.city(place) < 8
-            parts.append(
-                _units(
-                    world,
-                    user_ids(one.numbers(place, generation), people),
-                    "user",
-                    one.is_treated(place, share),
-                    day,
-                    np.where(metro, "metro", "other"),
-                    paise,
-                )
-            )
+        share = world.settings.experiment.treatment_share
+        for one, (sorted_places, sorted_paise) in zip(people, member_revenue, strict=True):
+            # In random order: places are in order of buying rates.
+            order = np.argsort(one.shuffled(sorted_places))
+            places, paise = sorted_places[order], sorted_paise[order]
+            for first in range(0, len(places), ROWS_A_PIECE):
+                place = places[first : first + ROWS_A_PIECE]
+                ids = user_ids(one.numbers(place, one.generation(place, day)), people)
+                small = (one.city(place) >= METROS).astype(np.int64)
+                treated = one.is_treated(place, share)
+                revenue = paise[first : first + ROWS_A_PIECE]
+                yield _units(world, ids, "user", treated, day, small, revenue)
     if trials.geo is not None:
         names = pa.array(city_names(world))
-        size = np.where(np.arange(len(names)) < 8, "metro", "other")
-        parts.append(
-            _units(
-                world, names, "city", ~trials.geo.dark, trials.geo.first, size, city_revenue
-            )
-        )
+        small = (np.arange(len(names)) >= METROS).astype(np.int64)
+        shown = ~trials.geo.dark
+        yield _units(world, names, "city", shown, trials.geo.first, small, city_revenue)
     if trials.clusters is not None:
         found = trials.clusters
-        none = np.full(len(found.names), None, dtype=object)
-        parts.append(
-            _units(world, pa.array(found.names), "campaign", found.treated, found.first, none, None)
-        )
-    return pa.concat_tables(parts) if parts else _nobody()
+        names = pa.array(found.names)
+        yield _units(world, names, "campaign", found.treated, found.first, None, None)
 
 
 def city_names(world: World) -> list[str]:
@@ -187,27 +182,25 @@ def _units(
     world: World,
     ids: pa.Array,
     unit_type: str,
-    treated: Flags,
+    treated: Flags | Ints,
     day: int,
-    stratum: Any,
+    stratum: Ints | None,
     paise: Ints | None,
 ) -> pa.Table:
+    """Rows for units of one type; `stratum` is 0 for a metro and 1 for other cities."""
     number = len(ids)
-    date = pa.scalar(world.calendar.date(day), pa.date32())
-    revenue = pa.nulls(number, pa.float64()) if paise is None else pa.array(paise / 100)
+    arms, strata = pa.array(["control", "treatment"]), pa.array(["metro", "other"])
     return pa.table(
         {
             "unit_id": ids,
-            "arm": pa.array(np.where(treated, "treatment", "control")),
+            "arm": arms.take(pa.array(treated.astype(np.int64))),
             "unit_type": pa.repeat(pa.scalar(unit_type), number),
-            "date": pa.repeat(date, number),
-            "stratum": pa.array(stratum, pa.string()),
-            "pre_period_revenue": revenue,
+            "date": pa.repeat(pa.scalar(world.calendar.date(day), pa.date32()), number),
+            "stratum": pa.nulls(number, pa.string())
+            if stratum is None
+            else strata.take(pa.array(stratum)),
+            "pre_period_revenue": pa.nulls(number, pa.float64())
+            if paise is None
+            else pa.array(paise / 100),
         }
     )
-
-
-def _nobody() -> pa.Table:
-    text, number = pa.string(), pa.float64()
-    columns = {"unit_id": text, "arm": text, "unit_type": text, "date": pa.date32()}
-    return pa.schema({**columns, "stratum": text, "pre_period_revenue": number}).empty_table()

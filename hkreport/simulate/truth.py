@@ -187,9 +187,7 @@ def _figures(classes: Ints, file: Ints, spend: dict[str, int], bonus: int) -> di
     found["break_even"] = _short(break_even)
     found["s_star"] = _short(1 - break_even / roas) if roas else None
     found["came_anyway_share"] = _ratio(by["poached"][orders], attributed[orders])
-    found["file"] = {
-        source: _sums(values) for source, values in zip(SOURCES, file, strict=True)
-    }
+    found["file"] = {source: _sums(values) for source, values in zip(SOURCES, file, strict=True)}
     found["file"]["total"] = _sums(file.sum(0))
     return found
 
@@ -314,14 +312,12 @@ def _influencers(world: World, posts: Posts, tally: Tally, payouts: Payouts) -> 
     """Columns by influencer: quality, what was caused, and the ROAS that chance had no part in."""
     panel, number = world.influencers, len(world.influencers)
     who = posts.influencer
-    gross, worth = _worth(world, posts.brand, posts.product, posts.day)
+    gross, _ = _worth(world, posts.brand, posts.product, posts.day)
     tracked = world.settings.effects.tracked
     likely = posts.expected * gross * (tracked + panel.poaching[who])
     fixed = np.array([1.0, 0.0, world.settings.payouts.hybrid_fee])[panel.basis[who]]
     expected_fees = np.bincount(who, posts.fee / 100 * fixed, minlength=number)
-    boost = np.bincount(
-        posts.influencer[payouts.boost_posts], payouts.boost_paid, minlength=number
-    )
+    boost = np.bincount(posts.influencer[payouts.boost_posts], payouts.boost_paid, minlength=number)
     sums = {name: values.sum(0) for name, values in tally.influencer.items()}
     spend = payouts.spend.sum((1, 2)) + np.rint(boost).astype(np.int64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -373,9 +369,7 @@ def _products(world: World, tally: Tally) -> list[dict[str, Any]]:
     ]
 
 
-def _experiments(
-    world: World, trials: Trials, tally: Tally, payouts: Payouts
-) -> dict[str, Any]:
+def _experiments(world: World, trials: Trials, tally: Tally, payouts: Payouts) -> dict[str, Any]:
     """The boosted posts of each brand: what a sound analysis should find."""
     found = trials.experiment
     if found is None:
@@ -577,14 +571,19 @@ def _insights(world: World, doubled: list[str]) -> list[dict[str, Any]]:
     ids = world.influencers.table["influencer_id"]
     found: list[dict[str, Any]] = [
         {"kind": "tier", "subject": planted.tier, "sign": 1, "size": planted.tier_factor},
-        {"kind": "platform", "subject": planted.platform, "sign": 1, "size": planted.platform_factor},
+        {
+            "kind": "platform",
+            "subject": planted.platform,
+            "sign": 1,
+            "size": planted.platform_factor,
+        },
     ]
-    for one in world.planted_products:
+    for product in world.planted_products:
         found.append(
             {
                 "kind": "product",
-                "brand": world.brands[world.products.brand[one]],
-                "subject": world.products.name[one],
+                "brand": world.brands[world.products.brand[product]],
+                "subject": world.products.name[product],
                 "sign": 1,
                 "size": planted.product_factor,
             }

@@ -16,7 +16,6 @@ from hkreport.simulate.settings import Settings
 
 __all__ = [
     "CITIES",
-    "SCENARIOS",
     "Calendar",
     "Influencers",
     "Products",
@@ -32,8 +31,6 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 DAY = datetime.timedelta(days=1)
-
-SCENARIOS = ("default", "null", "aa", "planted", "confounded", "leaky")
 
 # Each part draws from a stream of its own, so that a new part leaves the others as they were.
 # Numbers are never reused.
@@ -375,11 +372,15 @@ class World:
     influencers : Influencers
     brands, platforms, tiers : tuple of str
     thinning : float
-        Orders of a post, relative to full size; 1 except in a small data set.
+        Orders of a post, relative to full size; 1 except in a small data set, which keeps its panel.
     organic : array of float, shape (brands, days)
         Expected organic orders, without the daily level.
     people : array of int, by brand
         Number of places for people who may buy.
+    break_day : int or None
+        First day of the planted fall in orders.
+    planted_products : tuple of int
+        Products with planted appeal.
     """
 
     settings: Settings
@@ -428,9 +429,7 @@ def build(
     settings: Settings, *, seed: int, scale: float, scenario: str, start: datetime.date, days: int
 ) -> World:
     """Make the stage of a simulation."""
-    brands, platforms, tiers = map(
-        tuple, (settings.brands, settings.platforms, settings.influencers.tiers)
-    )
+    brands = tuple(settings.brands)
     products = _products(settings)
     planted = (
         tuple(int(products.first[brand]) + 2 for brand in range(len(brands)))
@@ -438,7 +437,8 @@ def build(
         else ()
     )
     rules = _rules(settings, scenario, products, planted)
-    number = max(settings.influencers.number, round(settings.influencers.number * scale))
+    full_size = settings.influencers.number * scale
+    number = round(full_size) if scale >= 1 else settings.small.influencers
     made = calendar(settings, start, days)
     bases = np.array([brand.organic_orders_a_day for brand in settings.brands.values()])
     users = np.array([brand.users for brand in settings.brands.values()])
@@ -452,9 +452,9 @@ def build(
         products=products,
         influencers=_influencers(settings, seed, number, scenario, rules),
         brands=brands,
-        platforms=platforms,
-        tiers=tiers,
-        thinning=settings.influencers.number * scale / number,
+        platforms=tuple(settings.platforms),
+        tiers=tuple(settings.influencers.tiers),
+        thinning=full_size / number,
         organic=scale * bases[:, None] * made.demand[None, :],
         people=np.maximum(np.rint(users * scale), 100).astype(np.int64),
         break_day=_break_day(settings, made) if scenario == "planted" else None,
@@ -464,7 +464,7 @@ def build(
 
 def _break_day(settings: Settings, made: Calendar) -> int | None:
     """Monday of the planted week in the last year, if the data reach it."""
-    year = made.date(made.days - 1).isocalendar().year
+    year = made.date(made.days - 1).year
     week = settings.scenarios.planted.break_week
     day = made.number(datetime.date.fromisocalendar(year, week, 1))
     return day if 0 < day < made.days else None
@@ -613,7 +613,7 @@ def _influencer_table(
     gender = _drawn(rng, number, GENDERS)
     age = _drawn(rng, number, AGE_GROUPS)
     persona = rng.integers(0, 2, number)
-    names = np.array([category for category in CATEGORIES])[category]
+    names = np.array(list(CATEGORIES))[category]
     cities = np.minimum(rng.geometric(0.08, number) - 1, len(CITIES) - 1)
     posts = settings.posts
     engagement = posts.engagement * np.exp(rng.normal(0, posts.engagement_sd, number))

@@ -1,0 +1,521 @@
+"""Groups side by side: estimates with intervals, grids of values, and how single values spread."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hkreport import theme
+from hkreport.charts.sheet import (
+    CLOUD,
+    EDGE,
+    WIDTH,
+    Chart,
+    Measure,
+    Sheet,
+    Words,
+    alt_text,
+    data_table,
+    dimension,
+    extremes,
+    finding,
+    in_sentence,
+    key_words,
+    mark_level,
+    name_rows,
+    names_width,
+    nothing,
+    numbers,
+    own_colours,
+    ranked,
+    short,
+    tier_rank,
+    unit_of,
+    value_axis,
+    verdict_key,
+)
+from hkreport.errors import InputError, listed
+from hkreport.metrics import UNASSIGNED
+from hkreport.tables import Col, Sentence, number, require_columns
+from hkreport.theme import fitted, text_width
+from hkreport.units import Unit, text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["box", "dots", "heatmap"]
+
+ROW = 23.0  # points from estimate to estimate
+CELL = 30.0
+BOX_ROW = 30.0
+AXIS = 20.0
+BOXES_FROM = 5  # values; fewer have no quartiles worth a box
+GOLDEN = 0.618034
+
+TOO_FEW = f"n is shown where it is below {theme.BASE_TOO_SMALL}: read with care."
+
+
+def dots(
+    frame: "pd.DataFrame",
+    key: str,
+    measure: Measure,
+    low: str,
+    high: str,
+    *,
+    n: str = "",
+    verdict: str = "",
+    reference: float | None = None,
+    reference_label: str = "",
+    sort: bool = True,
+    most: int = 20,
+    title: str = "",
+    subtitle: str = "",
+    note: str = "",
+) -> Chart | Sentence:
+    """Estimates with their intervals, one a row (a forest plot).
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row an estimate.
+    key : str
+        Column that names the rows.
+    measure : Metric or Col
+        The estimate.
+    low, high : str
+        Columns with the ends of the interval; where they are missing only the dot is drawn.
+    n : str
+        Column with the number of cases, written beside the name; dots of fewer than 30 are hollow.
+    verdict : str
+        Column with good, ok or poor: colour and mark of the rows.
+    reference : float, optional
+        Line of no effect, or of break-even, called `reference_label`.
+    sort : bool
+        False keeps the frame's order.
+    most : int
+        Rows to draw; the table behind has all.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hkreport.metrics import ROAS
+    >>> frame = pd.DataFrame({"tier": ["nano", "macro"], "roas": [3.1, 1.2], "low": [2.0, 0.7],
+    ...     "high": [4.2, 1.9]})
+    >>> dots(frame, "tier", ROAS, "low", "high", reference=1.0).alt
+    'Dot chart of ROAS by tier with intervals, 2 rows. nano 3.1× (2.0× to 4.2×); macro 1.2× (0.70× to 1.9×).'
+    """
+    what = f"{measure.label} by {dimension(key)}"
+    require_columns(frame, [key, measure.name, low, high, n, verdict], f"dots of {what}")
+    values = numbers(frame, measure.name)
+    if not any(value == value for value in values):
+        return nothing(what, "there is no estimate in this selection")
+    rows = ranked(frame, key, measure.name) if sort else frame
+    plan = _Dots(
+        rows.head(most), key, measure, (low, high), n, verdict, (reference, reference_label)
+    )
+    more = f", top {most} of {len(rows)}" if len(rows) > most else ""
+    words = Words(
+        title or finding(key_words(rows, key), numbers(rows, measure.name), measure),
+        subtitle or f"{what} with intervals{more}",
+        note,
+    )
+    spans = zip(key_words(plan.frame, key), plan.spans, strict=True)
+    listing = "; ".join(f"{name} {span}" for name, span in list(spans)[:6])
+    alt = alt_text(f"Dot chart of {words.subtitle}, {len(plan.frame)} rows. {listing}.")
+    table = data_table(rows, [key], [Col.of(measure, low=low, high=high, caveat=""), n])
+    return Chart(words.title, words.subtitle, alt, table, lambda: _draw_dots(plan, words))
+
+
+@dataclass(frozen=True, slots=True)
+class _Dots:
+    frame: "pd.DataFrame"
+    key: str
+    measure: Measure
+    ends: tuple[str, str]
+    n: str
+    verdict: str
+    reference: tuple[float | None, str]
+
+    @property
+    def spans(self) -> list[str]:
+        """Estimate and interval in words."""
+        columns = (numbers(self.frame, name) for name in (self.measure.name, *self.ends))
+        words = []
+        for value, low, high in zip(*columns, strict=True):
+            span = f" ({short(low, self.measure)} to {short(high, self.measure)})"
+            known = value == value and low == low and high == high
+            words.append(f"{short(value, self.measure)}{span if known else ''}")
+        return words
+
+    @property
+    def bases(self) -> list[float]:
+        return numbers(self.frame, self.n) if self.n else [math.inf] * len(self.frame)
+
+    @property
+    def looks(self) -> list[tuple[str, str]]:
+        """Colour and sign of each row."""
+        if not self.verdict:
+            return [(theme.ACCENT, "")] * len(self.frame)
+        verdicts = (str(value).lower() for value in self.frame[self.verdict].tolist())
+        return [theme.VERDICTS.get(word, (theme.GREY, "")) for word in verdicts]
+
+
+def _draw_dots(plan: _Dots, words: Words) -> "Figure":
+    frame = plan.frame
+    low, high = plan.ends
+    values, lows, highs = (numbers(frame, name) for name in (plan.measure.name, low, high))
+    reference, reference_label = plan.reference
+    if any(base < theme.BASE_TOO_SMALL for base in plan.bases):
+        words = words._replace(
+            note=f"{words.note} Hollow: fewer than {theme.BASE_TOO_SMALL} cases.".strip()
+        )
+    key = verdict_key(frame[plan.verdict].tolist()) if plan.verdict else []
+    sheet = Sheet(words, ROW * len(frame) + AXIS + 14, key=key)
+    names = key_words(frame, plan.key)
+    bases = [f"n = {text(base, Unit.COUNT)}" for base in plan.bases] if plan.n else []
+    looks = plan.looks
+    spans = [f"{span} {sign}".strip() for span, (_, sign) in zip(plan.spans, looks, strict=True)]
+    left = names_width(names, bases)
+    right = max(text_width(span, theme.SMALL) for span in spans) + 10
+    axes = sheet.axes(left, right, AXIS, 14.0)
+    for row, (value, first, last) in enumerate(zip(values, lows, highs, strict=True)):
+        colour, _ = looks[row]
+        if first == first and last == last:
+            axes.plot([first, last], [row, row], color=colour, linewidth=2.4, alpha=0.55)
+        hollow = plan.bases[row] < theme.BASE_TOO_SMALL
+        axes.plot(
+            [value],
+            [row],
+            marker="o",
+            markersize=8,
+            color=colour,
+            markerfacecolor=theme.PAPER if hollow else colour,
+            markeredgewidth=1.6,
+        )
+        axes.annotate(
+            spans[row],
+            (1, row),
+            xycoords=("axes fraction", "data"),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=theme.SMALL,
+        )
+    level = number(reference)
+    known = [value for value in (*values, *lows, *highs, level) if math.isfinite(value)]
+    reach = max(known) - min(known) or abs(max(known)) or 1.0
+    axes.set_xlim(min(known) - 0.05 * reach, max(known) + 0.05 * reach)
+    axes.set_ylim(len(frame) - 0.5, -0.5)
+    value_axis(axes, unit_of(plan.measure), vertical=False)
+    name_rows(axes, names, left, bases)
+    axes.spines["bottom"].set_visible(False)
+    if math.isfinite(level):
+        mark_level(
+            axes, level, f"{reference_label} {short(level, plan.measure)}".strip(), side="top"
+        )
+    return sheet.figure
+
+
+def heatmap(
+    frame: "pd.DataFrame",
+    rows: str,
+    across: str,
+    measure: Measure,
+    *,
+    n: str = "",
+    centre: float | None = None,
+    row_order: Sequence[str] = (),
+    column_order: Sequence[str] = (),
+    title: str = "",
+    subtitle: str = "",
+    note: str = "",
+) -> Chart | Sentence:
+    """Values of two keys in a grid, darker for more; missing cells are hatched.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a cell.
+    rows, across : str
+        Columns that name the rows and the columns of the grid.
+    measure : Metric or Col
+        What the cells hold.
+    n : str
+        Column with the number of cases, written into cells where it is below 30.
+    centre : float, optional
+        Value between two colours, such as 0 for ROI; without it one colour from light to dark.
+    row_order, column_order : sequence of str
+        Order of the keys; otherwise as they come.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hkreport.metrics import ROI
+    >>> frame = pd.DataFrame({"payout_basis": ["post", "order"], "platform": ["YouTube"] * 2,
+    ...     "roi": [-0.2, 1.4]})
+    >>> heatmap(frame, "payout_basis", "platform", ROI, centre=0.0).title
+    'order × YouTube has the highest ROI: 140%'
+    """
+    what = f"{measure.label} by {dimension(rows)} and {dimension(across)}"
+    require_columns(frame, [rows, across, measure.name, n], f"heatmap of {what}")
+    values = numbers(frame, measure.name)
+    if not any(value == value for value in values):
+        return nothing(what, "there is no value in this selection")
+    ups, sides = key_words(frame, rows), key_words(frame, across)
+    places = list(zip(ups, sides, strict=True))
+    if len(set(places)) < len(places):
+        raise InputError(
+            f"Heatmap of {what}: some cells have several rows.",
+            next_step=f"Group by {listed([rows, across])} only.",
+        )
+    labels = [f"{up} × {side}" for up, side in places]
+    words = Words(title or finding(labels, values, measure), subtitle or what, note)
+    alt = alt_text(
+        f"Heatmap of {in_sentence(words.subtitle)}, {len(places)} cells.",
+        extremes(labels, values, measure),
+    )
+    grid = _Grid(
+        _ordered(ups, row_order),
+        _ordered(sides, column_order),
+        dict(zip(places, values, strict=True)),
+        dict(zip(places, numbers(frame, n), strict=True)) if n else {},
+    )
+    table = data_table(frame, [rows, across], [measure, n])
+    return Chart(
+        words.title, words.subtitle, alt, table, lambda: _draw_grid(grid, measure, centre, words)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    rows: list[str]
+    columns: list[str]
+    cells: Mapping[tuple[str, str], float]
+    bases: Mapping[tuple[str, str], float]
+
+
+def _ordered(names: Sequence[str], order: Sequence[str]) -> list[str]:
+    present = list(dict.fromkeys(names))
+    known = [name for name in order if name in present]
+    return known + [name for name in present if name not in known]
+
+
+def _draw_grid(grid: _Grid, measure: Measure, centre: float | None, words: Words) -> "Figure":
+    import numpy as np
+    import seaborn
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    if any(base < theme.BASE_TOO_SMALL for base in grid.bases.values()):
+        words = words._replace(note=f"{words.note} {TOO_FEW}".strip())
+    sheet = Sheet(words, CELL * len(grid.rows) + 20)
+    left = names_width(grid.rows)
+    axes = sheet.axes(left, EDGE, 0.0, 20.0)
+    matrix = np.array([[grid.cells.get((r, c), np.nan) for c in grid.columns] for r in grid.rows])
+    known = matrix[np.isfinite(matrix)]
+    least, most = float(known.min()), float(known.max())
+    shades = theme.SEQUENCE if centre is None else theme.DIVERGING
+    colours = LinearSegmentedColormap.from_list("hk", shades)
+    norm = Normalize(least, most if most > least else least + 1)
+    if centre is not None:
+        reach = max(most - centre, centre - least) or 1.0
+        norm = Normalize(centre - reach, centre + reach)
+    seaborn.heatmap(
+        matrix,
+        mask=~np.isfinite(matrix),
+        cmap=colours,
+        norm=norm,
+        cbar=False,
+        linewidths=1.5,
+        linecolor=theme.PAPER,
+        xticklabels=False,
+        yticklabels=False,
+        ax=axes,
+    )
+    width = (WIDTH - left - EDGE) / len(grid.columns)
+    for row, up in enumerate(grid.rows):
+        for column, side in enumerate(grid.columns):
+            value = float(matrix[row, column])
+            label, ink = "n/a", theme.INK
+            if math.isfinite(value):
+                label, ink = short(value, measure), theme.cell_ink(colours(norm(value)))
+            else:
+                _hatch(axes, column, row)
+            base = grid.bases.get((up, side), math.inf)
+            if base < theme.BASE_TOO_SMALL:
+                label = f"{label} (n = {text(base, Unit.COUNT)})"
+            axes.text(
+                column + 0.5,
+                row + 0.5,
+                fitted(label, width - 4),
+                ha="center",
+                va="center_baseline",
+                color=ink,
+                bbox=None
+                if math.isfinite(value)
+                else {"facecolor": theme.PAPER, "edgecolor": "none", "pad": 2},
+            )
+    axes.set(xlabel="", ylabel="")
+    axes.xaxis.tick_top()
+    heads = [fitted(name, width - 4, theme.SMALL) for name in grid.columns]
+    axes.set_xticks([at + 0.5 for at in range(len(heads))], heads, rotation=0)
+    axes.set_ylim(len(grid.rows), 0)
+    name_rows(axes, grid.rows, left, start=0.5)
+    return sheet.figure
+
+
+def _hatch(axes: "Axes", column: int, row: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(
+        Rectangle(
+            (column + 0.01, row + 0.03),
+            0.98,
+            0.94,
+            facecolor=theme.PAPER,
+            edgecolor=theme.GREY,
+            hatch="////",
+            linewidth=0,
+        )
+    )
+
+
+def box(
+    frame: "pd.DataFrame",
+    key: str,
+    measure: Measure,
+    *,
+    order: Sequence[str] = (),
+    marks: Mapping[str, float] | None = None,
+    mark_label: str = "",
+    most: int = 12,
+    title: str = "",
+    subtitle: str = "",
+    note: str = "",
+) -> Chart | Sentence:
+    """How values spread within groups: quartiles, with a dot for each value.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a value, for instance an influencer.
+    key : str
+        Column that names the groups.
+    measure : Metric or Col
+        The values.
+    order : sequence of str
+        Order of the groups; otherwise tiers by size, others by median.
+    marks : mapping of str to float, optional
+        A value to mark in each group, such as the brand's own, called `mark_label`.
+    most : int
+        Groups to draw; the table behind has all.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hkreport.metrics import ROAS
+    >>> frame = pd.DataFrame({"tier": ["nano"] * 3 + ["macro"], "roas": [1.0, 2.0, 6.0, 1.5]})
+    >>> box(frame, "tier", ROAS).title
+    'nano has the highest median ROAS: 2.0×'
+    """
+    what = f"{measure.label} by {dimension(key)}"
+    require_columns(frame, [key, measure.name], f"box plot of {what}")
+    groups: dict[str, list[float]] = {}
+    for name, value in zip(key_words(frame, key), numbers(frame, measure.name), strict=True):
+        if math.isfinite(value):
+            groups.setdefault(name, []).append(value)
+    if not groups:
+        return nothing(what, "there is no value in this selection")
+    medians = {name: _median(values) for name, values in groups.items()}
+    known = [name for name in order if name in groups]
+    rest = sorted(
+        (name for name in groups if name not in known),
+        key=lambda name: (name == UNASSIGNED, tier_rank(name), -medians[name], name),
+    )
+    drawn = {name: groups[name] for name in [*known, *rest][:most]}
+    best = max(medians, key=lambda name: medians[name])
+    median = f"median {in_sentence(measure.label)}"
+    top = f"{best} has the highest {median}: {short(medians[best], measure)}"
+    words = Words(
+        title or (top if len(groups) > 1 else f"{best}: {median} {short(medians[best], measure)}"),
+        subtitle or f"{what}: middle half, median and single values",
+        note,
+    )
+    listing = "; ".join(
+        f"{name} median {short(medians[name], measure)}, n = {len(values)}"
+        for name, values in list(drawn.items())[:6]
+    )
+    count = sum(map(len, groups.values()))
+    alt = alt_text(f"Box plot of {words.subtitle}, {count} values. {listing}.")
+    keys = [name for name in ("influencer", key) if name in frame.columns]
+    table = data_table(frame, keys, [measure])
+    own = (marks or {}, mark_label)
+    return Chart(
+        words.title, words.subtitle, alt, table, lambda: _draw_box(drawn, key, measure, own, words)
+    )
+
+
+def _median(values: Sequence[float]) -> float:
+    import numpy as np
+
+    return float(np.median(values))
+
+
+def _draw_box(
+    groups: Mapping[str, Sequence[float]],
+    key: str,
+    measure: Measure,
+    own: tuple[Mapping[str, float], str],
+    words: Words,
+) -> "Figure":
+    marks, mark_label = own
+    names = list(groups)
+    legend = [(mark_label, theme.INK, "D")] if marks and mark_label else []
+    sheet = Sheet(words, BOX_ROW * len(groups) + AXIS, key=legend)
+    bases = [f"n = {text(len(values), Unit.COUNT)}" for values in groups.values()]
+    left = names_width(names, bases)
+    axes = sheet.axes(left, 10.0, AXIS)
+    colours = own_colours(key, names)
+    _boxes(axes, groups, colours)
+    crowded = sum(map(len, groups.values())) > CLOUD
+    for row, (name, values) in enumerate(groups.items()):
+        # A fixed sequence spreads the dots: the same picture every time.
+        heights = [row + 0.44 * ((at * GOLDEN) % 1.0 - 0.5) for at in range(len(values))]
+        look: dict[str, Any] = {"color": colours[row], "alpha": 0.7, "linewidths": 0}
+        axes.scatter(values, heights, s=11, zorder=3, rasterized=crowded, **look)
+        if math.isfinite(number(marks.get(name))):
+            axes.scatter([marks[name]], [row], s=46, marker="D", color=theme.INK, zorder=4)
+    axes.set(xlabel="", ylabel="", ylim=(len(groups) - 0.5, -0.5))
+    value_axis(axes, unit_of(measure), vertical=False)
+    name_rows(axes, names, left, bases)
+    axes.spines["bottom"].set_visible(False)
+    return sheet.figure
+
+
+def _boxes(axes: "Axes", groups: Mapping[str, Sequence[float]], colours: Sequence[str]) -> None:
+    import seaborn
+
+    rows = [row for row, values in enumerate(groups.values()) if len(values) >= BOXES_FROM]
+    if not rows:
+        return
+    listed_ = list(groups.values())
+    seaborn.boxplot(
+        x=[value for row in rows for value in listed_[row]],
+        y=[row for row in rows for _ in listed_[row]],
+        orient="h",
+        native_scale=True,
+        width=0.62 / min((b - a for a, b in itertools.pairwise(rows)), default=1),
+        whis=(5, 95),
+        showfliers=False,
+        saturation=1,
+        boxprops={"alpha": 0.35, "edgecolor": "none"},
+        medianprops={"color": theme.INK, "linewidth": 2},
+        whiskerprops={"color": theme.SOFT, "linewidth": 1},
+        capprops={"linewidth": 0},
+        legend=False,
+        ax=axes,
+    )
+    for patch, row in zip(axes.patches, rows, strict=True):
+        patch.set_facecolor(colours[row])

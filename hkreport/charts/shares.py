@@ -1,0 +1,326 @@
+"""Parts of a whole: the ring of one total, and bars of 100 % side by side."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from hkreport import theme
+from hkreport.charts.sheet import (
+    EDGE,
+    WIDTH,
+    Chart,
+    Measure,
+    Sheet,
+    Words,
+    adds_up,
+    alt_text,
+    data_table,
+    dimension,
+    in_sentence,
+    key_words,
+    name_rows,
+    names_width,
+    nothing,
+    numbers,
+    ranked,
+    short,
+    spread,
+)
+from hkreport.errors import InputError
+from hkreport.tables import Sentence, require_columns
+from hkreport.theme import fitted, text_width
+from hkreport.units import Unit, text, tick
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["doughnut", "stacked"]
+
+RING, HOLE = 78.0, 46.0  # radii in points
+RING_BODY = 186.0
+
+
+def doughnut(
+    frame: "pd.DataFrame",
+    key: str,
+    measure: Measure,
+    *,
+    smallest: float = theme.NARROWEST_SLICE,
+    most: int = len(theme.PALETTE),
+    title: str = "",
+    subtitle: str = "",
+    note: str = "",
+) -> Chart | Sentence:
+    """Shares of a total as a ring; small slices are drawn together as "Other".
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a slice.
+    key : str
+        Column that names the slices.
+    measure : Metric or Col
+        Their size; must add up and not be negative.
+    smallest : float
+        Share below which slices are joined.
+    most : int
+        Slices to draw, so that each has its own colour.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hkreport.metrics import REVENUE
+    >>> frame = pd.DataFrame({"platform": ["YouTube", "Instagram"], "revenue": [2e5, 8e5]})
+    >>> doughnut(frame, "platform", REVENUE).title
+    'Instagram accounts for 80% of revenue'
+    """
+    what = f"{measure.label} by {dimension(key)}"
+    require_columns(frame, [key, measure.name], f"doughnut of {what}")
+    if not adds_up(measure):
+        raise InputError(f"Doughnut of {what}: {measure.label} does not add up to a whole.")
+    rows = ranked(frame, key, measure.name)
+    parts = [
+        (name, value)
+        for name, value in zip(key_words(rows, key), numbers(rows, measure.name), strict=True)
+        if value == value
+    ]
+    if any(value < 0 for _, value in parts):
+        return nothing(f"Shares of {in_sentence(what)}", "some parts are negative")
+    whole = math.fsum(value for _, value in parts)
+    if not whole > 0:
+        return nothing(f"Shares of {in_sentence(what)}", "there is nothing to share out")
+    slices = _slices(parts, whole, smallest, most)
+    top, size = max(slices, key=lambda pair: pair[1])
+    share = tick(round(size / whole, 2), Unit.PERCENT)
+    words = Words(
+        title or f"{top} accounts for {share} of {in_sentence(measure.label)}",
+        subtitle or f"Share of {in_sentence(what)}",
+        note,
+    )
+    listing = ", ".join(f"{name} {text(value / whole, Unit.PERCENT)}" for name, value in slices)
+    alt = alt_text(
+        f"Doughnut chart of {in_sentence(words.subtitle)}: {listing}.",
+        f"Total {short(whole, measure)}.",
+    )
+    return Chart(
+        words.title,
+        words.subtitle,
+        alt,
+        data_table(rows, [key], [measure]),
+        lambda: _draw_ring(slices, whole, measure, words),
+    )
+
+
+def _slices(
+    parts: Sequence[tuple[str, float]], whole: float, smallest: float, most: int
+) -> list[tuple[str, float]]:
+    """Join small parts, and those beyond `most`; one alone keeps its name."""
+    there = [(name, value) for name, value in parts if value > 0]
+    large = [(name, value) for name, value in there if value / whole >= smallest]
+    if len(large) > most or (len(there) - len(large) > 1 and len(large) == most):
+        large = sorted(large, key=lambda pair: -pair[1])[: most - 1]
+    kept = {name for name, _ in large}
+    rest = [(name, value) for name, value in there if name not in kept]
+    if len(rest) <= 1:
+        return there
+    return [*large, (f"Other ({len(rest)})", math.fsum(value for _, value in rest))]
+
+
+def _draw_ring(
+    slices: Sequence[tuple[str, float]], whole: float, measure: Measure, words: Words
+) -> "Figure":
+    sheet = Sheet(words, RING_BODY)
+    axes = sheet.axes(EDGE, EDGE, 2.0, 2.0)
+    hues = theme.colours(name for name, _ in slices)
+    axes.pie(
+        [value for _, value in slices],
+        radius=RING,
+        colors=[theme.GREY if name.startswith("Other (") else hues[name] for name, _ in slices],
+        startangle=90,
+        counterclock=False,
+        wedgeprops={
+            "width": RING - HOLE,
+            "edgecolor": theme.PAPER,
+            "linewidth": 1.5 if len(slices) > 1 else 0,
+        },
+    )
+    half, reach = (WIDTH - 2 * EDGE) / 2, (RING_BODY - 4) / 2
+    axes.set(xlim=(-half, half), ylim=(-reach, reach))
+    axes.set_aspect("auto")
+    centre = short(whole, measure)
+    fits = text_width(centre, theme.TITLE, theme.BOLD) < 2 * HOLE - 12
+    size = theme.TITLE if fits else theme.SIZE
+    axes.text(0, 1, centre, ha="center", va="bottom", fontsize=size, fontweight=theme.BOLD)
+    below = fitted(in_sentence(measure.label), 2 * HOLE - 16, theme.SMALL)
+    axes.text(0, -2, below, ha="center", va="top", fontsize=theme.SMALL, color=theme.SOFT)
+    _label_ring(axes, slices, whole, half, reach - 8)
+    return sheet.figure
+
+
+def _label_ring(
+    axes: "Axes", slices: Sequence[tuple[str, float]], whole: float, half: float, reach: float
+) -> None:
+    """Write each slice's name and share beside it, on its side, without overlaps."""
+    done = 0.0
+    sides: dict[int, list[tuple[str, str, float, float]]] = {1: [], -1: []}
+    for name, value in slices:
+        angle = math.pi / 2 - 2 * math.pi * (done + value / 2) / whole
+        done += value
+        share = text(value / whole, Unit.PERCENT)
+        side = 1 if math.cos(angle) >= -1e-9 else -1
+        sides[side].append((name, share, math.cos(angle), math.sin(angle)))
+    for side, labels in sides.items():
+        wanted = [1.06 * RING * sin for *_, sin in labels]
+        heights = spread(wanted, 14.0, -reach, reach)
+        for (name, share, cos, sin), y in zip(labels, heights, strict=True):
+            edge = side * (RING + 16)
+            axes.plot(
+                [cos * RING * 0.98, cos * RING * 1.06, edge],
+                [sin * RING * 0.98, sin * RING * 1.06, y],
+                color=theme.SOFT,
+                linewidth=0.7,
+            )
+            room = half - RING - 22 - text_width(f" {share}")
+            axes.text(
+                edge + side * 4,
+                y,
+                f"{fitted(name, room)} {share}",
+                ha="left" if side > 0 else "right",
+                va="center_baseline",
+            )
+
+
+def stacked(
+    frame: "pd.DataFrame",
+    key: str,
+    part: str,
+    measure: Measure,
+    *,
+    order: Sequence[str] = (),
+    most: int = 12,
+    title: str = "",
+    subtitle: str = "",
+    note: str = "",
+) -> Chart | Sentence:
+    """Bars of 100 %: how each group is made up.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a group and part.
+    key, part : str
+        Columns that name the bars and their parts.
+    measure : Metric or Col
+        Size of the parts; must add up and not be negative.
+    order : sequence of str
+        Order of the parts; otherwise tiers by size, others as they come.
+    most : int
+        Bars to draw; the table behind has all.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hkreport.metrics import ORDERS
+    >>> frame = pd.DataFrame({"city": ["Pune"] * 2, "gender": ["female", "male"], "orders": [6, 4]})
+    >>> stacked(frame, "city", "gender", ORDERS).alt
+    'Stacked bar chart of share of orders by gender in each city, 1 bar. Pune: female 60.0%, male 40.0%.'
+    """
+    what = f"{measure.label} by {dimension(key)} and {dimension(part)}"
+    require_columns(frame, [key, part, measure.name], f"stacked bars of {what}")
+    if not adds_up(measure):
+        raise InputError(f"Stacked bars of {what}: {measure.label} does not add up to a whole.")
+    values = numbers(frame, measure.name)
+    if any(value < 0 for value in values):
+        return nothing(f"Shares of {in_sentence(what)}", "some parts are negative")
+    parts = key_words(frame, part)
+    pieces = _ordered(parts, order)
+    shares = _shares(key_words(frame, key), parts, values, pieces)
+    if not shares:
+        return nothing(f"Shares of {in_sentence(what)}", "there is nothing to share out")
+    drawn = dict(list(shares.items())[:most])
+    more = f", first {most} of {len(shares)}" if len(shares) > most else ""
+    name, row = next(iter(drawn.items()))
+    top = max(row, key=lambda piece: row[piece])
+    words = Words(
+        title or f"{top} makes up {tick(round(row[top], 2), Unit.PERCENT)} of {name}",
+        subtitle
+        or f"Share of {in_sentence(measure.label)} by {dimension(part)} in each {dimension(key)}{more}",
+        note,
+    )
+    listing = "; ".join(
+        f"{name}: {', '.join(f'{p} {text(s, Unit.PERCENT)}' for p, s in row.items() if s)}"
+        for name, row in list(drawn.items())[:4]
+    )
+    count = f"{len(drawn)} bar" if len(drawn) == 1 else f"{len(drawn)} bars"
+    alt = alt_text(f"Stacked bar chart of {in_sentence(words.subtitle)}, {count}. {listing}.")
+    table = data_table(frame, [key, part], [measure])
+    return Chart(words.title, words.subtitle, alt, table, lambda: _draw_bars(drawn, pieces, words))
+
+
+def _ordered(names: Sequence[str], order: Sequence[str]) -> list[str]:
+    present = list(dict.fromkeys(names))
+    known = [name for name in order if name in present]
+    rest = [name for name in present if name not in known]
+    tiers = list(theme.MARKS)
+    if all(name.casefold() in tiers for name in rest):
+        rest.sort(key=lambda name: tiers.index(name.casefold()))
+    return known + rest
+
+
+def _shares(
+    names: Sequence[str], parts: Sequence[str], values: Sequence[float], pieces: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Each group's parts as shares of the group; groups without anything are left out."""
+    sums: dict[str, dict[str, float]] = {}
+    for name, part, value in zip(names, parts, values, strict=True):
+        row = sums.setdefault(name, dict.fromkeys(pieces, 0.0))
+        row[part] += value if value == value else 0.0
+    wholes = {name: math.fsum(row.values()) for name, row in sums.items()}
+    return {
+        name: {part: value / wholes[name] for part, value in row.items()}
+        for name, row in sums.items()
+        if wholes[name] > 0
+    }
+
+
+def _draw_bars(
+    shares: Mapping[str, Mapping[str, float]], pieces: Sequence[str], words: Words
+) -> "Figure":
+    from matplotlib.colors import to_rgba
+
+    hues = theme.colours(pieces)
+    sheet = Sheet(words, 26.0 * len(shares) + 2, key=[(p, hues[p], "s") for p in pieces])
+    left = names_width(list(shares))
+    axes = sheet.axes(left, EDGE)
+    width = WIDTH - left - EDGE
+    starts = [0.0] * len(shares)
+    for piece in pieces:
+        sizes = [row[piece] for row in shares.values()]
+        axes.barh(
+            range(len(shares)),
+            sizes,
+            left=starts,
+            height=0.74,
+            color=hues[piece],
+            edgecolor=theme.PAPER,
+            linewidth=1,
+        )
+        for at, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+            label = tick(round(size, 2), Unit.PERCENT)
+            if size * width > text_width(label, theme.SMALL) + 6:
+                axes.text(
+                    start + size / 2,
+                    at,
+                    label,
+                    ha="center",
+                    va="center_baseline",
+                    fontsize=theme.SMALL,
+                    color=theme.cell_ink(to_rgba(hues[piece])),
+                )
+        starts = [start + size for start, size in zip(starts, sizes, strict=True)]
+    axes.set(xlim=(0, 1), ylim=(len(shares) - 0.5, -0.5))
+    axes.spines["bottom"].set_visible(False)
+    name_rows(axes, list(shares), left)
+    return sheet.figure

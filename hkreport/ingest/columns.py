@@ -1,0 +1,275 @@
+"""Which header is which column, and which file is which table.
+
+Only names and the kinds of headers are looked at here; values are read elsewhere.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hkreport.ingest.read import Source
+from hkreport.schema import TABLES, Column, Table, fold
+
+__all__ = ["Match", "Candidate", "choose", "is_derived", "match"]
+
+# Headers that only a table made from other tables has.
+METRIC_HEADERS = frozenset(
+    """roas roi iroas incrementalroas incrementalroi mroas poas aov averageordervalue avgordervalue
+    cpa cpo cac cpm cpe cpc ctr cvr costperorder costperacquisition costpermille costperengagement
+    revenueperpost revenueperorder ordersperpost revenueshare spendshare performancescore rank
+    ranking roipercent roaspercent emv earnedmediavalue totalroas avgroas meanroas
+    """.split()
+)
+SUMMARY_HEADER = re.compile(r"^(total|sum|avg|average|mean|median|count|num|max|min)(?=[a-z])")
+SUMMARY_WORDS = frozenset(
+    """summary summaries metric metrics analysis analytics report performance insight insights kpi
+    kpis roas roi top ranking leaderboard pivot aggregated agg merged joined combined dashboard
+    overview result results by segment segments""".split()
+)
+UNITS_IN_HEADERS = re.compile(r"[(\[{].*?[)\]}]")
+
+
+@dataclass(frozen=True)
+class Match:
+    """How the headers of one source answer the columns of one table.
+
+    Attributes
+    ----------
+    table : Table
+    places : mapping of str to int
+        Canonical column to the place of its header.
+    rivals : mapping of str to tuple of str
+        Canonical column to other headers that could have been it.
+    unused : tuple of str
+        Headers kept aside.
+    missing : tuple of str
+        Required columns without a header.
+    """
+
+    table: Table
+    places: Mapping[str, int]
+    rivals: Mapping[str, tuple[str, ...]]
+    unused: tuple[str, ...]
+    missing: tuple[str, ...]
+    strange: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A source taken for a table."""
+
+    source: Source
+    match: Match
+    name_hit: int
+    derived: bool
+    left: tuple["Candidate", ...] = field(default=())
+
+
+def match(
+    table: Table, headers: Sequence[str], overrules: Mapping[str, str] | None = None
+) -> Match:
+    """Find a header for each column of `table`.
+
+    A header is used once. The canonical name in any case and punctuation comes first, then the
+    aliases in order, then the name without a unit in brackets, then without the table's own word.
+
+    Parameters
+    ----------
+    table : Table
+    headers : sequence of str
+    overrules : mapping of str to str, optional
+        Canonical column to the header a person chose.
+
+    Examples
+    --------
+    >>> found = match(TABLES["tracking"], ["Order Date", "Orders", "Revenue (INR)", "Notes"])
+    >>> dict(found.places), found.unused
+    ({'date': 0, 'orders': 1, 'revenue': 2}, ('Notes',))
+    """
+    places: dict[str, int] = {}
+    strange = []
+    folded = [fold(header) for header in headers]
+    for name, header in (overrules or {}).items():
+        if header in headers:
+            places[name] = list(headers).index(header)
+        elif fold(header) in folded:
+            places[name] = folded.index(fold(header))
+        else:
+            strange.append(header)
+    offers: list[tuple[int, int, int, str]] = []  # rank, order of the column, place, column
+    for order, column in enumerate(table):
+        words = _words(table, column)
+        for place, header in enumerate(headers):
+            ranks = [words[form] + step for step, form in _forms(table, header) if form in words]
+            if ranks:
+                offers.append((min(ranks), order, place, column.name))
+    taken = set(places.values())
+    for _, _, place, name in sorted(offers):
+        if place not in taken and name not in places:
+            places[name] = place
+            taken.add(place)
+    rivals: dict[str, list[str]] = {}
+    for _, _, place, name in sorted(offers):
+        if place not in taken:
+            rivals.setdefault(name, []).append(headers[place])
+    return Match(
+        table=table,
+        places={each.name: places[each.name] for each in table if each.name in places},
+        rivals={name: tuple(found) for name, found in rivals.items()},
+        unused=tuple(
+            header for place, header in enumerate(headers) if place not in taken and header
+        ),
+        missing=tuple(name for name in table.required if name not in places),
+        strange=tuple(strange),
+    )
+
+
+def _words(table: Table, column: Column) -> dict[str, int]:
+    """Folded names of a column, with how far from the canonical one each is."""
+    words = {fold(column.name): 0}
+    for rank, alias in enumerate(column.aliases, start=1):
+        words.setdefault(fold(alias), rank)
+    return words
+
+
+def _forms(table: Table, header: str) -> list[tuple[int, str]]:
+    """Ways to read a header, each with what it costs."""
+    forms = [(0, fold(header)), (100, fold(UNITS_IN_HEADERS.sub("", header)))]
+    for word in (table.name, *table.file_words):
+        for _, form in forms[:2]:
+            for own in (word, word + "s"):
+                rest = form.removeprefix(own)
+                if rest != form and len(rest) > 3:
+                    forms.append((200, rest))
+    return forms
+
+
+def is_derived(source: Source, found: Match) -> bool:
+    """Whether a source looks made from other tables: ratios, or several totals and no dates."""
+    folded = [fold(header) for header in source.headers]
+    own = {fold(source.headers[place]) for place in found.places.values()}
+    metrics = [each for each in folded if each in METRIC_HEADERS]
+    totals = [
+        each
+        for each in folded
+        if SUMMARY_HEADER.match(each) and each not in own and each not in METRIC_HEADERS
+    ]
+    words = set(re.findall(r"[a-z]+", source.stem.lower().replace("_", " ")))
+    named = bool(words & SUMMARY_WORDS)
+    dated = "date" in found.places
+    if metrics and (named or totals or not dated):
+        return True
+    if len(totals) >= 2 and not dated:
+        return True
+    return named and bool(totals) and not dated
+
+
+def choose(
+    sources: Sequence[Source],
+    files: Mapping[str, str],
+    columns: Mapping[str, Mapping[str, str]],
+) -> tuple[dict[str, Candidate], dict[str, list[Candidate]], list[Source]]:
+    """Give each source to the table it fits best, and each table its best source.
+
+    Returns
+    -------
+    chosen : dict of str to Candidate
+        Also candidates that lack a required column, where nothing better was there.
+    left : dict of str to list of Candidate
+        Others that could have been the table.
+    strangers : list of Source
+        Sources that are no table we know.
+    """
+    chosen: dict[str, Candidate] = {}
+    left: dict[str, list[Candidate]] = {}
+    strangers: list[Source] = []
+    mapped = {
+        table: next((each for each in sources if _is_called(each, name)), None)
+        for table, name in files.items()
+    }
+    pools: dict[str, list[Candidate]] = {}
+    for source in sources:
+        wanted = [table for table, each in mapped.items() if each is source]
+        if wanted:
+            for table in wanted:
+                chosen[table] = Candidate(
+                    source, match(TABLES[table], source.headers, columns.get(table)), 9, False
+                )
+            continue
+        best = _best(source, columns)
+        if best is None:
+            strangers.append(source)
+        else:
+            pools.setdefault(best.match.table.name, []).append(best)
+    for table, pool in pools.items():
+        ranked = sorted(pool, key=_preference)
+        if table not in chosen and not ranked[0].derived:
+            chosen[table] = ranked.pop(0)
+        if ranked:
+            left[table] = ranked
+    order = list(TABLES)
+    return dict(sorted(chosen.items(), key=lambda each: order.index(each[0]))), left, strangers
+
+
+def _is_called(source: Source, name: str) -> bool:
+    wanted = name.strip()
+    return wanted in (source.path.name, source.label, source.sheet) or (
+        wanted.replace("\\", "/").rsplit("/", 1)[-1] == source.path.name
+    )
+
+
+def _preference(candidate: Candidate) -> tuple[object, ...]:
+    """Complete before incomplete, inputs before summaries, more columns, the larger, the plain name."""
+    return (
+        bool(candidate.match.missing),
+        candidate.derived,
+        -min(candidate.name_hit, 1),
+        -len(candidate.match.places),
+        -candidate.source.size,
+        len(candidate.source.label),
+        candidate.source.label,
+    )
+
+
+def _best(source: Source, columns: Mapping[str, Mapping[str, str]]) -> Candidate | None:
+    hits = _name_hits(source.stem)
+    offers: list[tuple[tuple[object, ...], Candidate]] = []
+    for table in TABLES.values():
+        found = match(table, source.headers, columns.get(table.name))
+        hit = hits.get(table.name, 0)
+        if hit and not found.missing:
+            standing = 0
+        elif hit and len(found.places) >= 2 and len(found.missing) < len(table.required):
+            standing = 1
+        elif not found.missing and len(found.places) >= 2 and _is_telling(found):
+            standing = 2
+        else:
+            continue
+        offers.append(
+            (
+                (standing, -hit, -len(found.places), -len(table.required)),
+                Candidate(source, found, hit, is_derived(source, found)),
+            )
+        )
+    return min(offers, key=lambda each: each[0])[1] if offers else None
+
+
+def _is_telling(found: Match) -> bool:
+    """Whether columns alone say that it is this table, when the file name does not."""
+    if found.table.name == "products":
+        return "price" in found.places or "margin" in found.places
+    return True
+
+
+def _name_hits(stem: str) -> dict[str, int]:
+    """Which tables a file name points to; the word that comes last counts most."""
+    name = fold(stem)
+    last = {}
+    for table in TABLES.values():
+        ends = [name.rfind(word) + len(word) for word in table.file_words if word in name]
+        if ends:
+            last[table.name] = max(ends)
+    if not last:
+        return {}
+    final = max(last.values())
+    return {table: 2 if end == final else 1 for table, end in last.items()}

@@ -1,0 +1,115 @@
+"""Which ids in different files are the same influencer.
+
+Ids are compared as they stand. Only an id that matches nothing is compared again without case, then
+without punctuation, then without leading zeros, then as a name; and only a match with a single
+influencer counts.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from hkreport.schema import fold
+
+__all__ = ["IdMatches", "match_ids"]
+
+
+def _without_zeros(text: str) -> str:
+    return re.sub(r"0+(?=\d)", "", re.sub(r"(?<=\d)(?=\D)|(?<=\D)(?=\d)", " ", fold(text))).replace(
+        " ", ""
+    )
+
+
+LEVELS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("case", lambda text: " ".join(text.casefold().split())),
+    ("punctuation", fold),
+    ("leading zeros", _without_zeros),
+)
+
+
+@dataclass(frozen=True)
+class IdMatches:
+    """How ids of each table are respelt.
+
+    Attributes
+    ----------
+    becomes : mapping of table to mapping of str to str
+    how : mapping of table to mapping of level to number of ids
+    orphans : mapping of table to tuple of str
+        Ids without an influencer, where there is an influencers table.
+    """
+
+    becomes: dict[str, dict[str, str]] = field(default_factory=dict)
+    how: dict[str, dict[str, int]] = field(default_factory=dict)
+    orphans: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def match_ids(
+    counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str] | None = None
+) -> IdMatches:
+    """Match ids over tables.
+
+    Parameters
+    ----------
+    counts : mapping of table to mapping of id to rows
+        ``influencers``, where present, says how an id is spelt.
+    names : mapping of id to name, optional
+        Of the influencers table.
+
+    Examples
+    --------
+    >>> found = match_ids({"influencers": {"INF_1": 1}, "tracking": {"inf_1": 7, "x": 1}})
+    >>> found.becomes, found.orphans
+    ({'tracking': {'inf_1': 'INF_1'}}, {'tracking': ('x',)})
+    """
+    result = IdMatches()
+    reference = counts.get("influencers")
+    if reference is None:
+        total: dict[str, int] = defaultdict(int)
+        for ids in counts.values():
+            for each, rows in ids.items():
+                total[each] += rows
+        best: dict[str, str] = {}
+        for each in sorted(total, key=lambda name: (-total[name], name)):
+            best.setdefault(LEVELS[0][1](each), each)
+        for table, ids in counts.items():
+            for each in ids:
+                target = best[LEVELS[0][1](each)]
+                if target != each:
+                    _note(result, table, each, target, "case")
+        return result
+    keyed: list[tuple[str, Callable[[str], str], dict[str, set[str]]]] = []
+    for level, key in LEVELS:
+        classes: dict[str, set[str]] = defaultdict(set)
+        for each in reference:
+            classes[key(each)].add(each)
+        keyed.append((level, key, classes))
+    by_name: dict[str, set[str]] = defaultdict(set)
+    for each, name in (names or {}).items():
+        if name:
+            by_name[fold(name)].add(each)
+    keyed.append(("name", fold, by_name))
+    for table, ids in counts.items():
+        if table == "influencers":
+            continue
+        orphans = []
+        for each in sorted(ids):
+            if each in reference:
+                continue
+            for level, key, classes in keyed:
+                found = classes.get(key(each), set())
+                if len(found) == 1:
+                    _note(result, table, each, next(iter(found)), level)
+                    break
+            else:
+                orphans.append(each)
+        if orphans:
+            result.orphans[table] = tuple(orphans)
+    return result
+
+
+def _note(result: IdMatches, table: str, each: str, target: str, level: str) -> None:
+    result.becomes.setdefault(table, {})[each] = target
+    levels = result.how.setdefault(table, {})
+    levels[level] = levels.get(level, 0) + 1

@@ -1,0 +1,334 @@
+"""What a cell says: numbers, ids, labels and flags in the spellings that exports use.
+
+A plain number is cast by the reading query itself. What that cannot cast comes here, each distinct text
+once, and is read by :func:`number_query` or, for the few known words of a label, by a dictionary.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hkreport.ingest.read import quoted
+from hkreport.schema import Column, Kind, fold
+
+__all__ = [
+    "NOTHING",
+    "LabelChange",
+    "channel",
+    "flag",
+    "label_map",
+    "nothing",
+    "number_evidence",
+    "number_query",
+    "says_percent",
+]
+
+# Words for an empty cell, in lower case.
+NOTHING = ("", "-", "--", "---", "–", "—", "nan", "na", "n/a", "#n/a", "null", "none", "nil", "nat",
+           "<na>", "(null)", "(blank)", "#value!", "#ref!", "#div/0!", "#null!", "#name?", "\\n")  # fmt: skip
+
+PLATFORMS: Mapping[str, tuple[str, ...]] = {
+    "Instagram": ("instagram", "insta", "ig", "instagramreels", "instareels", "instagramcom",
+                  "instagramstory", "igreels", "instagrm"),
+    "YouTube": ("youtube", "yt", "youtubeshorts", "ytshorts", "youtubecom", "utube"),
+    "Twitter": ("twitter", "x", "tw", "twitterx", "xtwitter", "xformerlytwitter", "twittercom",
+                "xcom"),
+    "TikTok": ("tiktok", "tt", "tiktokcom"),
+    "Facebook": ("facebook", "fb", "facebookcom", "meta"),
+    "LinkedIn": ("linkedin", "li", "linkedincom"),
+    "Snapchat": ("snapchat", "snap"),
+    "Pinterest": ("pinterest",),
+    "Threads": ("threads",),
+    "Telegram": ("telegram",),
+    "ShareChat": ("sharechat",),
+    "Moj": ("moj",),
+}  # fmt: skip
+GENDERS: Mapping[str, tuple[str, ...]] = {
+    "Female": ("female", "f", "w", "woman", "women", "girl", "fem", "she"),
+    "Male": ("male", "m", "man", "men", "boy", "he"),
+    "Other": ("other", "others", "o", "nonbinary", "nb", "enby", "x", "transgender", "trans",
+              "genderqueer", "agender", "nonconforming", "diverse", "prefernottosay"),
+}  # fmt: skip
+BASES: Mapping[str, tuple[str, ...]] = {
+    "post": ("post", "posts", "perpost", "postbased", "payperpost", "postbasis", "costperpost",
+             "fixedperpost", "cpp", "content"),
+    "order": ("order", "orders", "perorder", "orderbased", "payperorder", "orderbasis", "cpo",
+              "commission", "sale", "sales", "persale", "cps", "affiliate", "cpa", "performance",
+              "costperorder"),
+    "hybrid": ("hybrid", "both", "mixed", "postorder", "postandorder", "orderpost",
+               "orderandpost", "postplusorder", "hybridmodel"),
+}  # fmt: skip
+ARMS: Mapping[str, tuple[str, ...]] = {
+    "treatment": ("treatment", "treated", "treat", "test", "t", "exposed", "variant", "testgroup",
+                  "treatmentgroup", "intervention"),
+    "control": ("control", "ctrl", "c", "holdout", "unexposed", "controlgroup", "baseline"),
+}  # fmt: skip
+TOUCHES: Mapping[str, tuple[str, ...]] = {
+    "view": ("view", "views", "viewed", "impression", "impressions", "seen", "viewthrough"),
+    "click": ("click", "clicks", "clicked", "clickthrough", "tap", "swipeup"),
+}
+KNOWN_LABELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "platform": PLATFORMS,
+    "gender": GENDERS,
+    "basis": BASES,
+    "arm": ARMS,
+    "touch": TOUCHES,
+}
+# Columns where a word outside the list is not used, since metrics depend on it.
+CLOSED_LABELS = frozenset({"basis", "gender", "touch"})
+UNKNOWN_WORDS = frozenset({"unknown", "notknown", "notspecified", "unspecified", "undisclosed", "notavailable"})
+
+YES = frozenset("yes y true t 1 10 incremental new first firsttime".split())
+NO = frozenset("no n false f 0 00 nonincremental notincremental returning repeat existing old".split())
+
+MOST = "999999999999.999999"  # what DECIMAL(18, 6) holds
+
+_FOREIGN = r"[$€£¥]|usd|eur|gbp|aed"
+_NUMBER = (
+    r"^(\(?)([+−–-]?)(\(?)([0-9][0-9.,'’]*|[.,][0-9]+)(e[+-]?[0-9]{1,2})?"
+    r"(crores?|crs?\.?|lakhs?|lacs?|lks?|l|thousand|k|millions?|mn|mio|mm|m|billions?|bn|b)?"
+    r"(%?)(\)*)(-?)(cr|dr)?$"
+)
+
+
+def nothing(expression: str) -> str:
+    """Build SQL that is true where the text stands for an empty cell."""
+    words = ", ".join(quoted(word) for word in NOTHING)
+    return f"(strlen({expression}) <= 8 AND lower(trim({expression}, ' \t\u00a0')) IN ({words}))"
+
+
+def number_query(
+    relation: str, *, decimal_comma: bool, percent: bool, foreign: bool, whole_is_percent: bool = False
+) -> str:
+    """Read the texts of `relation` (column ``raw``) as numbers.
+
+    Parameters
+    ----------
+    relation : str
+        SQL relation with one column ``raw``, each text once.
+    decimal_comma : bool
+        Whether a lone comma or dot is read the European way: ``1.234`` is 1234.
+    percent : bool
+        Whether ``12%`` makes sense here, as 0.12.
+    foreign : bool
+        Whether amounts with a foreign currency sign are taken as they are.
+
+    Returns
+    -------
+    str
+        SQL giving ``raw``, ``value`` DECIMAL(38, 16) and ``kind``: ``nothing``, ``formatted``,
+        ``scaled``, ``percent``, ``brackets``, ``comma``, ``foreign``, ``too_large``, ``unreadable``.
+    """
+    comma = "true" if decimal_comma else "false"
+    return f"""
+    WITH texts AS (
+        SELECT raw, regexp_matches(lower(raw), {quoted(_FOREIGN)}) AS is_foreign,
+               regexp_replace(lower(raw), '[\\s\\p{{Z}}\u200b\ufeff]+|₹|inr|rs\\.?|rupees?|/-'
+                   || {quoted("|" + _FOREIGN)}, '', 'g') AS t
+        FROM {relation}
+    ), parts AS (
+        SELECT raw, t, is_foreign, regexp_extract(t, {quoted(_NUMBER)},
+            ['open', 'sign', 'open2', 'core', 'power', 'scale', 'percent', 'close', 'after', 'side']
+        ) AS p
+        FROM texts
+    ), cores AS (
+        SELECT *, replace(replace(p.core, '''', ''), '’', '') AS core,
+               strpos(p.core, ',') > 0 AS has_comma, strpos(p.core, '.') > 0 AS has_dot
+        FROM parts
+    ), plain AS (
+        SELECT *, CASE
+            WHEN core IS NULL OR core = '' THEN NULL
+            WHEN has_comma AND has_dot THEN CASE
+                WHEN regexp_full_match(core, '[0-9]{{1,3}}(,[0-9]{{2,3}})*,[0-9]{{3}}\\.[0-9]*')
+                    THEN replace(core, ',', '')
+                WHEN regexp_full_match(core, '[0-9]{{1,3}}(\\.[0-9]{{3}})+,[0-9]*')
+                    THEN replace(replace(core, '.', ''), ',', '.')
+                END
+            WHEN has_comma THEN CASE
+                WHEN regexp_full_match(core, '[0-9]{{1,3}}(,[0-9]{{2}})*,[0-9]{{3}}')
+                     AND NOT ({comma} AND regexp_full_match(core, '[0-9]{{1,3}},[0-9]{{3}}'))
+                    THEN replace(core, ',', '')
+                WHEN regexp_full_match(core, '[0-9]{{1,3}}(,[0-9]{{3}}){{2,}}') THEN replace(core, ',', '')
+                WHEN {comma} AND regexp_full_match(core, '[0-9]*,[0-9]*') THEN replace(core, ',', '.')
+                END
+            WHEN has_dot THEN CASE
+                WHEN regexp_full_match(core, '[0-9]{{1,3}}(\\.[0-9]{{3}}){{2,}}') THEN replace(core, '.', '')
+                WHEN {comma} AND regexp_full_match(core, '[0-9]{{1,3}}\\.[0-9]{{3}}') THEN replace(core, '.', '')
+                WHEN regexp_full_match(core, '[0-9]*\\.[0-9]*') THEN core
+                END
+            ELSE core END AS digits,
+            CASE WHEN p.scale = '' THEN 1
+                 WHEN p.scale LIKE 'cr%' THEN 10000000
+                 WHEN p.scale LIKE 'l%' THEN 100000
+                 WHEN p.scale IN ('k', 'thousand') THEN 1000
+                 WHEN p.scale LIKE 'b%' THEN 1000000000
+                 ELSE 1000000 END AS factor,
+            (p.open <> '' OR p.open2 <> '') AS is_bracketed,
+            (p.close <> '') AS is_closed
+        FROM cores
+    ), sized AS (
+        SELECT *, TRY_CAST(digits || p.power AS DECIMAL(38, 16)) AS size FROM plain
+    )
+    SELECT raw,
+        CAST(CASE WHEN kind IN ('nothing', 'unreadable', 'too_large') THEN NULL ELSE value END
+            AS DECIMAL(38, 16)) AS value,
+        kind
+    FROM (
+        SELECT raw, value, CASE
+            WHEN {nothing("raw")} OR t = '' THEN 'nothing'
+            WHEN regexp_full_match(t, '[+-]?(inf|infinity)') THEN 'unreadable'
+            WHEN digits IS NULL OR is_bracketed <> is_closed THEN 'unreadable'
+            WHEN p.after <> '' AND (p.sign <> '' OR is_bracketed) THEN 'unreadable'
+            WHEN p.percent <> '' AND NOT {str(percent).lower()} THEN 'unreadable'
+            WHEN is_foreign AND NOT {str(foreign).lower()} THEN 'unreadable'
+            WHEN value IS NULL OR abs(value) > {MOST} THEN 'too_large'
+            WHEN is_foreign THEN 'foreign'
+            WHEN p.percent <> '' THEN 'percent'
+            WHEN p.scale <> '' THEN 'scaled'
+            WHEN is_bracketed THEN 'brackets'
+            WHEN {comma} THEN 'comma'
+            ELSE 'formatted' END AS kind
+        FROM (
+            SELECT *, TRY_CAST(
+                CAST(CASE WHEN size < 1e15 THEN size END AS DECIMAL(38, 16))
+                * CAST(factor AS DECIMAL(12, 0)) AS DECIMAL(38, 16)
+            ) * (CASE WHEN p.percent <> '' THEN 0.01 ELSE 1.0 END)
+              * (CASE WHEN is_bracketed OR p.after = '-' OR p.sign IN ('-', '−', '–')
+                      THEN -1 ELSE 1 END) AS value
+            FROM sized
+        )
+    )"""
+
+
+def number_evidence(relation: str) -> str:
+    """Count, over the texts ``raw`` of `relation`, what tells a decimal comma from a decimal dot.
+
+    Returns
+    -------
+    str
+        SQL giving one row: ``european``, ``english``, ``open_dot``, ``foreign``, ``filled``.
+    """
+    cell = "regexp_replace(raw, '[^0-9.,]', '', 'g')"
+    return f"""
+    SELECT
+        count(*) FILTER (regexp_full_match(t, '[0-9]{{1,3}}(\\.[0-9]{{3}})*,([0-9]{{1,2}}|[0-9]{{4,}})')
+            OR regexp_full_match(t, '[0-9]+,([0-9]{{1,2}}|[0-9]{{4,}})')
+            OR regexp_full_match(t, '[0-9]{{1,3}}(\\.[0-9]{{3}})+,[0-9]+')
+            OR regexp_full_match(t, '[0-9]{{1,3}}(\\.[0-9]{{3}}){{2,}}')) AS european,
+        count(*) FILTER (regexp_full_match(t, '[0-9]{{1,3}}(,[0-9]{{2,3}})*,[0-9]{{3}}\\.[0-9]*')
+            OR regexp_full_match(t, '[0-9]+\\.([0-9]{{1,2}}|[0-9]{{4,}})')
+            OR regexp_full_match(t, '[0-9]{{4,}}\\.[0-9]+')
+            OR regexp_full_match(t, '[0-9]{{1,3}}(,[0-9]{{2,3}})+,[0-9]{{3}}')) AS english,
+        count(*) FILTER (regexp_full_match(t, '[0-9]{{1,3}}\\.[0-9]{{3}}')) AS open_dot,
+        count(*) FILTER (regexp_full_match(t, '[0-9]{{1,3}},[0-9]{{3}}')) AS open_comma,
+        count(*) FILTER (regexp_matches(lower(raw), {quoted(_FOREIGN)})) AS "foreign",
+        count(*) FILTER (t <> '') AS filled
+    FROM (SELECT raw, {cell} AS t FROM {relation})"""
+
+
+@dataclass(frozen=True)
+class LabelChange:
+    """How the spellings of one label column become canonical."""
+
+    becomes: Mapping[str, str | None]
+    unknown: tuple[str, ...] = ()
+
+
+def label_map(column: str, counts: Mapping[str, int]) -> LabelChange:
+    """Give one spelling to the values of a label column that differ only in case or punctuation.
+
+    Parameters
+    ----------
+    column : str
+        Canonical column name; some have known words.
+    counts : mapping of str to int
+        Trimmed values as they stand, and their rows.
+
+    Examples
+    --------
+    >>> label_map("platform", {"insta": 3, "Instagram": 9, "koo": 1, "Koo": 4}).becomes
+    {'insta': 'Instagram', 'koo': 'Koo'}
+    >>> label_map("basis", {"Per Post": 2, "barter": 1})
+    LabelChange(becomes={'Per Post': 'post', 'barter': None}, unknown=('barter',))
+    """
+    known = KNOWN_LABELS.get(column, {})
+    by_word = {word: name for name, words in known.items() for word in words}
+    best: dict[str, tuple[int, str]] = {}
+    for value, count in counts.items():
+        key = fold(value) or value
+        rank = (count, value)
+        current = best.get(key)
+        if current is None or (-rank[0], rank[1]) < (-current[0], current[1]):
+            best[key] = rank
+    becomes: dict[str, str | None] = {}
+    unknown = []
+    for value in counts:
+        key = fold(value) or value
+        target: str | None = by_word.get(key, best[key][1])
+        if key not in by_word and column in CLOSED_LABELS:
+            if key not in UNKNOWN_WORDS:
+                unknown.append(value)
+            target = None
+        if target != value:
+            becomes[value] = target
+    return LabelChange(becomes, tuple(unknown))
+
+
+def flag(text: str) -> bool | None:
+    """Read yes or no; None if it is neither.
+
+    Examples
+    --------
+    >>> flag("Y"), flag("0.0"), flag("perhaps")
+    (True, False, None)
+    """
+    word = fold(text)
+    return True if word in YES else False if word in NO else None
+
+
+_DOMAIN = re.compile(r"\.[a-z]{2,}(/|$)|://|@", re.IGNORECASE)
+_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+
+
+def channel(source: str) -> str | None:
+    """Whether a source says how the order came about; platforms, links and domains say nothing.
+
+    Examples
+    --------
+    >>> channel("Instagram_influencer"), channel("Organic Search"), channel("Instagram")
+    ('influencer', 'organic', None)
+    >>> channel("non-organic"), channel("organic-farms.com")
+    (None, None)
+    """
+    if _DOMAIN.search(source):
+        return None
+    words = [word.lower() for word in _WORDS.findall(source)]
+    if not words or len(words) > 5:
+        return None
+    said = {
+        name
+        for name, forms in (
+            ("influencer", {"influencer", "influencers", "creator", "creators", "kol"}),
+            ("organic", {"organic"}),
+            ("paid", {"paid", "ads", "sponsored"}),
+        )
+        if forms & set(words)
+    }
+    if "organic" in said and {"non", "not", "in"} & set(words):
+        said.discard("organic")
+    for name in ("influencer", "organic", "paid"):
+        if name in said:
+            return name
+    return None
+
+
+def says_percent(column: Column, header: str) -> bool:
+    """Whether the header says that plain numbers are percentages."""
+    return column.kind is Kind.SHARE and bool(
+        re.search(r"%|percent|pct|\bpc\b", header.lower())
+    )
+
+
+def most_common(values: Iterable[tuple[str, int]]) -> str:
+    """Pick the value with most rows, the first in the alphabet among equals."""
+    return min(values, key=lambda each: (-each[1], each[0]))[0]

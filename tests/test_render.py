@@ -1,0 +1,708 @@
+"""Prepared notebooks become pages and PDFs: the same from both engines, and the same every time."""
+
+import html.parser
+import json
+import os
+import re
+import runpy
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typst
+import yaml
+
+from hkreport.errors import RenderError, UsageError
+from hkreport.pipeline import fonts, prepare, render, render_pandoc, render_quarto
+from hkreport.pipeline.render import Document, Link
+from hkreport.units import quote_typst
+
+PYTHON = sys.executable  # before a test changes it
+sample = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("report_notebook.py"))))
+code, display, markdown = sample.code, sample.display, sample.markdown
+
+TITLE = "HKVitals #1: *the* <b>report</b>"
+SUBTITLE = "April to June 2025, $x$ [all](y) {{< env HOME >}}"
+
+
+def write_notebook(folder: Path, notebook: dict[str, Any], name: str = "report") -> Path:
+    executed = folder / f"{name}-executed.ipynb"
+    executed.write_text(json.dumps(notebook), encoding="utf-8")
+    return prepare.prepare_file(executed, folder / f"{name}.ipynb")
+
+
+def document(notebook: Path, **changes: Any) -> Document:
+    given: dict[str, Any] = {
+        "notebook": notebook, "folder": "HKVitals/2025-Q2", "html": "index.html", "pdf": "report.pdf",
+        "title": TITLE, "subtitle": SUBTITLE, "links": (Link("All <reports>", "../../index.html"),),
+    }  # fmt: skip
+    return Document(**(given | changes))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, project: Path) -> SimpleNamespace:
+    """The realistic report, rendered once by the embedded engine."""
+    folder = tmp_path_factory.mktemp("built")
+    made = document(write_notebook(folder, sample.notebook()))
+    page, pdf = render.render(
+        [made], folder / "_site", project=project, work=folder / "work", engine="pandoc"
+    )
+    source = folder / "work" / "HKVitals" / "2025-Q2" / "index.typ"
+    return SimpleNamespace(
+        page=page, pdf=pdf, html=page.read_text(encoding="utf-8"),
+        typst=source.read_text(encoding="utf-8"), folder=folder,
+    )  # fmt: skip
+
+
+def build(folder: Path, project: Path, *cells: dict[str, Any], **changes: Any) -> list[Path]:
+    """Render a notebook of these cells with the embedded engine."""
+    made = document(write_notebook(folder, {"cells": list(cells)}), **changes)
+    return render.render(
+        [made], folder / "_site", project=project, work=folder / "w", engine="pandoc"
+    )
+
+
+def page_of(folder: Path, project: Path, *cells: dict[str, Any]) -> str:
+    return build(folder, project, *cells, pdf=None)[0].read_text(encoding="utf-8")
+
+
+class Content(html.parser.HTMLParser):
+    """Text of chosen elements of a page, and every address that it names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: dict[str, list[str]] = {}
+        self.addresses: list[str] = []
+        self.scripts = 0
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self.addresses += [
+            value or "" for name, value in attrs if name in ("src", "href", "srcset")
+        ]
+        if tag in ("h1", "h2", "h3", "figcaption", "td", "th", "p", "dd", "dt", "li", "a"):
+            self.open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        for tag in set(self.open):
+            self.texts[tag][-1] += data
+
+    def of(self, tag: str) -> list[str]:
+        return [" ".join(text.split()) for text in self.texts.get(tag, [])]
+
+
+def content(page: str) -> Content:
+    parser = Content()
+    parser.feed(page)
+    return parser
+
+
+# The page
+
+
+def test_figures_and_tables_are_numbered_and_referred_to(built: SimpleNamespace) -> None:
+    seen = content(built.html)
+    assert seen.of("figcaption") == [
+        "Figure 1: Revenue by week, with the forecast: dashed, and its 80 % interval.",
+        "Figure 2: Share of revenue by influencer.",
+        "Table 1: Influencers by revenue, with ROAS bands.",
+        "Table 2: All columns.",
+        "Figure 3: Revenue against payout, with the break-even line.",
+        "Figure 4: Effect of the campaign.",
+    ]
+    assert '<a href="#fig-trend" class="quarto-xref">Figure\u00a01</a>' in built.html
+    assert '1</a>, <a href="#fig-share" class="quarto-xref">2</a>)' in built.html
+
+
+def test_titles_are_text_and_nothing_else(built: SimpleNamespace) -> None:
+    assert content(built.html).of("h1") == [TITLE]
+    assert SUBTITLE in content(built.html).of("p")
+    assert "All <reports>" in content(built.html).of("a")
+
+
+def test_names_from_data_are_text_and_nothing_else(built: SimpleNamespace) -> None:
+    seen = content(built.html)
+    for name in sample.HOSTILE:
+        assert any(name in text for text in seen.of("th") + seen.of("p")), name
+    assert seen.scripts == 1
+    assert "<b>raw</b> and <b>raw tags</b> stay text." in seen.of("p")
+
+
+def test_a_page_names_no_address_outside_the_site(built: SimpleNamespace) -> None:
+    outside = [at for at in content(built.html).addresses if re.match(r"[a-z]+:|//", at)]
+    assert outside == []
+    assert re.findall(r"(?:url\(|@import)\s*['\"]?(?!data:|#)[a-z/]", built.html) == []
+    assert "default-src 'none'" in built.html
+
+
+def test_raw_typst_stays_out_of_the_page_and_raw_html_out_of_the_pdf(
+    built: SimpleNamespace,
+) -> None:
+    assert "#hk-tiles(" not in built.html
+    assert "hk-scroll" not in built.typst.partition("#show: doc")[2]
+
+
+def test_callouts_tabs_and_contents_are_there(built: SimpleNamespace) -> None:
+    kinds = re.findall(r'class="callout callout-(\w+)"', built.html)
+    assert kinds == ["warning", "note", "tip", "important", "caution"]
+    assert '<details class="callout callout-tip">' in built.html
+    assert re.findall(r'role="tab" id="[\w-]+" aria-controls="[\w-]+">([^<]*)', built.html) == [
+        "By platform",
+        "By category",
+    ]
+    toc = built.html.partition('<nav id="TOC"')[2].partition("</nav>")[0]
+    assert re.findall(r'<a href="#[\w-]+"[^>]*>([^<]*)', toc) == [
+        "Headline", "Campaign overview", "Where the revenue came from", "Influencers", "Incrementality",
+        "Methods",
+    ]  # fmt: skip
+
+
+def test_ids_on_a_page_are_unique(built: SimpleNamespace) -> None:
+    ids = re.findall(r'\sid="([^"]+)"', built.html)
+    assert sorted(ids) == sorted(set(ids))
+
+
+def test_a_bitmap_is_embedded_with_its_alternative_text(tmp_path: Path, project: Path) -> None:
+    pixel = (
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGD4DwABBAEAX+XDSwAAAABJRU5ErkJg"
+        "gg=="
+    )
+    cell = code(
+        "#| label: fig-a\n#| fig-cap: A\nx", display({"image/png": pixel}, alt='one "dot" <b>')
+    )
+    page, pdf = build(tmp_path, project, cell)
+    assert 'alt="one &quot;dot&quot; &lt;b&gt;"' in page.read_text(encoding="utf-8")
+    assert pdf.read_bytes().startswith(b"%PDF")
+
+
+def test_a_page_break_is_for_the_pdf_alone(tmp_path: Path, project: Path) -> None:
+    cells = [markdown("## A\n\nOne.\n\n{{< pagebreak >}}\n\nTwo.")]
+    page, _ = build(tmp_path, project, *cells)
+    assert "pagebreak" not in page.read_text(encoding="utf-8").partition("<main")[2]
+    typst_source = (tmp_path / "w" / "HKVitals" / "2025-Q2" / "index.typ").read_text(
+        encoding="utf-8"
+    )
+    assert "#pagebreak(weak: true)" in typst_source.partition("#show: doc")[2]
+
+
+# What stops a rendering
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        pytest.param(
+            [sample.markdown("See @fig-trond."), "chart"],
+            "HKVitals/2025-Q2/index.html: '@fig-trond' refers to a figure or table that is not there. "
+            "Did you mean 'fig-trend'? Correct the reference, or the '#| label:' of the cell.",
+            id="unknown_reference",
+        ),
+        pytest.param(
+            [sample.markdown("## Methods\n\nSee [there](#method).")],
+            "HKVitals/2025-Q2/index.html: the link to '#method' leads nowhere. Did you mean 'methods'? "
+            "Correct the link in the notebook.",
+            id="link_to_nowhere",
+        ),
+        pytest.param(
+            [sample.markdown("```\nnever closed"), "chart"],
+            "HKVitals/2025-Q2/index.html: the cells 'fig-trend' are inside another element. A fence "
+            "(:::) or code block before them is not closed. Balance the ':::' lines of the notebook.",
+            id="open_fence",
+        ),
+        pytest.param(
+            [sample.markdown("::: {.panel-tabset}\nNo tabs.\n:::")],
+            "HKVitals/2025-Q2/index.html: a panel-tabset has no headings, so it has no tabs. "
+            "Begin each tab with a heading.",
+            id="tabs_without_headings",
+        ),
+    ],
+)
+def test_a_broken_document_is_explained(
+    cells: list[Any], told: str, tmp_path: Path, project: Path
+) -> None:
+    chart = code(
+        "#| label: fig-trend\n#| fig-cap: Sales\nx",
+        display({"image/svg+xml": sample.drawing()}, alt="Sales"),
+    )
+    with pytest.raises(RenderError) as caught:
+        build(tmp_path, project, *[chart if cell == "chart" else cell for cell in cells])
+    assert str(caught.value) == told
+
+
+def test_a_failed_pdf_leaves_the_old_one_and_names_the_cause(tmp_path: Path, project: Path) -> None:
+    _, pdf = build(tmp_path, project, markdown("## A"))
+    before = pdf.read_bytes()
+    broken = code("x", display({"text/markdown": "```{=typst}\n#hk-tile-s()\n```\n"}))
+    with pytest.raises(RenderError) as caught:
+        build(tmp_path, project, broken)
+    assert pdf.read_bytes() == before
+    assert str(caught.value).startswith(
+        "HKVitals/2025-Q2/report.pdf: Typst stopped: unknown variable: hk-tile-s. "
+    )
+    assert [path.name for path in pdf.parent.iterdir() if path.suffix == ".part"] == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "names"),
+    [
+        pytest.param("../outside", {}, id="above_the_site"),
+        pytest.param("/etc", {}, id="absolute"),
+        pytest.param("", {}, id="no_folder"),
+        pytest.param("a", {"html": "../index.html"}, id="name_with_a_folder"),
+    ],
+)
+def test_a_report_stays_in_its_folder(folder: str, names: dict[str, str]) -> None:
+    with pytest.raises(RenderError, match="must be a folder inside the site and plain file names"):
+        document(Path("r.ipynb"), folder=folder, **names)
+
+
+def test_a_document_asks_for_something() -> None:
+    with pytest.raises(RenderError, match="asks for neither HTML nor PDF"):
+        document(Path("r.ipynb"), html=None, pdf=None)
+
+
+# The PDF
+
+
+def pdf_text(pdf: Path, require: Callable[[str], str]) -> str:
+    done = subprocess.run(
+        [require("pdftotext"), "-layout", str(pdf), "-"], capture_output=True, check=True
+    )
+    return done.stdout.decode()
+
+
+def test_the_pdf_says_the_same(built: SimpleNamespace, require: Callable[[str], str]) -> None:
+    words = " ".join(pdf_text(built.pdf, require).split())
+    for text in content(built.html).of("figcaption"):
+        assert text in words
+    assert "See Figure 1 and Table 1." in words
+    assert "(Figure 1, 2)" in words
+    assert TITLE in words
+    assert "<script>alert(1)</script>" in words
+    assert "Riya ☐☐ ☐☐" in words
+    assert re.search(r"\b4 ?/ ?4\b", words)
+
+
+def test_the_pdf_is_tagged_and_dated_by_the_caller(tmp_path: Path, project: Path) -> None:
+    _, pdf = build(tmp_path, project, markdown("## A"))
+    content = pdf.read_bytes()
+    assert b"pdfuaid:part" in content
+    assert b"2000-01-01T00:00:00" in content
+    assert b"/Lang(en-IN)" in content
+
+
+def test_a_pdf_is_as_long_as_its_content(tmp_path: Path, project: Path) -> None:
+    front = {
+        "cell_type": "raw",
+        "metadata": {},
+        "source": "---\ntitle: Summary\nformat:\n  typst:\n    toc: false\n---",
+    }
+    made = build(
+        tmp_path, project, front, markdown("## A\n\nOne line."), html=None, pdf="summary.pdf"
+    )
+    assert [path.name for path in made] == ["summary.pdf"]
+    assert len(re.findall(rb"/Type\s*/Page\b", made[0].read_bytes())) == 1
+    source = (tmp_path / "w" / "HKVitals" / "2025-Q2" / "summary.typ").read_text(encoding="utf-8")
+    assert "toc: true" not in source
+
+
+def test_every_character_that_the_template_lets_through_can_be_drawn(tmp_path: Path) -> None:
+    """PDF/UA stops at a character without glyph, so what is let through must have one."""
+    template = (render.ASSETS / "typst-template.typ").read_text(encoding="utf-8")
+    drawn = template.partition('#let hk-drawn = "')[2].partition('"')[0]
+    ranges = re.findall(r"\\\\(?:u\{|x)(\w+)\}?(?:-\\\\(?:u\{|x)(\w+)\}?)?", drawn)
+    points = [p for low, high in ranges for p in range(int(low, 16), int(high or low, 16) + 1)]
+    assert len(points) > 2500
+    text = quote_typst(" ".join(chr(point) for point in points))
+    source = template + f"\n#show: article.with(title: [x])\n#{text} #strong({text}) #emph({text})"
+    pdf: object = typst.compile(
+        source.encode(), font_paths=[fonts.folder(tmp_path)], ignore_system_fonts=True,
+        pdf_standards="ua-1", timestamp=0,
+    )  # fmt: skip
+    assert isinstance(pdf, bytes)
+
+
+def test_tables_and_tiles_take_everything_that_they_document(tmp_path: Path, project: Path) -> None:
+    cell = code(
+        "x",
+        display(
+            {
+                "text/markdown": """```{=typst}
+#hk-tiles((label: "Only", value: "1"))
+#hk-tiles(columns: 3,
+  (label: "A", value: "₹1", delta: "1 %", trend: "up", verdict: "good", note: ("a", "b"), lead: true),
+  (label: "B", value: "₹1", delta: "1 %", trend: "down", verdict: "bad"),
+  (label: "C", value: "₹1", delta: "none", trend: "flat", note: "a"))
+#hk-table(
+  columns: ((label: "Tier"), (label: "Why", width: 30mm), (label: "ROAS", num: true, width: 2fr)),
+  spanners: ((label: "", span: 1), (label: "Both", span: 2)),
+  rows: (
+    ("Micro", "a", (text: "2.1", band: "good")), ("Macro", "b", (text: "1.1", band: "ok", strong: true)),
+    ("Mega", "c", (text: "0.1", band: "poor")), (kind: "group", text: "Others"),
+    (kind: "alert", cells: ("x", "y", "z")), (kind: "total", cells: ("Total", "", "1.0")),
+  ),
+  note: "A caveat.", size: 8pt)
+#hk-table(columns: ((label: "One"),), rows: (("a",),))
+#hk-table(columns: ((label: "Empty"),))
+#hk-note("Small print.")
+```
+"""
+            }
+        ),
+    )
+    _, pdf = build(tmp_path, project, cell)
+    assert b"SourceSansPro-Semibold" in pdf.read_bytes()
+
+
+def test_the_typst_files_hold_no_dollar_sign_of_their_own() -> None:
+    """They are pandoc templates, in which a dollar sign begins a variable."""
+    assert "$" not in (render.ASSETS / "typst-template.typ").read_text(encoding="utf-8")
+
+
+# The same bytes
+
+RENDER = """
+import sys
+from pathlib import Path
+from hkreport.pipeline import render
+notebook, site, work, project = map(Path, sys.argv[1:])
+document = render.Document(
+    notebook=notebook, folder="HKVitals/2025-Q2", html="index.html", pdf="report.pdf", title="T"
+)
+render.render([document], site, project=project, work=work, engine="pandoc")
+"""
+
+
+def test_two_renders_elsewhere_and_at_another_time_give_the_same_bytes(
+    tmp_path: Path, project: Path
+) -> None:
+    outputs = []
+    for place, zone, locale, seed in (
+        ("a", "UTC", "C", "1"),
+        ("b/c", "Asia/Kolkata", "de_DE", "2"),
+    ):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        notebook = write_notebook(folder, sample.notebook(seconds=float(seed)))
+        changed = {"TZ": zone, "LC_ALL": locale, "LANG": locale, "PYTHONHASHSEED": seed}
+        subprocess.run(
+            [sys.executable, "-c", RENDER, notebook, folder / "_site", folder / "work", project],
+            cwd=folder, env=os.environ | changed, check=True,
+        )  # fmt: skip
+        result = folder / "_site" / "HKVitals" / "2025-Q2"
+        outputs.append([(path.name, path.read_bytes()) for path in sorted(result.iterdir())])
+    assert [name for name, _ in outputs[0]] == ["index.html", "report.pdf"]
+    assert outputs[0] == outputs[1]
+
+
+# The browser
+
+
+@pytest.fixture
+def browser_page(built: SimpleNamespace, require: Callable[[str], str]) -> Iterator[Any]:
+    """The report opened from disk on a phone, with what it complained of and asked for."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=require("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        page.complaints, page.requests = [], []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(built.page.as_uri())
+        yield page
+        browser.close()
+
+
+def test_a_page_works_from_disk_without_network_or_complaint(browser_page: Any) -> None:
+    page = browser_page
+    assert page.complaints == []
+    assert [url for url in page.requests if not url.startswith(("file:", "data:"))] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.fonts.check('600 16px \"Source Sans Pro\"')")
+
+
+def test_tabs_open_by_mouse_keyboard_and_link(browser_page: Any) -> None:
+    page = browser_page
+    first, second = page.locator("#tabset-1-1"), page.locator("#tabset-1-2")
+    assert (first.is_visible(), second.is_visible()) == (True, False)
+    page.get_by_role("tab", name="By category").click()
+    assert (first.is_visible(), second.is_visible()) == (False, True)
+    page.keyboard.press("ArrowLeft")
+    assert page.get_by_role("tab", name="By platform").get_attribute("aria-selected") == "true"
+    page.get_by_role("tab", name="By category").click()
+    page.evaluate("location.hash = '#fig-share'")
+    page.wait_for_function("document.querySelector('#fig-share').checkVisibility()")
+
+
+def test_the_colours_follow_the_system_until_the_reader_chooses(browser_page: Any) -> None:
+    page = browser_page
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(paper)
+    page.emulate_media(color_scheme="dark")
+    dark = page.evaluate(paper)
+    assert light != dark
+    page.get_by_role("button", name="Switch to light colours").click()
+    assert page.evaluate(paper) == light
+    page.reload()
+    assert page.evaluate(paper) == light
+
+
+def test_what_scrolls_sideways_can_be_reached_by_keyboard(browser_page: Any) -> None:
+    unreachable = browser_page.evaluate(
+        "[...document.querySelectorAll('main *')].filter(e => e.scrollWidth > e.clientWidth + 1"
+        " && /auto|scroll/.test(getComputedStyle(e).overflowX) && e.tabIndex < 0).length"
+    )
+    assert unreachable == 0
+
+
+# Choosing an engine
+
+
+def program(folder: Path, body: str, name: str = "quarto") -> Path:
+    """A program of that name that runs `body` as Python."""
+    path = folder / name
+    path.write_text(f"#!{PYTHON}\nimport json, os, pathlib, sys\n{body}\n", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+VERSION = "if sys.argv[1:] == ['--version']:\n    print('1.10.18')\n    sys.exit()\n"
+
+
+def test_auto_takes_quarto_where_it_is_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none" / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert render.choose_engine("auto").name == "pandoc"
+    program(tmp_path, VERSION)
+    assert render.choose_engine("auto").name == "quarto"
+    assert render.choose_engine("auto").versions()["quarto"] == "1.10.18"
+    assert render.choose_engine("pandoc").name == "pandoc"
+
+
+def test_quarto_beside_python_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", "")
+    assert render.find_quarto() is None
+    path = program(tmp_path, VERSION)
+    assert render.find_quarto() == path
+
+
+def test_auto_passes_over_a_quarto_that_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    program(tmp_path, "sys.exit(3)")
+    assert render.choose_engine("auto").name == "pandoc"
+    with pytest.raises(RenderError, match="does not answer to --version"):
+        render.choose_engine("quarto")
+
+
+def test_asking_for_an_absent_quarto_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RenderError) as caught:
+        render.choose_engine("quarto")
+    assert str(caught.value) == (
+        "The quarto engine was asked for, but there is no 'quarto' beside python or on PATH. Install "
+        "it from https://quarto.org/docs/download/ or with 'pip install quarto-cli', or render with "
+        "--engine pandoc."
+    )
+
+
+def test_an_unknown_engine_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"Unknown engine 'kuarto'\. Did you mean 'quarto'\?"):
+        render.choose_engine("kuarto")
+
+
+def test_a_missing_quarto_yml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RenderError, match=r"_quarto\.yml cannot be read: "):
+        render.configuration(tmp_path)
+
+
+# What Quarto is handed
+
+
+def test_the_project_for_quarto_is_as_quarto_wants_it(tmp_path: Path, project: Path) -> None:
+    report = write_notebook(tmp_path, sample.notebook())
+    summary = write_notebook(tmp_path, {"cells": [markdown("## A")]}, "summary")
+    documents = [
+        document(report),
+        document(summary, html=None, pdf="summary.pdf", title="Summary", subtitle=""),
+    ]
+    config = render.configuration(project)
+    folder = render_quarto.write_project(documents, config, tmp_path / "quarto")
+    written = yaml.safe_load((folder / "_quarto.yml").read_text(encoding="utf-8"))
+    assert written["project"] == {
+        "type": "default",
+        "output-dir": "_site",
+        "render": ["HKVitals/2025-Q2/index.ipynb", "HKVitals/2025-Q2/summary.ipynb"],
+    }
+    assert written["execute"] == {"enabled": False, "echo": False}
+    assert written["format"] == config["format"]
+    typst_options, html_options = written["format"]["typst"], written["format"]["html"]
+    for path in [
+        *typst_options["template-partials"],
+        *html_options["css"],
+        typst_options["font-paths"],
+    ]:
+        assert (folder / path).exists(), path
+    assert {path.suffix for path in (folder / "fonts").iterdir()} == {".ttf", ".css"}
+    fronts = [
+        prepare.front_matter(prepare.read(folder / source))
+        for source in written["project"]["render"]
+    ]
+    assert [sorted(front["format"]) for front in fronts] == [["html", "typst"], ["typst"]]
+    assert fronts[0]["format"]["html"]["output-file"] == "index.html"
+    assert fronts[0]["format"]["typst"] == {"output-file": "report.pdf"}
+    assert fronts[1]["format"]["typst"] == {"output-file": "summary.pdf"}
+    assert fronts[0]["lang"] == "en-IN"
+    assert fronts[0]["title"] == r"HKVitals \#1\: \*the\* \<b\>report\<\/b\>"
+    assert "{{<" not in fronts[0]["subtitle"]
+    cells = json.loads((folder / "HKVitals/2025-Q2/index.ipynb").read_text(encoding="utf-8"))[
+        "cells"
+    ]
+    mimes = {mime for cell in cells for out in cell.get("outputs", []) for mime in out["data"]}
+    assert mimes == {"text/markdown"}
+
+
+def test_a_second_project_for_quarto_holds_nothing_of_the_first(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path, {"cells": [markdown("## A")]})
+    for folder in ("a", "b"):
+        made = document(notebook, folder=folder)
+        render_quarto.write_project([made], {"format": {}}, tmp_path / "quarto")
+    assert not (tmp_path / "quarto" / "a").exists()
+
+
+def test_two_documents_of_one_name_are_refused(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path, {"cells": [markdown("## A")]})
+    with pytest.raises(
+        RenderError, match=r"Two documents would both be HKVitals/2025-Q2/index\.ipynb"
+    ):
+        render_quarto.write_project([document(notebook)] * 2, {"format": {}}, tmp_path / "quarto")
+
+
+MAKES_EVERYTHING = (
+    VERSION
+    + """
+folder = pathlib.Path(sys.argv[2])
+assert sys.argv[1] == "render" and pathlib.Path.cwd() == folder
+for name in os.environ:
+    assert "SECRET" not in name
+for source in folder.rglob("*.ipynb"):
+    front = json.loads(source.read_text())["cells"][0]["source"]
+    for name in ("index.html", "report.pdf"):
+        if name in front:
+            made = folder / "_site" / source.relative_to(folder).with_name(name)
+            made.parent.mkdir(parents=True, exist_ok=True)
+            made.write_text(os.environ["SOURCE_DATE_EPOCH"] + os.environ["TYPST_IGNORE_SYSTEM_FONTS"])
+"""
+)
+
+
+def test_what_quarto_made_is_put_in_place(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMTP_SECRET", "x")
+    engine = render_quarto.QuartoEngine(program(tmp_path, MAKES_EVERYTHING))
+    made = render.render(
+        [document(write_notebook(tmp_path, sample.notebook()))],
+        tmp_path / "_site", project=project, work=tmp_path / "work", engine=engine, epoch=5,
+    )  # fmt: skip
+    assert [path.read_text() for path in made] == ["5true", "5true"]
+    assert [path.name for path in made] == ["index.html", "report.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        pytest.param(
+            "print('[1/2] HKVitals/2025-Q2/index.ipynb')\nprint('ERROR: no theme')\nsys.exit(1)",
+            "Quarto stopped at HKVitals/2025-Q2/index.ipynb: ERROR: no theme. Its whole output is in ",
+            id="failed",
+        ),
+        pytest.param(
+            "",
+            "Quarto reported success but did not make HKVitals/2025-Q2/index.html. Its whole output is ",
+            id="made_nothing",
+        ),
+    ],
+)
+def test_a_failure_of_quarto_is_explained(
+    body: str, told: str, tmp_path: Path, project: Path
+) -> None:
+    engine = render_quarto.QuartoEngine(program(tmp_path, body))
+    made = document(write_notebook(tmp_path, sample.notebook()))
+    with pytest.raises(RenderError) as caught:
+        render.render(
+            [made], tmp_path / "_site", project=project, work=tmp_path / "work", engine=engine
+        )
+    assert str(caught.value).startswith(told)
+    assert not (tmp_path / "_site").exists()
+
+
+# Quarto itself
+
+
+@pytest.fixture
+def quarto_report(tmp_path: Path, project: Path, require: Callable[[str], str]) -> list[Path]:
+    engine = render_quarto.QuartoEngine(Path(require("quarto")))
+    made = document(write_notebook(tmp_path, sample.notebook()))
+    return render.render(
+        [made], tmp_path / "_site", project=project, work=tmp_path / "work", engine=engine
+    )
+
+
+def test_both_engines_give_the_same_report(
+    quarto_report: list[Path], built: SimpleNamespace, require: Callable[[str], str]
+) -> None:
+    page, pdf = quarto_report
+    theirs, ours = content(page.read_text(encoding="utf-8")), content(built.html)
+    for tag in ("figcaption", "td", "th", "dt", "dd"):
+        assert theirs.of(tag) == ours.of(tag), tag
+    assert {*ours.of("h2"), *ours.of("h3")} <= {*theirs.of("h2"), *theirs.of("h3")}
+    paragraphs = {text for text in ours.of("p") if text not in ("By platform", "By category")}
+    assert paragraphs <= set(theirs.of("p"))
+    numbers = re.compile(r"\d[\d,.]*")
+    assert sorted(numbers.findall(pdf_text(pdf, require))) == sorted(
+        numbers.findall(pdf_text(built.pdf, require))
+    )
+
+
+def test_a_page_of_quarto_names_no_address_outside_the_site(quarto_report: list[Path]) -> None:
+    seen = content(quarto_report[0].read_text(encoding="utf-8"))
+    assert [at for at in seen.addresses if re.match(r"https?:|//", at)] == []
+
+
+def test_quarto_gives_the_same_bytes_twice(
+    quarto_report: list[Path], tmp_path: Path, project: Path, require: Callable[[str], str]
+) -> None:
+    engine = render_quarto.QuartoEngine(Path(require("quarto")))
+    made = document(write_notebook(tmp_path, sample.notebook(seconds=9)))
+    again = render.render(
+        [made], tmp_path / "again", project=project, work=tmp_path / "other", engine=engine
+    )
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in quarto_report]
+
+
+def test_pandoc_is_the_one_of_the_wheel() -> None:
+    assert "pypandoc" in render_pandoc._pandoc_program()

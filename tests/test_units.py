@@ -1,0 +1,41 @@
+"""How numbers are written, and that text stays text."""
+
+import math
+
+import pytest
+
+from hkreport.units import Unit, signed, text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "short", "said"),
+    [
+        (0, Unit.MONEY, False, "₹0"),
+        (99.5, Unit.MONEY, False, "₹99.50"),
+        (99.999, Unit.MONEY, False, "₹100.00"),
+        (123456789, Unit.MONEY, False, "₹12,34,56,789"),
+        (99_999, Unit.MONEY, True, "₹99,999"),
+        (100_000, Unit.MONEY, True, "₹1.00 L"),
+        (9_999_900, Unit.MONEY, True, "₹1.00 Cr"),
+        (1e7, Unit.MONEY, True, "₹1.00 Cr"),
+        (-250000, Unit.MONEY, True, "−₹2.50 L"),
+        (0.0, Unit.MULTIPLE, False, "0.0×"),
+        (0.0129, Unit.MULTIPLE, False, "0.013×"),
+        (0.41, Unit.MULTIPLE, False, "0.41×"),
+        (0.999, Unit.MULTIPLE, False, "1.0×"),
+        (1234.5, Unit.MULTIPLE, False, "1,234×"),
+        (0.00123, Unit.PERCENT, False, "0.12%"),
+        (1.5, Unit.PERCENT, False, "150%"),
+        (-0.00001, Unit.PERCENT, False, "0.00%"),
+        (939.0, Unit.COUNT, False, "939"),
+        (1.25, Unit.COUNT, False, "1.2"),
+        (math.nan, Unit.COUNT, False, "n/a"),
+        (math.inf, Unit.MULTIPLE, False, "∞"),
+    ],
+)
+def test_value_is_written_as_a_reader_expects(value, unit, short, said):
+    assert text(value, unit, short=short) == said
+
+
+def test_difference_always_has_its_sign():
+    assert [signed(value, Unit.COUNT) for value in (3, -3, 0)] == ["+3", "−3", "0"]

@@ -192,13 +192,13 @@ def check(
     maps: Maps = None,
 ) -> None:
     """Say what was read from the exports, what was rejected and why."""
-    from hkreport import ingest
+    from hkreport import insights
 
     opened = _open(data, _settings(None, as_of, maps))
     if as_json:
         print(json.dumps(opened.check, ensure_ascii=False, indent=1))
     else:
-        print(ingest.describe(opened.check))
+        print(insights.check_words(opened.check))
     quarantined = sum(table["rows_quarantined"] for table in opened.check["tables"].values())
     if strict and quarantined:
         raise typer.Exit(1)

@@ -6,7 +6,7 @@ Every number in a sentence comes from a frame that :mod:`hkreport.views` made an
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hkreport import metrics as m
 from hkreport.metrics import UNASSIGNED, Metric
@@ -16,7 +16,7 @@ from hkreport.views import Report, hidden_words
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Prose", "allocation_note", "change", "glossary", "headline", "leader", "missing",
+__all__ = ["Prose", "allocation_note", "change", "check_words", "glossary", "headline", "leader", "missing",
            "old_assumptions", "poor", "problems", "share_of_top", "slice_note", "sources"]  # fmt: skip
 
 
@@ -236,6 +236,39 @@ def problems(report: Report) -> "pd.DataFrame":
     return frame.assign(rank=rank).sort_values(
         ["rank", "count", "table", "column"], ascending=[True, False, True, True], ignore_index=True
     )
+
+
+def check_words(check: Mapping[str, Any]) -> str:
+    """What ingestion found, for the terminal: files, totals, and problems, worst first."""
+    lines = [f"{'table':<13}{'rows':>10}{'used':>10}{'set aside':>11}  file"]
+    for name, table in check["tables"].items():
+        counts = [table[key] for key in ("rows_read", "rows_used", "rows_quarantined")]
+        read, used, aside = (text(count, Unit.COUNT) for count in counts)
+        lines.append(f"{name:<13}{read:>10}{used:>10}{aside:>11}  {table['file'] or '(not found)'}")
+    if check["files_not_used"]:
+        names = [str(each.get("file", each)) if isinstance(each, dict) else str(each)
+                 for each in check["files_not_used"]]  # fmt: skip
+        lines += ["", f"Not used: {', '.join(names)}"]
+    totals = check["totals"]
+    shown = [
+        f"{name} {text(value, Unit.MONEY if name in ('revenue', 'spend') else Unit.COUNT)}"
+        for name, value in totals.items()
+        if value is not None
+    ]
+    lines += ["", f"Totals over rows read: {', '.join(shown)}"]
+    if check["revenue_by_brand"]:
+        parts = [
+            f"{name} {text(value, Unit.MONEY)}" for name, value in check["revenue_by_brand"].items()
+        ]
+        lines.append(f"Revenue by brand: {', '.join(parts)}")
+    order = ("error", "warning", "note")
+    for problem in sorted(check["problems"], key=lambda each: order.index(each["severity"])):
+        count = text(problem["count"], Unit.COUNT)
+        lines += ["", f"{problem['severity'].upper()} ({count}) {problem['message']}"]
+        for example in problem["examples"]:
+            row = f"row {example['row']}: " if example.get("row") is not None else ""
+            lines.append(f"    {row}{example['value']}")
+    return "\n".join(lines)
 
 
 def sources(report: Report) -> "pd.DataFrame":

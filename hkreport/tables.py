@@ -229,6 +229,8 @@ class Table:
         Column of booleans: rows that need attention.
     label : str
         Names the table for screen readers.
+    empty : str
+        Sentence shown instead of a table without rows.
     file : str
         Name of the CSV that holds all rows, without its suffix.
     printed_rows, page_rows : int
@@ -253,6 +255,7 @@ class Table:
     group: str = ""
     alert: str = ""
     label: str = "Table"
+    empty: str = "Nothing in this selection."
     file: str = ""
     printed_rows: int = PRINTED_ROWS
     page_rows: int = PAGE_ROWS
@@ -356,8 +359,13 @@ class Table:
 
     @property
     def _small_print(self) -> list[str]:
-        caveats = [f"{column.label}: {column.caveat}" for column in self.columns if column.caveat]
-        return [part for part in (self.note, *dict.fromkeys(caveats)) if part]
+        """The note, then each caveat once, after the columns that it is about."""
+        about: dict[str, list[str]] = {}
+        for column in self.columns:
+            if column.caveat:
+                about.setdefault(column.caveat, []).append(column.label)
+        caveats = [f"{', '.join(labels)}: {caveat}" for caveat, labels in about.items()]
+        return [part for part in (self.note, *caveats) if part]
 
     def _left_out(self, most: int) -> list[str]:
         more = len(self.frame) - most
@@ -454,6 +462,8 @@ class Table:
         return stream.getvalue()
 
     def _repr_mimebundle_(self, **_: object) -> Bundle:
+        if self.frame.empty:
+            return Sentence(self.empty)._repr_mimebundle_()
         data = {
             "text/markdown": _raw_blocks(self.html, self.typst),
             "text/html": self.html,
@@ -540,6 +550,8 @@ class Tile:
         now, before = number(self.value), number(self.previous)
         if math.isnan(now) or math.isnan(before):
             return ""
+        if text(now, self.unit, short=True) == text(before, self.unit, short=True):
+            return f"as in {self.previous_label}"
         if self.unit not in (Unit.MONEY, Unit.COUNT):
             return f"{_difference(now - before, self.unit)} on {self.previous_label}"
         if before <= 0:
@@ -553,11 +565,9 @@ class Tile:
         """Where the value went: ``up``, ``down`` or ``flat``; empty without a change."""
         if not self.delta:
             return ""
-        change = number(self.value) - number(self.previous)
-        shown = re.match(r"[+−]?[^ ]*[1-9]", self.delta)
-        if change == 0 or not (shown or number(self.previous) <= 0):
+        if self.delta.startswith("as in"):
             return "flat"
-        return "up" if change > 0 else "down"
+        return "up" if number(self.value) > number(self.previous) else "down"
 
     @property
     def verdict(self) -> str:
@@ -600,6 +610,12 @@ class Tile:
 class Tiles:
     """A row of key figures.
 
+    Attributes
+    ----------
+    tiles : sequence of Tile
+    columns : int, optional
+        How many stand side by side in the PDF; otherwise what suits their number.
+
     Examples
     --------
     >>> print(Tiles([Tile(label="Orders", value=1200.0, unit=Unit.COUNT)]).html)
@@ -612,7 +628,7 @@ class Tiles:
     """
 
     tiles: Sequence[Tile]
-    columns: int = 4
+    columns: int | None = None
 
     @classmethod
     def of(cls, figures: "Iterable[Mapping[str, Any]]", *, columns: int = 4) -> Self:
@@ -641,10 +657,13 @@ class Tiles:
     def typst(self) -> str:
         """Typst markup that calls the template's ``hk-tiles``."""
         tiles = "".join(f"  {_typst_tile(tile)},\n" for tile in self.tiles)
-        return f"#hk-tiles(columns: {self.columns},\n{tiles})"
+        columns = f"  columns: {self.columns},\n" if self.columns else ""
+        return f"#hk-tiles(\n{columns}{tiles})"
 
     def _repr_mimebundle_(self, **_: object) -> Bundle:
         plain = "; ".join(f"{tile.label}: {tile.words}" for tile in self.tiles)
+        if self.frame.empty:
+            return Sentence(self.empty)._repr_mimebundle_()
         data = {
             "text/markdown": _raw_blocks(self.html, self.typst),
             "text/html": self.html,

@@ -58,8 +58,10 @@ BOLD = 600
 
 # Softer text is ink, partly transparent, so that it is soft on any ground.
 INK = "#1b2530"
-SOFT = (*(int(INK[i : i + 2], 16) / 255 for i in (1, 3, 5)), 0.72)
-LINE = (*SOFT[:3], 0.16)
+Colour = tuple[float, float, float, float]
+_RED, _GREEN, _BLUE = (int(INK[i : i + 2], 16) / 255 for i in (1, 3, 5))
+SOFT: Colour = (_RED, _GREEN, _BLUE, 0.72)
+LINE: Colour = (_RED, _GREEN, _BLUE, 0.16)
 PAPER = "#ffffff"
 
 # Found by search: each pair stays apart in normal sight, in the three kinds of colour blindness and in
@@ -172,7 +174,7 @@ def marker(name: object, place: int = 0) -> str:
     return MARKS.get(str(name).strip().casefold(), _SPARE_MARKS[place % len(_SPARE_MARKS)])
 
 
-def cell_ink(colour: tuple[float, float, float, float]) -> str:
+def cell_ink(colour: Colour) -> str:
     """Black or white text, whichever reads better on a colour.
 
     Examples
@@ -267,7 +269,7 @@ SETTINGS: Mapping[Any, Any] = {
     "lines.linewidth": 2.0,
     "lines.solid_capstyle": "round",
     "hatch.linewidth": 0.6,
-    "hatch.color": LINE[:3],
+    "hatch.color": GREY,
     "legend.frameon": False,
     "svg.fonttype": "none",  # text stays text: it can be searched, and other fonts help out
     "svg.hashsalt": "hkreport",

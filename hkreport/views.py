@@ -161,7 +161,7 @@ class Report:
 
         Each is what :meth:`hkreport.tables.Tiles.of` takes.
         """
-        figures: list[dict[str, Any]] = [
+        return [
             {
                 "metric": metric,
                 "value": self.value(metric),
@@ -171,8 +171,6 @@ class Report:
             }
             for metric in HEADLINE
         ]
-        figures[0]["lead"] = True
-        return figures
 
     @property
     def tier_names(self) -> tuple[str, ...]:
@@ -205,17 +203,46 @@ class Report:
         """Revenue, spend and orders over time, with the period before laid over it.
 
         Columns: the step (``day``, ``week`` or ``month``), ``revenue``, ``spend``, ``orders``,
-        ``engagement_rate_by_reach``, and ``previous`` (revenue as many steps before).
+        ``engagement_rate_by_reach``, and ``previous`` (revenue as many steps before). Weeks that
+        the period cuts are left out, because a part of a week looks like a fall.
         """
-        step = self.period.bucket
+        step = self.step
         chosen: list[Metric] = [m.REVENUE, m.INFLUENCER_REVENUE, m.SPEND, m.ORDERS]
         chosen.append(m.ENGAGEMENT_RATE_BY_REACH)
-        frame = self.compute(chosen, step)
-        frame = frame[frame[step] != UNASSIGNED].reset_index(drop=True)
-        before = self.compute_before([m.REVENUE], step)
-        before = before[before[step] != UNASSIGNED].reset_index(drop=True)
-        frame["previous"] = before["revenue"].reindex(frame.index).to_numpy()
+        frame = self._whole_steps(self.compute(chosen, step), self.period)
+        before = self.period.previous()
+        earlier = self.compute_before([m.REVENUE], step)
+        if before is not None and not earlier.empty:
+            earlier = self._whole_steps(earlier, before)
+        frame["previous"] = earlier["revenue"].reindex(frame.index).to_numpy()
         return frame
+
+    def _whole_steps(self, frame: "pd.DataFrame", period: Period) -> "pd.DataFrame":
+        frame = frame[frame[self.step] != UNASSIGNED]
+        if self.step == "week":
+            # ISO dates sort as text.
+            last = (period.end - datetime.timedelta(days=7)).isoformat()
+            inside = (frame["week"] >= period.start.isoformat()) & (frame["week"] <= last)
+            frame = frame[inside] if inside.any() else frame
+        return frame.reset_index(drop=True)
+
+    @property
+    def trend_note(self) -> str:
+        """What the trend leaves out, if anything."""
+        cut = self.step == "week" and (self.period.start.weekday() or self.period.end.weekday())
+        return "Weeks that the period cuts are left out of the line." if cut else ""
+
+    @staticmethod
+    def active(frame: "pd.DataFrame") -> "pd.DataFrame":
+        """Groups without the unassigned one where no influencer's sale, post or payout is in it.
+
+        Organic orders have no platform, tier or campaign; a row of zeros for them says nothing.
+        """
+        shown = frame[frame.columns[0]] != UNASSIGNED
+        for name in ("influencer_revenue", "influencer_orders", "spend", "posts"):
+            if name in frame.columns:
+                shown |= frame[name].fillna(0) != 0
+        return frame[shown].reset_index(drop=True)
 
     @property
     def step(self) -> str:

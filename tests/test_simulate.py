@@ -686,7 +686,7 @@ def expected_levels(scale: float, seeds: range) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("scale", [1.0, 0.06], ids=["full", "sample"])
 def test_levels_are_those_that_were_asked_for(scale: float) -> None:
-    """Published levels are round and came from other draws: within 30 % is agreement.
+    """Published levels are round and came from other draws: within 25 % is agreement.
 
     Panels differ by the size of their few mega influencers, so 16 are averaged.
     """
@@ -698,10 +698,10 @@ def test_levels_are_those_that_were_asked_for(scale: float) -> None:
         "TikTok": (1.4, 0.9),
     }
     for platform, levels in asked.items():
-        assert found[platform] == pytest.approx(np.array(levels), rel=0.30), platform
-    assert found["micro"][1] == pytest.approx(2.3, rel=0.30)
-    assert found["mega"][1] == pytest.approx(1.3, rel=0.30)
-    assert found["caused_a_day"][0] == pytest.approx(160, rel=0.20)
+        assert found[platform] == pytest.approx(np.array(levels), rel=0.25), platform
+    assert found["micro"][1] == pytest.approx(2.3, rel=0.25)
+    assert found["mega"][1] == pytest.approx(1.3, rel=0.25)
+    assert found["caused_a_day"][0] == pytest.approx(160, rel=0.15)
     order = [found[name][0] for name in ("Instagram", "YouTube", "TikTok", "Twitter")]
     assert order == sorted(order, reverse=True)
 

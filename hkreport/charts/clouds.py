@@ -19,13 +19,13 @@ from hkreport.charts.sheet import (
     finding,
     in_sentence,
     key_words,
-    log_axis,
     nothing,
     numbers,
     short,
     tier_rank,
     unit_of,
     value_axis,
+    write,
 )
 from hkreport.metrics import UNASSIGNED
 from hkreport.tables import Sentence, require_columns
@@ -277,24 +277,13 @@ def _draw(plan: _Plan, words: Words) -> "Figure":
     areas = _areas(points)
     _plot(axes, points, areas, looks)
     _limits(axes, points, plan)
-    unit_x, unit_y = unit_of(across), unit_of(up)
-    wide = log_axis(axes, unit_y, vertical=True) if plan.log_y else value_axis(axes, unit_y)
-    if plan.log_x:
-        log_axis(axes, unit_x, vertical=False)
-    else:
-        value_axis(axes, unit_x, vertical=False)
+    wide = value_axis(axes, unit_of(up), log=plan.log_y)
+    value_axis(axes, unit_of(across), vertical=False, log=plan.log_x)
     sheet.move(axes, wide + 8, RIGHT)
-    # seaborn hides the label of an axis that has no ticks yet.
-    axes.set_xlabel(f"{across.label} →", loc="right", labelpad=3, visible=True)
-    axes.annotate(
-        f"↑ {up.label}",
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(0, 5),
-        textcoords="offset points",
-        fontsize=theme.SMALL,
-        color=theme.SOFT,
+    write(
+        axes, f"{across.label} →", (1, 0), (0, -22), within="corner", ha="right", color=theme.SOFT
     )
+    write(axes, f"↑ {up.label}", (0, 1), (0, 8), within="corner", color=theme.SOFT)
     taken = _draw_guides(axes, plan)
     _name_points(axes, points, areas, plan.named, taken)
     return sheet.figure
@@ -343,7 +332,6 @@ def _plot(
         ax=axes,
         **how,
     )
-    axes.set(xlabel="", ylabel="")
 
 
 def _limits(axes: "Axes", points: Sequence[_Point], plan: _Plan) -> None:
@@ -383,19 +371,23 @@ def _draw_guides(axes: "Axes", plan: _Plan) -> list[Box]:
         at = start * (end / start) ** 0.03 if plan.log_x else end
         x, y = axes.transData.transform((at, factor * at))
         width = text_width(label, theme.SMALL)
-        look: dict[str, Any] = {"fontsize": theme.SMALL, "color": theme.SOFT}
+        look: dict[str, Any] = {"color": theme.SOFT}
         if plan.log_x:
             # All lines end in the corner of the largest points, so names stand where they begin.
             x1, y1 = axes.transData.transform((end, factor * end))
             angle = math.degrees(math.atan2(y1 - y, x1 - x))
-            look |= {"rotation": angle, "rotation_mode": "anchor", "ha": "left"}
+            look |= {
+                "rotation": angle,
+                "rotation_mode": "anchor",
+                "va": "bottom" if place else "top",
+            }
             shift = (0.0, 2.0) if place else (3.0, -1.0)
-            look["va"] = "bottom" if place else "top"
         else:
             # Steep lines leave through the top, flat ones to the right.
-            shift = (-width - 3, 4) if end == high else (-width - 6, -8)
-            taken.append((x + shift[0], y + shift[1] - 2, x + shift[0] + width, y + shift[1] + 9))
-        axes.annotate(label, (at, factor * at), xytext=shift, textcoords="offset points", **look)
+            shift = (-width - 3, 7) if end == high else (-width - 6, -5)
+            left, middle = x + shift[0], y + shift[1]
+            taken.append((left, middle - 5, left + width, middle + 5))
+        write(axes, label, (at, factor * at), shift, **look)
     axes.set(xlim=(low, high), ylim=(bottom, top))
     return taken
 
@@ -428,14 +420,8 @@ def _name_points(
                 and box[3] <= frame.y1 + 2
             )
             if inside and not any(_overlap(box, other) for other in taken) and _free(box, others):
-                axes.annotate(
-                    word,
-                    (points[at].x, points[at].y),
-                    xytext=(box[0] - x, box[1] - y + 2.5),
-                    textcoords="offset points",
-                    fontsize=theme.SMALL,
-                    annotation_clip=False,
-                )
+                shift = (box[0] - x, (box[1] + box[3]) / 2 - y)
+                write(axes, word, (points[at].x, points[at].y), shift)
                 taken.append(box)
                 written += 1
                 break

@@ -34,6 +34,7 @@ from hkreport.charts.sheet import (
     unit_of,
     value_axis,
     verdict_key,
+    write,
 )
 from hkreport.errors import InputError, listed
 from hkreport.metrics import UNASSIGNED
@@ -195,15 +196,7 @@ def _draw_dots(plan: _Dots, words: Words) -> "Figure":
             markerfacecolor=theme.PAPER if hollow else colour,
             markeredgewidth=1.6,
         )
-        axes.annotate(
-            spans[row],
-            (1, row),
-            xycoords=("axes fraction", "data"),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center_baseline",
-            fontsize=theme.SMALL,
-        )
+        write(axes, spans[row], (1, row), (8, 0), within="row")
     level = number(reference)
     known = [value for value in (*values, *lows, *highs, level) if math.isfinite(value)]
     reach = max(known) - min(known) or abs(max(known)) or 1.0
@@ -211,7 +204,6 @@ def _draw_dots(plan: _Dots, words: Words) -> "Figure":
     axes.set_ylim(len(frame) - 0.5, -0.5)
     value_axis(axes, unit_of(plan.measure), vertical=False)
     name_rows(axes, names, left, bases)
-    axes.spines["bottom"].set_visible(False)
     if math.isfinite(level):
         mark_level(
             axes, level, f"{reference_label} {short(level, plan.measure)}".strip(), side="top"
@@ -357,10 +349,9 @@ def _draw_grid(grid: _Grid, measure: Measure, centre: float | None, words: Words
                 if math.isfinite(value)
                 else {"facecolor": theme.PAPER, "edgecolor": "none", "pad": 2},
             )
-    axes.set(xlabel="", ylabel="")
-    axes.xaxis.tick_top()
-    heads = [fitted(name, width - 4, theme.SMALL) for name in grid.columns]
-    axes.set_xticks([at + 0.5 for at in range(len(heads))], heads, rotation=0)
+    for at, name in enumerate(grid.columns):
+        head = fitted(name, width - 4, theme.SMALL)
+        write(axes, head, (at + 0.5, 1), (0, 9), within="column", ha="center", color=theme.SOFT)
     axes.set_ylim(len(grid.rows), 0)
     name_rows(axes, grid.rows, left, start=0.5)
     return sheet.figure
@@ -487,10 +478,9 @@ def _draw_box(
         axes.scatter(values, heights, s=11, zorder=3, rasterized=crowded, **look)
         if math.isfinite(number(marks.get(name))):
             axes.scatter([marks[name]], [row], s=46, marker="D", color=theme.INK, zorder=4)
-    axes.set(xlabel="", ylabel="", ylim=(len(groups) - 0.5, -0.5))
+    axes.set_ylim(len(groups) - 0.5, -0.5)
     value_axis(axes, unit_of(measure), vertical=False)
     name_rows(axes, names, left, bases)
-    axes.spines["bottom"].set_visible(False)
     return sheet.figure
 
 

@@ -31,6 +31,7 @@ from hkreport.charts.sheet import (
     ranked,
     short,
     verdict_key,
+    write,
 )
 from hkreport.errors import InputError
 from hkreport.tables import Sentence, number, require_columns
@@ -208,7 +209,7 @@ def _draw(plan: _Plan, measures: Sequence[Measure], words: Words) -> "Figure":
             name_rows(axes, list(names.values()), left)
         if heads:
             head = fitted(measure.label, width, theme.SMALL, theme.BOLD)
-            axes.set_title(head, loc="left", fontsize=theme.SMALL, fontweight=theme.BOLD, pad=4)
+            write(axes, head, (0, 1), (0, 8), within="corner", fontweight=theme.BOLD)
     return sheet.figure
 
 
@@ -249,19 +250,11 @@ def _panel(
     # seaborn sets bars at equal distances; groups stand closer, and each bar has its colour.
     for patch, place, colour in zip(axes.containers[0], places, plan.colours, strict=True):
         patch.set(y=place - height / 2, height=height, facecolor=colour)
-    per_point = (high - low) / width
     for place, value, end, label in zip(places, values, drawn, labels, strict=True):
-        axes.text(
-            end + (-4 if end < 0 else 4) * per_point,
-            place,
-            label,
-            ha="right" if end < 0 else "left",
-            va="center_baseline",
-            fontsize=theme.SMALL,
-            color=theme.INK if value == value else theme.SOFT,
-        )
-    axes.set(xlabel="", ylabel="", xlim=(low, high), ylim=(len(names) - 0.5, -0.5))
-    axes.spines["bottom"].set_visible(False)
+        side, shift = ("right", -4.0) if end < 0 else ("left", 4.0)
+        ink = theme.INK if value == value else theme.SOFT
+        write(axes, label, (end, place), (shift, 0), ha=side, color=ink)
+    axes.set(xlim=(low, high), ylim=(len(names) - 0.5, -0.5))
     axes.axvline(0, color=theme.SOFT, linewidth=0.8)
     if math.isfinite(reference):
         label = f"{plan.reference_label} {short(reference, measure)}"

@@ -321,6 +321,5 @@ def _draw_bars(
                 )
         starts = [start + size for start, size in zip(starts, sizes, strict=True)]
     axes.set(xlim=(0, 1), ylim=(len(shares) - 0.5, -0.5))
-    axes.spines["bottom"].set_visible(False)
     name_rows(axes, list(shares), left)
     return sheet.figure

@@ -33,6 +33,7 @@ from hkreport.charts.sheet import (
     unit_of,
     value_axis,
     with_unit,
+    write,
 )
 from hkreport.errors import InputError, ParamsError
 from hkreport.metrics import TIME_STEPS, UNASSIGNED
@@ -310,14 +311,14 @@ def _time_ticks(axes: "Axes", steps: _Steps, width: float) -> None:
     wide = max(text_width(part, theme.SMALL) for words in steps.short for part in words.split("\n"))
     every = max(1, math.ceil((min(wide, 100.0) + 8) / room))
     chosen = list(range(0, len(steps.places), every))
-    labels = []
     for before, at in zip([0, *chosen], chosen, strict=False):
         step, _, year = steps.short[at].partition("\n")
         if not year:  # a year that begins between two ticks is named at the next
             passed = (steps.short[index].partition("\n")[2] for index in range(before + 1, at))
             year = next(filter(None, passed), "")
-        labels.append(f"{fitted(step, max(100.0, room - 4), theme.SMALL)}\n{year}".rstrip("\n"))
-    axes.set_xticks([steps.places[at] for at in chosen], labels)
+        words = f"{fitted(step, max(100.0, room - 4), theme.SMALL)}\n{year}".rstrip("\n")
+        place = (steps.places[at], 0)
+        write(axes, words, place, (0, -4), within="column", ha="center", va="top", color=theme.SOFT)
 
 
 # Lines
@@ -391,8 +392,9 @@ def _draw_trend(
     if math.isfinite(target):
         mark_level(axes, target, f"target {short(target, measure)}", side="left")
     pad = max(0.5, 0.02 * (steps.places[-1] - steps.places[0]))
-    axes.set(xlabel="", ylabel="", xlim=(steps.places[0] - pad, steps.places[-1] + pad))
+    axes.set_xlim(steps.places[0] - pad, steps.places[-1] + pad)
     _height(axes, lines, target)
+    axes.axhline(axes.get_ylim()[0], color=theme.LINE, linewidth=1.6)
     left = value_axis(axes, unit_of(measure)) + 8
     sheet.move(axes, left, right)
     _time_ticks(axes, steps, WIDTH - left - right)
@@ -432,15 +434,8 @@ def _plot(axes: "Axes", lines: Sequence[_Line], place: Mapping[str, float]) -> N
                 linestyle=DASHED,
                 linewidth=1.8,
             )
-            axes.annotate(
-                "forecast",
-                ((known[start] + known[-1]) / 2, 1),
-                xycoords=("data", "axes fraction"),
-                ha="center",
-                va="top",
-                fontsize=theme.SMALL,
-                color=theme.SOFT,
-            )
+            middle = (known[start] + known[-1]) / 2
+            write(axes, "forecast", (middle, 1), within="column", ha="center", color=theme.SOFT)
     if not xs:
         return
     shades = {shade: shade for shade in dict.fromkeys(colour)}
@@ -510,16 +505,14 @@ def _label_ends(axes: "Axes", ends: Sequence[_End], place: Mapping[str, float]) 
     wanted = [end.value / per_point for end in ends]
     heights = spread(wanted, 11.0, low / per_point, high / per_point)
     for end, height in zip(ends, heights, strict=True):
-        axes.annotate(
+        light = end.line.light
+        write(
+            axes,
             end.label,
             (place[end.step], height * per_point),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center_baseline",
-            fontsize=theme.SMALL,
-            fontweight=400 if end.line.light else theme.BOLD,
-            color=theme.SOFT if end.line.light else theme.INK,
-            annotation_clip=False,
+            (6, 0),
+            fontweight=400 if light else theme.BOLD,
+            color=theme.SOFT if light else theme.INK,
         )
 
 
@@ -571,20 +564,12 @@ def _draw_columns(
             steps.places, labels, totals, above, below, strict=True
         ):
             down = total < 0
-            axes.annotate(
-                label,
-                (at, low if down else top),
-                xytext=(0, -3 if down else 3),
-                textcoords="offset points",
-                ha="center",
-                va="top" if down else "bottom",
-                fontsize=theme.SMALL,
-            )
+            place = (at, low if down else top)
+            write(axes, label, place, (0, -8 if down else 7), ha="center")
     else:
         left = value_axis(axes, unit_of(measure)) + 8
     sheet.move(axes, left, EDGE)
     _time_ticks(axes, steps, WIDTH - left - EDGE)
-    axes.spines["bottom"].set_visible(False)
     return sheet.figure
 
 

@@ -167,7 +167,8 @@ def publish(world: World, trials: Trials) -> Posts:
     cell_reach, concavity = _concavity(world, brand, platform, tier, day, planned)
     rules = world.rules
     typical = (
-        rules.orders_a_reach[platform]
+        settings.effects.level
+        * rules.orders_a_reach[platform]
         * world.conversion_thinning
         * reach
         * rules.tier[tier]
@@ -310,7 +311,7 @@ def _concavity(
 ) -> tuple[Floats, Floats]:
     """(S ÷ S̄)^(β − 1): the more reach is planned for a week, the less each part of it sells.
 
-    S̄ is the mean over the weeks in which the cell posts at all.
+    S̄ is the mean over all weeks, those without a post of the cell included.
     """
     shape = (len(world.brands), len(world.platforms), len(world.tiers))
     weeks = (world.calendar.days + 6) // 7
@@ -318,8 +319,7 @@ def _concavity(
     week = day // 7
     size = int(np.prod(shape)) * weeks
     reach = np.bincount(cell * weeks + week, planned, minlength=size).reshape(-1, weeks)
-    active = np.maximum((reach > 0).sum(axis=1), 1)
-    usual = reach.sum(axis=1) / active
+    usual = reach.mean(axis=1)
     power = world.rules.elasticity[platform] - 1
     factor: Floats = (reach[cell, week] / usual[cell]) ** power
     return reach.reshape(*shape, weeks).astype(float), factor

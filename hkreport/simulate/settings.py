@@ -149,6 +149,7 @@ class Posts(Section):
 class Effects(Section):
     """What multiplies, delays and hides the orders that a post causes."""
 
+    level: Positive
     tier: dict[str, Positive]
     post_dispersion: Positive
     lag_cut_days: Count

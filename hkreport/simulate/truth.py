@@ -256,7 +256,7 @@ def _worth(world: World, brand: Ints, product: Ints, day: Ints) -> tuple[Floats,
 def _cells(world: World, posts: Posts) -> list[dict[str, Any]]:
     """Response curve of each brand × platform × tier: weekly net revenue = a × fees^β, and what it implies.
 
-    The curve passes through today's point: the mean week in which the cell posts. The best allocation divides
+    The curve passes through today's point: the mean week, those without a post included. The best allocation divides
     the same weekly money among the cells of a brand; it is left out where a β of 1 makes the answer trivial.
     """
     shape = posts.cell_reach.shape[:3]
@@ -265,7 +265,8 @@ def _cells(world: World, posts: Posts) -> list[dict[str, Any]]:
     size = int(np.prod(shape))
     _, worth = _worth(world, posts.brand, posts.product, posts.day)
     kept = 1 - world.settings.effects.pulled_forward
-    weeks = np.maximum((posts.cell_reach > 0).sum(-1).reshape(-1), 1)
+    weeks = posts.cell_reach.shape[-1]
+    active = (posts.cell_reach > 0).sum(-1).reshape(-1)
     fees = np.bincount(cell, posts.fee / 100, minlength=size) / weeks
     revenue = np.bincount(cell, posts.expected * worth * kept, minlength=size) / weeks
     counts = np.bincount(cell, minlength=size)
@@ -283,7 +284,7 @@ def _cells(world: World, posts: Posts) -> list[dict[str, Any]]:
             "platform": world.platforms[platform[one]],
             "tier": world.tiers[level[one]],
             "posts": int(counts[one]),
-            "weeks": int(weeks[one]),
+            "weeks_with_posts": int(active[one]),
             "weekly_fees": _short(fees[one]),
             "weekly_net": _short(revenue[one]),
             "a": _short(revenue[one] / fees[one] ** beta[one]),

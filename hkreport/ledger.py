@@ -93,6 +93,11 @@ MEASURES = (
     "follower_base",
 )
 
+POST_MEASURES = frozenset(MEASURES[MEASURES.index("posts") :])
+
+# What posts may leave unsaid although orders say it.
+POST_MAY_NOT_NAME = ("brand", "product", "product_category", "campaign", "campaign_type")
+
 # Where an event happened: what an order or post hands on to the spend allocated to it.
 EVENT_DIMENSIONS = (
     "brand",
@@ -267,10 +272,19 @@ class Ledger:
             rows = rows.filter(rows["product_price"] >= _money(filters.min_price))
         if filters.max_price is not None:
             rows = rows.filter(rows["product_price"] <= _money(filters.max_price))
-        kept = replace(self, rows=rows)
+        kept = replace(self, rows=rows, known=self.known - self._untold(filters))
         if filters.min_roas is None:
             return kept, None
         return kept._with_minimum_roas(filters.min_roas)
+
+    def _untold(self, filters: Filters) -> frozenset[str]:
+        """Measures of posts that a filter would cut to nothing only because posts do not name it."""
+        cut = [name for name in filters.values if name in POST_MAY_NOT_NAME]
+        if not cut or "posts" not in self.known:
+            return frozenset()
+        posts = self.rows.filter(self.rows["kind"] == "post")
+        named = posts.aggregate(**{name: posts[name].count() for name in cut}).to_pandas().iloc[0]
+        return POST_MEASURES if (named == 0).any() else frozenset()
 
     def _chosen(self, name: str, chosen: Sequence[str]) -> "ir.BooleanValue":
         """Match values without regard to case; a value that does not exist is an error."""

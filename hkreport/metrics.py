@@ -6,7 +6,8 @@ the ledger comes about belongs to :mod:`hkreport.ledger`.
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -819,7 +820,7 @@ def compute(
     metrics: Sequence[Metric],
     *,
     by: Sequence[str] = (),
-    known: Iterable[str] | None = None,
+    known: Collection[str] | None = None,
     population: "ir.Table | None" = None,
 ) -> "pd.DataFrame":
     """Compute metrics over ledger rows, in one query.
@@ -833,7 +834,7 @@ def compute(
     by : sequence of str
         Dimensions (:data:`DIMENSIONS`) and time steps (:data:`TIME_STEPS`). ``influencer`` groups
         by id and gives id and name.
-    known : iterable of str, optional
+    known : collection of str, optional
         Measures that the data set has at all. A known measure without rows in a group is 0 there;
         an unknown one is undefined. Without it, all are known.
     population : ibis table, optional
@@ -875,7 +876,7 @@ def _summed(
     rows: "ir.Table",
     needed: Sequence[Total | Distinct],
     by: Sequence[str],
-    known: Iterable[str] | None,
+    known: Collection[str] | None,
 ) -> "pd.DataFrame":
     """Sum the rows by the group keys, with NaN where a sum is undefined."""
     import pandas as pd
@@ -904,10 +905,7 @@ def _summed(
     frame = query.to_pandas()
     for need in needed:
         values = pd.to_numeric(frame[need.name], errors="coerce").astype(float)
-        if known is None or need.column in set(known):
-            values = values.fillna(0.0)
-        elif isinstance(need, Distinct):
-            values = values.where(values > 0)
+        values = values.fillna(0.0) if known is None or need.column in known else values * math.nan
         if isinstance(need, Total) and need.complete:
             unknown = pd.to_numeric(frame[f"{need.name}__unknown"]).astype(float).fillna(0.0)
             values = values.where(unknown == 0)

@@ -631,7 +631,7 @@ class Tiles:
     columns: int | None = None
 
     @classmethod
-    def of(cls, figures: "Iterable[Mapping[str, Any]]", *, columns: int = 4) -> Self:
+    def of(cls, figures: "Iterable[Mapping[str, Any]]", *, columns: int | None = None) -> Self:
         """Make tiles of figures: mappings with a metric, its value, and options of :class:`Tile`.
 
         Examples
@@ -662,8 +662,6 @@ class Tiles:
 
     def _repr_mimebundle_(self, **_: object) -> Bundle:
         plain = "; ".join(f"{tile.label}: {tile.words}" for tile in self.tiles)
-        if self.frame.empty:
-            return Sentence(self.empty)._repr_mimebundle_()
         data = {
             "text/markdown": _raw_blocks(self.html, self.typst),
             "text/html": self.html,
@@ -798,15 +796,13 @@ def key_text(name: str, value: object) -> str:
     >>> key_text("tier", "micro"), key_text("tier", None)
     ('micro', '–')
     """
-    if value is None or value is True or value is False:
-        return {None: "–", True: "yes", False: "no"}[value]
-    if isinstance(value, float) and math.isnan(value):
-        return "–"
-    if isinstance(value, datetime.date):
-        name, value = "day", f"{value:%Y-%m-%d}"
     words = one_line(value)
-    if words in ("", "<NA>", "NaT"):
+    if value is None or words in ("", "nan", "<NA>", "NaT"):
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime.date):
+        name, words = "day", f"{value:%Y-%m-%d}"
     return _time_text(name, words) if name in TIME_STEPS else words
 
 

@@ -1,6 +1,5 @@
 """Simulated exports: canonical, reproducible, true to their settings, and counted to the paisa."""
 
-import dataclasses
 import datetime
 import hashlib
 import itertools
@@ -526,9 +525,8 @@ def test_festival_season_moves_with_diwali() -> None:
 
 def test_orders_follow_the_calendar() -> None:
     made = stage(1.0, "default", 1)
-    daily = np.zeros(made.calendar.days)
     tests = trials.Trials(None, None, None)
-    published = dataclasses.replace(posts.publish(made, tests))
+    published = posts.publish(made, tests)
     states = [orders._prepared(made, published, one) for one in people.everyone(made)]
     daily = states[0].organic.astype(float)
     assert daily.mean() == pytest.approx(900, rel=0.08)
@@ -702,8 +700,8 @@ def test_levels_are_those_that_were_asked_for(scale: float) -> None:
     assert found["micro"][1] == pytest.approx(2.3, rel=0.25)
     assert found["mega"][1] == pytest.approx(1.3, rel=0.25)
     assert found["caused_a_day"][0] == pytest.approx(160, rel=0.15)
-    order = [found[name][0] for name in ("Instagram", "YouTube", "TikTok", "Twitter")]
-    assert order == sorted(order, reverse=True)
+    best = min(found["Instagram"][0], found["YouTube"][0])
+    assert best > found["TikTok"][0] > found["Twitter"][0]
 
 
 def test_best_allocation_spends_the_same_and_brings_more(sample: SimpleNamespace) -> None:
@@ -851,6 +849,26 @@ def test_touches_lead_from_posts_to_orders(sample: SimpleNamespace) -> None:
     assert told["weight_of_non_buyers"] > 1
     credited = sample.tracking["influencer_id"].notna() & (sample.tracking["date"] >= "2025-10-01")
     assert set(sample.tracking.loc[credited, "user_id"]) <= set(log["user_id"])
+
+
+def test_progress_is_reported_up_to_the_end(tmp_path: Path) -> None:
+    heard: list[tuple[str, float]] = []
+    simulate.write(
+        tmp_path / "x", progress=lambda what, share: heard.append((what, share)), **SMALL
+    )
+    shares = [share for _, share in heard]
+    assert shares == sorted(shares)
+    assert heard[-1] == ("done", 1.0)
+
+
+def test_true_fee_roas_is_what_chance_averages_to(sample: SimpleNamespace) -> None:
+    for dimension in ("platform", "tier"):
+        for told in sample.truth["levels"][dimension].values():
+            found = told["fixed_fee"]
+            # Orders are few and baskets vary: compare within four standard errors.
+            error = 1.5 * (1 / found["attributed_orders"]) ** 0.5
+            # Bonuses are spend, but no fee.
+            assert found["roas"] / found["true_fee_roas"] == pytest.approx(0.97, abs=4 * error)
 
 
 # Scenarios

@@ -33,7 +33,7 @@ from hkreport.charts.sheet import (
     verdict_key,
     write,
 )
-from hkreport.errors import InputError
+from hkreport.errors import InputError, listed
 from hkreport.tables import Sentence, number, require_columns
 from hkreport.theme import fitted, text_width
 from hkreport.units import Unit, text
@@ -111,10 +111,15 @@ def bars(
     if not any(value == value for measure in shown for value in numbers(frame, measure.name)):
         return nothing(what, "there is no value in this selection")
     rows = ranked(frame, key, first.name) if sort else frame
-    who = identities(rows, key)
+    who = _bar_of(rows, key, by)
     every = list(dict.fromkeys(who))
     drawn = set(every[:most])
     picked = rows[[name in drawn for name in who]]
+    if by and len(set(zip(who, key_words(rows, by), strict=True))) < len(who):
+        raise InputError(
+            f"Bars of {what}: some bars have several rows.",
+            next_step=f"Group by {listed([key, by])} only.",
+        )
     labels = joined(rows, key, by)
     leading = next(m for m in shown if any(v == v for v in numbers(rows, m.name)))
     listing = " and ".join([first.label, *(in_sentence(measure.label) for measure in shown[1:])])
@@ -132,6 +137,11 @@ def bars(
     plan = _Plan(picked, key, by, verdict, n, reference, reference_label)
     table = data_table(rows, [key, by], [*shown, n])
     return Chart(words.title, words.subtitle, alt, table, lambda: _draw(plan, shown, words))
+
+
+def _bar_of(frame: "pd.DataFrame", key: str, by: str) -> list[str]:
+    """Which bar, or group of bars, each row belongs to; two rows of one name are two bars."""
+    return identities(frame, key) if by else [str(at) for at in range(len(frame))]
 
 
 def _counted(count: int, noun: str) -> str:
@@ -161,8 +171,7 @@ class _Plan:
             return [""] * len(self.frame)
         bases = numbers(self.frame, self.n)
         return [
-            f" (n = {text(base, Unit.COUNT)})" if base < theme.BASE_TOO_SMALL else ""
-            for base in bases
+            f"n = {text(base, Unit.COUNT)}" if base < theme.BASE_TOO_SMALL else "" for base in bases
         ]
 
     @property
@@ -185,7 +194,7 @@ class _Plan:
 
 
 def _draw(plan: _Plan, measures: Sequence[Measure], words: Words) -> "Figure":
-    who = identities(plan.frame, plan.key)
+    who = _bar_of(plan.frame, plan.key, plan.by)
     names = dict(zip(who, key_words(plan.frame, plan.key), strict=True))
     groups = plan.groups
     step = THIN_BAR * len(groups) + GROUP_GAP if groups else BAR
@@ -199,14 +208,16 @@ def _draw(plan: _Plan, measures: Sequence[Measure], words: Words) -> "Figure":
         few = f"n is shown where it is below {theme.BASE_TOO_SMALL}: read with care."
         words = words._replace(note=f"{words.note} {few}".strip())
     sheet = Sheet(words, step * len(names) + heads + foot, key=key)
-    left = names_width(list(names.values()))
+    # Beside the name where the name has one base, else beside each value.
+    bases = plan.few if plan.n and not plan.by else []
+    left = names_width(list(names.values()), bases)
     width = (WIDTH - left - EDGE - PANEL_GAP * (len(measures) - 1)) / len(measures)
     for place, measure in enumerate(measures):
         start = left + place * (width + PANEL_GAP)
         axes = sheet.axes(start, WIDTH - start - width, foot, heads)
         _panel(axes, plan, measure, list(names), width, step, first=place == 0)
         if place == 0:
-            name_rows(axes, list(names.values()), left)
+            name_rows(axes, list(names.values()), left, bases)
         if heads:
             head = fitted(measure.label, width, theme.SMALL, theme.BOLD)
             write(axes, head, (0, 1), (0, 8), within="corner", fontweight=theme.BOLD)
@@ -229,7 +240,7 @@ def _panel(
     values = numbers(plan.frame, measure.name)
     drawn = [value if math.isfinite(value) else 0.0 for value in values]
     labels = [
-        f"{short(value, measure)}{mark}{few}"
+        f"{short(value, measure)}{mark}{f' ({few})' if few and plan.by else ''}"
         for value, mark, few in zip(values, plan.marks, plan.few, strict=True)
     ]
     places, height = _places(plan, names, step)
@@ -264,7 +275,7 @@ def _panel(
 def _places(plan: _Plan, names: Sequence[str], step: float) -> tuple[list[float], float]:
     """Middle of each row's bar, and the bars' thickness, in rows."""
     rows = {name: index for index, name in enumerate(names)}
-    places = [float(rows[name]) for name in identities(plan.frame, plan.key)]
+    places = [float(rows[name]) for name in _bar_of(plan.frame, plan.key, plan.by)]
     groups = plan.groups
     if not groups:
         return places, THICKNESS

@@ -561,7 +561,8 @@ def value_axis(axes: "Axes", unit: Unit, *, vertical: bool = True, log: bool = F
 
 def names_width(names: Sequence[str], bases: Sequence[str] = ()) -> float:
     """Room for the names of rows, with what stands behind them."""
-    behind = [text_width(base, theme.SMALL) + 5 for base in bases] or [0.0] * len(names)
+    behind = [text_width(base, theme.SMALL) + 5 if base else 0.0 for base in bases]
+    behind = behind or [0.0] * len(names)
     widths = [
         text_width(fitted(name, NAMES_AT_MOST)) + more
         for name, more in zip(names, behind, strict=True)

@@ -815,8 +815,10 @@ class _Loading:
 
 
 def _exact_sum(column: str) -> str:
+    """Build SQL for a sum with all decimals of the file, though values are kept to six."""
     return (
-        f"CAST(coalesce(sum({column}), 0) AS DECIMAL(38, 16)) + coalesce(sum(x_{column}), 0)"
+        f"CAST(coalesce(sum({column}), 0) AS DECIMAL(38, 16)) "
+        f"+ CAST(coalesce(sum(x_{column}), 0) AS DECIMAL(38, 0)) * 0.0000000000000001"
     )
 
 

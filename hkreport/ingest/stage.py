@@ -78,7 +78,7 @@ class Staged:
 
     The relation ``name`` has ``row``, ``mark`` (why a record is no data, or NULL), ``reason``, each
     canonical column that the file has, ``u_COLUMN`` (the text that could not be read) and, for summed
-    columns, ``x_COLUMN`` (decimals beyond the sixth).
+    columns, ``x_COLUMN`` (what rounding to six decimals took away, in units of 1e-16).
     """
 
     table: Table
@@ -201,14 +201,9 @@ def _read(
         kind = plan.column.kind
         if kind in NUMBERS:
             inner.append(f"{_fast_number(plan)} AS v_{column}")
-            inner.append(f"{cell} AS t_{column}")
-            outer.append(f"v_{column}, CASE WHEN v_{column} IS NULL THEN t_{column} END AS r_{column}")
+            outer.append(f"v_{column}, CASE WHEN v_{column} IS NULL THEN {cell} END AS r_{column}")
             if (match.table.name, column) in SUMMED:
-                outer.append(
-                    f"CASE WHEN strpos(t_{column}, '.') > 0 "
-                    f"AND strlen(t_{column}) - strpos(t_{column}, '.') > 6 AND v_{column} IS NOT NULL "
-                    f"THEN TRY_CAST(t_{column} AS DECIMAL(38, 16)) - v_{column} END AS x_{column}"
-                )
+                outer.append(f"{_beyond(cell, f'v_{column}')} AS x_{column}")
         elif kind in DATES:
             stamp = kind is Kind.TIMESTAMP
             inner.append(f"{dates.fast_date(cell, timestamp=stamp)} AS i_{column}")
@@ -219,27 +214,20 @@ def _read(
                 else "NULL::DATE"
             )
             inner.append(f"{numeric} AS w_{column}")
-            inner.append(f"{cell} AS t_{column}")
             low, high = f"DATE '{dates.FIRST_YEAR}-01-01'", f"DATE '{dates.LAST_YEAR + 1}-01-01'"
             outer.append(
                 f"CASE WHEN i_{column} >= {low} AND i_{column} < {high} THEN i_{column} END AS v_{column}, "
                 f"CASE WHEN w_{column} >= {low} AND w_{column} < {high} THEN w_{column} END AS w_{column}, "
                 f"CASE WHEN i_{column} >= {low} AND i_{column} < {high} "
-                f"OR w_{column} >= {low} AND w_{column} < {high} THEN NULL ELSE t_{column} END AS r_{column}"
+                f"OR w_{column} >= {low} AND w_{column} < {high} THEN NULL ELSE {cell} END AS r_{column}"
             )
         elif kind is Kind.FLAG:
-            inner.append(f"{_text(cell)} AS r_{column}")
-            outer.append(f"r_{column}")
-        elif kind is Kind.ID:
-            inner.append(f"{_id(cell)} AS v_{column}")
-            outer.append(f"v_{column}")
+            outer.append(f"{cell} AS r_{column}")
         else:
-            inner.append(f"{_text(cell)} AS v_{column}")
-            outer.append(f"v_{column}")
-    inner.append(f"{_mark(source, match)} AS mark")
+            outer.append(f"{cell} AS v_{column}")
     query = (
-        f"SELECT {', '.join(outer)}, mark, bad FROM (SELECT {', '.join(inner)}, bad "
-        f"FROM ({source.query}))"
+        f"SELECT {', '.join(outer)}, CASE WHEN {_suspect(match, plans)} THEN {_mark(source, match)} END "
+        f"AS mark, bad FROM (SELECT *{''.join(', ' + each for each in inner)} FROM ({source.query}))"
     )
     con.execute(f"DROP VIEW IF EXISTS {name}")
     if source.size <= IN_MEMORY_BYTES and source.kind != "parquet":
@@ -264,16 +252,66 @@ def _form(plan: Plan) -> str:
     return plan.separator.join((*pair, "%Y"))
 
 
-def _text(cell: str) -> str:
-    return f"CASE WHEN {values.nothing(cell)} THEN NULL ELSE trim({cell}, ' \t\r\n\u00a0\u200b\ufeff') END"
+def _beyond(cell: str, value: str) -> str:
+    """Build SQL for what rounding to six decimals added or took, in units of 1e-16, or NULL.
 
-
-def _id(cell: str) -> str:
+    Casting to a decimal of 38 digits would say the same, at a hundred times the cost.
+    """
+    tail = f"substr({cell}, strpos({cell}, '.') + 7, 10)"
+    units = f"TRY_CAST(rpad({tail}, 10, '0') AS BIGINT)"
     return (
-        f"CASE WHEN {values.nothing(cell)} THEN NULL "
-        f"WHEN contains({cell}, '.') AND regexp_full_match(trim({cell}), '-?[0-9]+[.]0+') "
-        f"THEN split_part(trim({cell}), '.', 1) ELSE trim({cell}, ' \t\r\n\u00a0\u200b\ufeff') END"
+        f"CASE WHEN strlen({cell}) > 7 AND strpos({cell}, '.') > 0 "
+        f"AND strlen({cell}) - strpos({cell}, '.') > 6 AND {value} IS NOT NULL THEN "
+        f"CASE WHEN contains(lower({cell}), 'e') "
+        f"THEN CAST((TRY_CAST({cell} AS DECIMAL(38, 16)) - {value}) * 10000000000000000 AS BIGINT) "
+        f"ELSE ({units} - CASE WHEN {units} >= 5000000000 THEN 10000000000 ELSE 0 END) "
+        f"* CASE WHEN starts_with(trim({cell}), '-') THEN -1 ELSE 1 END END END"
     )
+
+
+BLANKS = " \t\r\n\u00a0\u200b\ufeff"
+
+
+def text(cell: str) -> str:
+    """Build SQL for a trimmed text, NULL where it stands for an empty cell."""
+    odd = (
+        f"{cell} < '!' OR {cell} >= '\x7f' OR suffix({cell}, ' ') OR suffix({cell}, '\t') "
+        f"OR suffix({cell}, '\r') OR suffix({cell}, '\n') OR suffix({cell}, '\u00a0')"
+    )
+    return (
+        f"CASE WHEN {values.nothing(cell)} THEN NULL WHEN {odd} "
+        f"THEN nullif(trim({cell}, '{BLANKS}'), '') ELSE {cell} END"
+    )
+
+
+def identifier(cell: str) -> str:
+    """Build SQL for an id: trimmed, and 17.0 as 17."""
+    clean = text(cell)
+    return (
+        f"CASE WHEN suffix({cell}, '0') AND regexp_full_match({cell}, '\\s*-?[0-9]+[.]0+') "
+        f"THEN split_part(trim({cell}), '.', 1) ELSE {clean} END"
+    )
+
+
+def _suspect(match: Match, plans: Mapping[str, Plan]) -> str:
+    """Build SQL that is true for every record that may be no data, and for few others."""
+    signs = ["bad IS NOT NULL"]
+    for name in match.table.required:
+        plan = plans[name]
+        if plan.column.kind in NUMBERS:
+            signs.append(f"v_{name} IS NULL")
+        elif plan.column.kind in DATES:
+            signs.append(f"i_{name} IS NULL AND w_{name} IS NULL")
+        else:
+            cell = plan.cell
+            header = quoted(plan.header.strip().lower())
+            signs.append(
+                f"{cell} IS NULL OR {cell} <= '0' OR {cell} >= '\x7f' "
+                f"OR strlen({cell}) <= {len(plan.header.encode()) + 8} "
+                f"AND (contains(lower({cell}), 'total') OR contains(lower({cell}), {header}) "
+                f"OR lower({cell}) IN ('sum', 'overall'))"
+            )
+    return " OR ".join(signs)
 
 
 def _mark(source: Source, match: Match) -> str:
@@ -361,7 +399,8 @@ def _finish(
         elif kind is Kind.FLAG:
             select, join = _finish_flag(con, raw, table, name, readings[name])
         else:
-            select, join = f"s.v_{name} AS {name}", ""
+            clean = identifier if kind is Kind.ID else text
+            select, join = f"{clean(f's.v_{name}')} AS {name}", ""
         selects.append(select)
         if join:
             joins.append(join)
@@ -432,7 +471,8 @@ def _finish_number(
         value = f"coalesce(s.v_{name}, CAST({alias}.value AS {DECIMAL}))"
         unreadable = f"CASE WHEN {alias}.kind IN ('unreadable', 'too_large') THEN s.r_{name} END"
         if summed:
-            rest = f"coalesce(s.x_{name}, {alias}.value - CAST({alias}.value AS {DECIMAL}))"
+            beyond = f"({alias}.value - CAST({alias}.value AS {DECIMAL})) * 10000000000000000"
+            rest = f"coalesce(s.x_{name}, CAST({beyond} AS BIGINT))"
     if plan.column.kind is Kind.SHARE and _is_percent(con, raw, name, plan):
         reading.percent = True
         plain = f"coalesce(s.v_{name}, CASE WHEN {'m_' + name + '.kind' if relation else 'NULL'} <> 'percent' THEN {value} END)"

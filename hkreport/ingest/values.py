@@ -23,9 +23,11 @@ __all__ = [
     "says_percent",
 ]
 
-# Words for an empty cell, in lower case.
-NOTHING = ("", "-", "--", "---", "–", "—", "nan", "na", "n/a", "#n/a", "null", "none", "nil", "nat",
-           "<na>", "(null)", "(blank)", "#value!", "#ref!", "#div/0!", "#null!", "#name?", "\\n")  # fmt: skip
+# Words for an empty cell; a pattern, since DuckDB turns a long IN list into a join.
+NOTHING = (
+    r"(?i)\s*(|-{1,3}|–|—|nan|n/?a|#n/a|null|none|nil|nat|<na>|\(null\)|\(blank\)|\\n"
+    r"|#(value|ref|div/0|null|name)[!?])\s*"
+)
 
 PLATFORMS: Mapping[str, tuple[str, ...]] = {
     "Instagram": ("instagram", "insta", "ig", "instagramreels", "instareels", "instagramcom",
@@ -93,8 +95,7 @@ _NUMBER = (
 
 def nothing(expression: str) -> str:
     """Build SQL that is true where the text stands for an empty cell."""
-    words = ", ".join(quoted(word) for word in NOTHING)
-    return f"(strlen({expression}) <= 8 AND lower(trim({expression}, ' \t\u00a0')) IN ({words}))"
+    return f"(strlen({expression}) <= 8 AND regexp_full_match({expression}, {quoted(NOTHING)}))"
 
 
 def number_query(

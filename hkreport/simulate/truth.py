@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from hkreport.periods import months_between, parse
+from hkreport.schema import BASES
 from hkreport.simulate.exports import Touchlog
 from hkreport.simulate.payouts import Payouts
 from hkreport.simulate.posts import MINUTES, Posts
@@ -46,7 +47,7 @@ def document(
         "rows": rows,
         "meaning": MEANING,
         "brands": _brands(world, tally, payouts),
-        "levels": _levels(world, tally, payouts),
+        "levels": _levels(world, posts, tally, payouts),
         "cells": _cells(world, posts),
         "influencers": _influencers(world, posts, tally, payouts),
         "products": _products(world, tally),
@@ -138,10 +139,7 @@ def _brands(world: World, tally: Tally, payouts: Payouts) -> dict[str, Any]:
         first = world.calendar.days - world.settings.experiment.days_before_end
         boost[:, world.calendar.month[first]] = payouts.boost
     basis = world.influencers.basis
-    by_basis = {
-        name: payouts.spend[basis == code].sum(0)
-        for code, name in enumerate(("post", "order", "hybrid"))
-    }
+    by_basis = {name: payouts.spend[basis == code].sum(0) for code, name in enumerate(BASES)}
     by_basis["boost"] = boost
     found = {}
     for label, chosen in [
@@ -201,32 +199,38 @@ def _sums(values: Ints) -> dict[str, Any]:
     }
 
 
-def _levels(world: World, tally: Tally, payouts: Payouts) -> dict[str, Any]:
+def _levels(world: World, posts: Posts, tally: Tally, payouts: Payouts) -> dict[str, Any]:
     """ROAS and iROAS of groups of influencers: of those paid by post, and of all.
 
     Order-basis ROAS is arithmetic (basket ÷ rate), so a comparison of groups needs one basis.
     """
     panel = world.influencers
-    spend = payouts.spend.sum((1, 2))
     sums = {name: values.sum(0) for name, values in tally.influencer.items()}
+    sums["spend"] = payouts.spend.sum((1, 2))
+    likely, fees = _expected_by_influencer(world, posts)
     found: dict[str, Any] = {}
     for dimension, codes, labels in (
         ("platform", panel.platform, world.platforms),
         ("tier", panel.tier, world.tiers),
-        ("basis", panel.basis, ("post", "order", "hybrid")),
+        ("basis", panel.basis, BASES),
     ):
         found[dimension] = {}
         for code, label in enumerate(labels):
             whole = codes == code
+            by_post = whole & (panel.basis == 0)
             found[dimension][label] = {
-                "all": _level(sums, spend, whole),
-                "fixed_fee": _level(sums, spend, whole & (panel.basis == 0)),
+                "all": _level(sums, whole),
+                "fixed_fee": {
+                    **_level(sums, by_post),
+                    "true_fee_roas": _ratio(likely[by_post].sum(), fees[by_post].sum()),
+                },
             }
     return found
 
 
-def _level(sums: dict[str, Ints], spend: Ints, chosen: Any) -> dict[str, Any]:
-    total = int(spend[chosen].sum())
+def _level(sums: dict[str, Ints], chosen: Any) -> dict[str, Any]:
+    """Figures of some influencers, as it happened."""
+    total = int(sums["spend"][chosen].sum())
     caused = sums["caused_net"][chosen].sum() - sums["pulled_net"][chosen].sum()
     return {
         "influencers": int(chosen.sum()),
@@ -235,6 +239,15 @@ def _level(sums: dict[str, Ints], spend: Ints, chosen: Any) -> dict[str, Any]:
         "roas": _ratio(sums["credited_gross"][chosen].sum(), total),
         "iroas": _ratio(caused, total),
     }
+
+
+def _expected_by_influencer(world: World, posts: Posts) -> tuple[Floats, Floats]:
+    """Attributed gross that the posts of each influencer are expected to bring, and their fees."""
+    number, who = len(world.influencers), posts.influencer
+    gross, _ = _worth(world, posts.brand, posts.product, posts.day)
+    credited = world.settings.effects.tracked + world.influencers.poaching[who]
+    likely = np.bincount(who, posts.expected * gross * credited, minlength=number)
+    return likely, np.bincount(who, posts.fee / 100, minlength=number)
 
 
 def _worth(world: World, brand: Ints, product: Ints, day: Ints) -> tuple[Floats, Floats]:
@@ -313,17 +326,14 @@ def _influencers(world: World, posts: Posts, tally: Tally, payouts: Payouts) -> 
     """Columns by influencer: quality, what was caused, and the ROAS that chance had no part in."""
     panel, number = world.influencers, len(world.influencers)
     who = posts.influencer
-    gross, _ = _worth(world, posts.brand, posts.product, posts.day)
-    tracked = world.settings.effects.tracked
-    likely = posts.expected * gross * (tracked + panel.poaching[who])
-    fixed = np.array([1.0, 0.0, world.settings.payouts.hybrid_fee])[panel.basis[who]]
-    expected_fees = np.bincount(who, posts.fee / 100 * fixed, minlength=number)
+    likely, fees = _expected_by_influencer(world, posts)
     boost = np.bincount(posts.influencer[payouts.boost_posts], payouts.boost_paid, minlength=number)
     sums = {name: values.sum(0) for name, values in tally.influencer.items()}
     spend = payouts.spend.sum((1, 2)) + np.rint(boost).astype(np.int64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fee_roas = np.bincount(who, likely, minlength=number) / expected_fees
-        fee_roas[panel.basis != 0] = np.nan
+    fee_roas = [
+        _ratio(gross, paid) if basis == 0 else None
+        for gross, paid, basis in zip(likely, fees, panel.basis, strict=True)
+    ]
     caused = np.bincount(who, posts.expected, minlength=number)
     return {
         "influencer_id": panel.table["influencer_id"].tolist(),
@@ -342,7 +352,7 @@ def _influencers(world: World, posts: Posts, tally: Tally, payouts: Payouts) -> 
             for net, paid in zip(sums["caused_net"] - sums["pulled_net"], spend, strict=True)
         ],
         # Attributed gross for a rupee of fees as expected, for those who are paid by post.
-        "true_fee_roas": [_short(value) for value in fee_roas],
+        "true_fee_roas": fee_roas,
     }
 
 

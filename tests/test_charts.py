@@ -1,0 +1,653 @@
+"""Charts say what is in the frame, the same bytes every time, legibly, whatever the names are."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hkreport import charts, theme
+from hkreport import metrics as m
+from hkreport.errors import InputError
+from hkreport.tables import Col, Sentence
+from hkreport.units import Unit, one_line
+
+FOLLOWERS = Col(name="follower_count", label="Followers", unit=Unit.COUNT)
+PEOPLE = Col(name="active_influencers", label="Active influencers", unit=Unit.COUNT)
+LONG = "Lakshminarayanan Venkatasubramanian Iyer"
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "$x_1^2$ & $$ \\frac",
+    "\"quoted\" & 'single'",
+    "line\nbreak\ttab",
+    "😀👩🏽‍🚀 emoji",
+    "श्रेया घोष",
+    "\u202eevil\u0000",
+    "W" * 400,
+    "]]>--><!--",
+    "{{< env HOME >}} `code`",
+]
+
+
+# Frames
+
+
+def influencers(count: int, seed: int = 7) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    followers = np.round(10 ** rng.uniform(3.2, 6.3, count))
+    limits = [0, 1e4, 5e4, 1e5, 1e6, 1e9]
+    tiers = ["nano", "micro", "mid", "macro", "mega"]
+    spend = np.round(followers**0.7 * rng.lognormal(2, 0.6, count))
+    revenue = np.round(spend * rng.lognormal(0.5, 0.8, count))
+    roas = revenue / spend
+    return pd.DataFrame(
+        {
+            "influencer_id": [f"i{at}" for at in range(count)],
+            "influencer": [LONG if at == 2 else f"Asha Rao {at}" for at in range(count)],
+            "tier": pd.cut(followers, limits, labels=tiers, right=False).astype(str),
+            "platform": rng.choice(["Instagram", "YouTube", "Twitter"], count),
+            "follower_count": followers,
+            "spend": spend,
+            "influencer_revenue": revenue,
+            "influencer_orders": np.maximum(1, np.round(revenue / 900)),
+            "roas": roas,
+            "verdict": np.where(roas >= 3, "good", np.where(roas >= 1, "ok", "poor")),
+        }
+    )
+
+
+def weeks(count: int = 13) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    starts = pd.date_range("2025-03-31", periods=count, freq="7D").strftime("%Y-%m-%d")
+    return pd.DataFrame(
+        {
+            "week": starts,
+            "revenue": np.round(rng.uniform(6, 14, count) * 1e5),
+            "previous": np.round(rng.uniform(5, 11, count) * 1e5),
+        }
+    )
+
+
+def months() -> pd.DataFrame:
+    names = [f"2024-{at:02d}" for at in range(7, 13)] + [f"2025-{at:02d}" for at in range(1, 7)]
+    brands = {"MuscleBlaze": 9e6, "HKVitals": 6e6, "Gritzo": 5.6e6}
+    rows = [
+        {"month": month, "brand": brand, "revenue": base * (1 + 0.03 * at)}
+        for brand, base in brands.items()
+        for at, month in enumerate(names)
+    ]
+    return pd.DataFrame(rows)
+
+
+def forecast() -> pd.DataFrame:
+    frame = weeks(12).assign(ahead=False, low=np.nan, high=np.nan)
+    frame.loc[8:, "ahead"] = True
+    frame.loc[8:, "low"] = frame.loc[8:, "revenue"] * 0.8
+    frame.loc[8:, "high"] = frame.loc[8:, "revenue"] * 1.3
+    return frame
+
+
+def platforms() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "platform": ["Instagram", "YouTube", "Twitter", "TikTok", "Facebook", "ShareChat"],
+            "revenue": [54e5, 31e5, 12e5, 9e5, 1.5e5, 0.9e5],
+            "roas": [3.1, 1.8, 0.9, np.nan, 2.2, 0.4],
+            "orders": [5400, 3000, 1100, 900, 12, 9],
+        }
+    )
+
+
+def tiers() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "tier": ["nano", "micro", "mid", "macro", "mega"],
+            "roas": [3.4, 2.9, 2.1, 1.4, 1.1],
+            "low": [2.1, 2.3, 1.2, 0.9, np.nan],
+            "high": [5.2, 3.6, 3.3, 2.1, np.nan],
+            "n": [40, 85, 22, 12, 1],
+            "verdict": ["good", "good", "ok", "ok", "poor"],
+        }
+    )
+
+
+def grid() -> pd.DataFrame:
+    rows = [
+        {"payout_basis": basis, "platform": platform, "roi": 0.4 * up - 0.3 * side, "n": 10 * side}
+        for up, basis in enumerate(("post", "order", "hybrid"))
+        for side, platform in enumerate(("Instagram", "YouTube", "Twitter", "TikTok"))
+    ]
+    frame = pd.DataFrame(rows)
+    frame.loc[5, "roi"] = np.nan
+    return frame
+
+
+def people() -> pd.DataFrame:
+    rows = [
+        {"platform": platform, "tier": tier, "active_influencers": 3 + 5 * up + 2 * side}
+        for up, platform in enumerate(("Instagram", "YouTube", "Twitter"))
+        for side, tier in enumerate(("mega", "nano", "micro", "mid", "macro"))
+    ]
+    return pd.DataFrame(rows)
+
+
+def segments() -> pd.DataFrame:
+    rows = [
+        {"category": category, "gender": gender, "roas": 1 + up / 2 + side, "orders": 40 * side + 9}
+        for up, category in enumerate(("Fitness", "Nutrition", "Yoga & wellness"))
+        for side, gender in enumerate(("female", "male"))
+    ]
+    return pd.DataFrame(rows)
+
+
+def hostile() -> pd.DataFrame:
+    size = len(HOSTILE)
+    return pd.DataFrame(
+        {
+            "influencer": HOSTILE,
+            "campaign": HOSTILE[::-1],
+            "revenue": np.arange(size, 0, -1) * 1e5,
+            "spend": np.arange(1, size + 1) * 3e4,
+            "orders": np.arange(1, size + 1),
+            "roas": np.arange(size, 0, -1) / 2,
+            "low": 0.1,
+            "high": 9.0,
+        }
+    )
+
+
+GUIDES = [(1.0, "break-even"), (2.0, "ROAS 2×")]
+
+EVERY: dict[str, Callable[[], Any]] = {
+    "trend": lambda: charts.trend(
+        weeks(), "week", m.REVENUE, previous="previous", previous_label="2025-Q1", target=1.2e6
+    ),
+    "trend_forecast": lambda: charts.trend(
+        forecast(), "week", m.REVENUE, low="low", high="high", forecast="ahead"
+    ),
+    "trend_series": lambda: charts.trend(months(), "month", m.REVENUE, by="brand"),
+    "trend_one_value": lambda: charts.trend(weeks(1), "week", m.REVENUE),
+    "bars": lambda: charts.bars(influencers(15), "influencer", m.INFLUENCER_REVENUE, most=10),
+    "bars_verdict": lambda: charts.bars(
+        influencers(15),
+        "influencer",
+        m.ROAS,
+        verdict="verdict",
+        n="influencer_orders",
+        reference=1.4,
+        note="Noted.",
+    ),
+    "bars_two": lambda: charts.bars(platforms(), "platform", [m.REVENUE, m.ROAS]),
+    "bars_three": lambda: charts.bars(platforms(), "platform", [m.REVENUE, m.ORDERS, m.ROAS]),
+    "bars_by": lambda: charts.bars(segments(), "category", m.ROAS, by="gender", n="orders"),
+    "bars_thirty": lambda: charts.bars(influencers(30), "influencer", m.ROAS, most=30),
+    "bars_negative": lambda: charts.bars(
+        pd.DataFrame({"campaign": ["MB_Diwali", "Untitled", "X"], "roi": [1.2, -0.35, -0.8]}),
+        "campaign",
+        m.ROI,
+    ),
+    "bars_zero": lambda: charts.bars(
+        pd.DataFrame({"campaign": ["A", "B"], "orders": [0, 0]}), "campaign", m.ORDERS
+    ),
+    "bars_one": lambda: charts.bars(platforms().head(1), "platform", m.REVENUE),
+    "columns": lambda: charts.columns(weeks(), "week", m.REVENUE),
+    "columns_stacked": lambda: charts.columns(months(), "month", m.REVENUE, by="brand"),
+    "columns_many": lambda: charts.columns(weeks(52), "week", m.REVENUE),
+    "columns_negative": lambda: charts.columns(
+        pd.DataFrame({"band": ["High (> 50%)", "Low", "–"], "revenue": [31e5, -4e5, 0]}),
+        "band",
+        m.REVENUE,
+    ),
+    "doughnut": lambda: charts.doughnut(platforms(), "platform", m.REVENUE),
+    "doughnut_one": lambda: charts.doughnut(platforms().head(1), "platform", m.REVENUE),
+    "doughnut_many": lambda: charts.doughnut(influencers(30), "influencer", m.SPEND),
+    "stacked": lambda: charts.stacked(people(), "platform", "tier", PEOPLE),
+    "bubbles": lambda: charts.bubbles(
+        influencers(60), FOLLOWERS, m.INFLUENCER_REVENUE, m.INFLUENCER_ORDERS
+    ),
+    "bubbles_log": lambda: charts.bubbles(
+        influencers(60), FOLLOWERS, m.INFLUENCER_REVENUE, log_y=True, group="platform"
+    ),
+    "scatter": lambda: charts.scatter(
+        influencers(60), m.SPEND, m.INFLUENCER_REVENUE, group="platform", guides=GUIDES
+    ),
+    "scatter_log": lambda: charts.scatter(
+        influencers(60), m.SPEND, m.INFLUENCER_REVENUE, group="tier", guides=GUIDES, log=True
+    ),
+    "dots": lambda: charts.dots(
+        tiers(),
+        "tier",
+        m.ROAS,
+        "low",
+        "high",
+        n="n",
+        verdict="verdict",
+        reference=1.0,
+        reference_label="break-even",
+    ),
+    "heatmap": lambda: charts.heatmap(grid(), "payout_basis", "platform", m.ROI, n="n", centre=0.0),
+    "box": lambda: charts.box(
+        influencers(60), "tier", m.ROAS, marks={"nano": 2.0}, mark_label="HKVitals"
+    ),
+    "hostile_bars": lambda: charts.bars(
+        hostile(), "influencer", m.REVENUE, title=HOSTILE[0] * 9, note=HOSTILE[1]
+    ),
+    "hostile_trend": lambda: charts.trend(
+        weeks().assign(campaign=(HOSTILE * 2)[:13]), "week", m.REVENUE, by="campaign"
+    ),
+    "hostile_columns": lambda: charts.columns(hostile(), "campaign", m.REVENUE, by="influencer"),
+    "hostile_doughnut": lambda: charts.doughnut(hostile(), "influencer", m.REVENUE),
+    "hostile_stacked": lambda: charts.stacked(hostile(), "influencer", "campaign", m.REVENUE),
+    "hostile_scatter": lambda: charts.scatter(
+        hostile(), m.SPEND, m.REVENUE, group="campaign", guides=[(1.0, HOSTILE[0])]
+    ),
+    "hostile_dots": lambda: charts.dots(hostile(), "influencer", m.ROAS, "low", "high", n="orders"),
+    "hostile_heatmap": lambda: charts.heatmap(hostile(), "influencer", "campaign", m.ROAS),
+    "hostile_box": lambda: charts.box(hostile(), "influencer", m.ROAS),
+}
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, charts.Chart]:
+    return {name: make() for name, make in EVERY.items()}
+
+
+class Text(NamedTuple):
+    """A line of text in a drawing, and where it stands."""
+
+    words: str
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+def texts(svg: str) -> list[Text]:
+    """Upright lines of text of a drawing, with their boxes."""
+    found = []
+    for element in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text"):
+        turn = re.match(r"rotate\((-?[\d.]+)", element.get("transform", "rotate(0"))
+        if turn is None or float(turn[1]) != 0:
+            continue
+        size, weight = float(element.get("font-size", "10px")[:-2]), element.get("font-weight")
+        width = theme.text_width(element.text or "", size, int(weight or 400))
+        x, y = float(element.get("x", "nan")), float(element.get("y", "nan"))
+        left = (
+            x - {"start": 0, "middle": width / 2, "end": width}[element.get("text-anchor", "start")]
+        )
+        found.append(Text(element.text or "", left, left + width, y - 0.7 * size, y))
+    return found
+
+
+def height(svg: str) -> float:
+    return float(ElementTree.fromstring(svg).get("viewBox", "").split(" ")[3])
+
+
+# Every chart
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_drawing_is_plain_svg_that_reaches_nowhere(
+    name: str, drawn: dict[str, charts.Chart]
+) -> None:
+    svg = drawn[name].svg
+    tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(svg).iter()}
+    assert tags <= {
+        "svg",
+        "g",
+        "path",
+        "text",
+        "defs",
+        "clipPath",
+        "rect",
+        "use",
+        "pattern",
+        "image",
+    }
+    bare = svg.replace("http://www.w3.org/2000/svg", "").replace("http://www.w3.org/1999/xlink", "")
+    inside = re.sub(r">[^<]*</text>", "></text>", bare)
+    assert not re.search(r"https?:|<style| style=|<!--|<!DOCTYPE|<metadata", inside)
+    assert len(svg) < 40_000
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_text_stays_within_the_drawing(name: str, drawn: dict[str, charts.Chart]) -> None:
+    svg = drawn[name].svg
+    for line in texts(svg):
+        assert line.left >= 0, line
+        # Browsers of other fonts may need a little more for what Source Sans Pro lacks.
+        assert line.right <= theme.WIDTH * 72 + 1, line
+        assert line.top >= 0, line
+        assert line.bottom <= height(svg), line
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in EVERY if name not in ("bars_verdict", "scatter_log")]
+)
+def test_text_covers_no_other_text(name: str, drawn: dict[str, charts.Chart]) -> None:
+    lines = [line for line in texts(drawn[name].svg) if line.words.strip()]
+    for at, one in enumerate(lines):
+        for two in lines[at + 1 :]:
+            across = min(one.right, two.right) - max(one.left, two.left)
+            down = min(one.bottom, two.bottom) - max(one.top, two.top)
+            assert across < 1 or down < 1, (one, two)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_chart_says_what_it_shows(name: str, drawn: dict[str, charts.Chart]) -> None:
+    chart = drawn[name]
+    assert chart.title
+    assert chart.subtitle
+    assert re.match(
+        r"(Line|Bar|Column|Stacked bar|Doughnut|Bubble|Scatter|Dot|Box|Heatmap)", chart.alt
+    )
+    assert len(chart.alt) <= 600
+    assert "\n" not in chart.alt
+    assert "nan" not in re.sub(r"nano|[Ff]inance", "", chart.alt)
+    joined = " ".join(line.words for line in texts(chart.svg))
+    assert one_line(chart.title)[:20] in joined
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_output_carries_drawing_alt_text_and_data(
+    name: str, drawn: dict[str, charts.Chart]
+) -> None:
+    from IPython.core.formatters import DisplayFormatter
+
+    chart = drawn[name]
+    data, metadata = DisplayFormatter().format(chart)
+    assert set(data) == {"image/svg+xml", "text/plain"}
+    assert set(metadata) == {"hkreport"}
+    assert metadata["hkreport"]["alt"] == chart.alt
+    assert metadata["hkreport"]["data"].startswith('<details class="hk-data">')
+    assert "```" not in metadata["hkreport"]["data"]
+    assert "<script" not in metadata["hkreport"]["data"]
+
+
+def test_drawing_leaves_no_trace_in_matplotlib(drawn: dict[str, charts.Chart]) -> None:
+    import matplotlib as mpl
+    from matplotlib import pyplot
+
+    before = dict(mpl.rcParams)
+    assert drawn["bars"].png().startswith(b"\x89PNG")
+    assert charts.bars(platforms(), "platform", m.REVENUE).svg
+    assert dict(mpl.rcParams) == before
+    assert pyplot.get_fignums() == []
+
+
+def test_bytes_are_the_same_in_every_process(drawn: dict[str, charts.Chart]) -> None:
+    code = textwrap.dedent(
+        """
+        import hashlib, importlib.util, json, sys
+        spec = importlib.util.spec_from_file_location("test_charts", sys.argv[1])
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for name, make in module.EVERY.items():
+            print(name, hashlib.sha256(make().svg.encode()).hexdigest())
+        """
+    )
+    expected = {
+        name: hashlib.sha256(chart.svg.encode()).hexdigest() for name, chart in drawn.items()
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, __file__],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "PYTHONHASHSEED": "4711", "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert dict(line.split(" ") for line in done.stdout.splitlines()) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["hostile_bars", "hostile_dots", "hostile_stacked", "hostile_heatmap", "hostile_box"]
+)
+def test_names_are_drawn_as_they_are(name: str, drawn: dict[str, charts.Chart]) -> None:
+    shown = {line.words for line in texts(drawn[name].svg)}
+    for words in HOSTILE:
+        plain = one_line(words)
+        # Long names are cut, and the whole name stands in the table.
+        assert any(
+            line == plain or line.endswith("…") and plain.startswith(line[:-1]) for line in shown
+        )
+
+
+def test_names_that_were_cut_are_whole_in_the_table(drawn: dict[str, charts.Chart]) -> None:
+    lines = [line.words for line in texts(drawn["bars"].svg)]
+    assert "Lakshminarayanan Venkatasubrama…" in lines
+    assert LONG in drawn["bars"].data_table().csv
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda f: charts.trend(f, "week", m.REVENUE), id="trend"),
+        pytest.param(lambda f: charts.columns(f, "week", m.REVENUE), id="columns"),
+        pytest.param(lambda f: charts.bars(f, "week", m.REVENUE), id="bars"),
+        pytest.param(lambda f: charts.doughnut(f, "week", m.REVENUE), id="doughnut"),
+        pytest.param(lambda f: charts.stacked(f, "week", "week", m.REVENUE), id="stacked"),
+        pytest.param(
+            lambda f: charts.bubbles(f, m.REVENUE, m.REVENUE, label="week", group=""), id="bubbles"
+        ),
+        pytest.param(lambda f: charts.scatter(f, m.REVENUE, m.REVENUE, label="week"), id="scatter"),
+        pytest.param(
+            lambda f: charts.dots(f, "week", m.REVENUE, "previous", "previous"), id="dots"
+        ),
+        pytest.param(lambda f: charts.heatmap(f, "week", "week", m.REVENUE), id="heatmap"),
+        pytest.param(lambda f: charts.box(f, "week", m.REVENUE), id="box"),
+    ],
+)
+@pytest.mark.parametrize("empty", ["no_rows", "no_values"])
+def test_nothing_to_draw_is_a_sentence(make: Callable[[pd.DataFrame], Any], empty: str) -> None:
+    frame = weeks().iloc[:0] if empty == "no_rows" else weeks().assign(revenue=np.nan)
+    shown = make(frame)
+    assert isinstance(shown, Sentence)
+    assert re.fullmatch(r"[A-Z].* cannot be shown: .*\.", shown.words)
+
+
+def test_missing_column_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(InputError) as caught:
+        charts.bars(platforms(), "platfrom", m.REVENUE)
+    assert str(caught.value) == (
+        "Bars of Revenue by platfrom: the frame has no column 'platfrom'. Found: 'platform', "
+        "'revenue', 'roas', 'orders'. Did you mean 'platform'? "
+        "Compute it first, or name another column."
+    )
+
+
+# Single kinds
+
+
+def test_a_missing_value_leaves_a_gap_in_the_line() -> None:
+    frame = weeks(20)
+    whole = charts.trend(frame, "week", m.REVENUE).svg.count('stroke-width="2.2"')
+    frame.loc[7, "revenue"] = np.nan
+    assert charts.trend(frame, "week", m.REVENUE).svg.count('stroke-width="2.2"') == whole + 1
+
+
+def test_rows_of_no_date_are_left_out_and_said() -> None:
+    frame = pd.concat([weeks(3), pd.DataFrame({"week": ["unassigned"], "revenue": [9e9]})])
+    chart = charts.trend(frame, "week", m.REVENUE)
+    assert "What has no date is not shown." in [line.words for line in texts(chart.svg)]
+    assert "9e9" not in chart.alt
+    assert len(chart.frame) == 3
+
+
+def test_steps_of_time_are_put_in_order() -> None:
+    chart = charts.trend(weeks(4).iloc[::-1], "week", m.REVENUE)
+    assert list(chart.frame["week"]) == sorted(chart.frame["week"])
+
+
+def test_a_line_of_far_away_values_does_not_start_at_zero() -> None:
+    frame = weeks(4).assign(revenue=[1e6, 1.01e6, 1.02e6, 1.03e6])
+    assert "₹0" not in [line.words for line in texts(charts.trend(frame, "week", m.REVENUE).svg)]
+
+
+def test_one_value_twice_is_two_bars() -> None:
+    frame = pd.DataFrame(
+        {"influencer_id": ["a", "b"], "influencer": ["Asha", "Asha"], "revenue": [3e5, 1e5]}
+    )
+    words = [line.words for line in texts(charts.bars(frame, "influencer", m.REVENUE).svg)]
+    assert words.count("Asha") == 2
+    assert {"₹3.00 L", "₹1.00 L"} <= set(words)
+
+
+def test_bars_are_ranked_with_what_belongs_nowhere_last() -> None:
+    frame = pd.DataFrame({"tier": ["a", "unassigned", "b", "c"], "revenue": [1.0, 9.0, 2.0, None]})
+    chart = charts.bars(frame, "tier", m.REVENUE)
+    assert list(chart.frame["tier"]) == ["b", "a", "c", "unassigned"]
+    assert list(charts.bars(frame, "tier", m.REVENUE, sort=False).frame["tier"]) == list(
+        frame["tier"]
+    )
+
+
+def test_bars_have_the_length_of_their_values() -> None:
+    frame = pd.DataFrame({"city": ["Pune", "Delhi", "Goa"], "revenue": [4e5, 2e5, -1e5]})
+    with theme.style():
+        axes = charts.bars(frame, "city", m.REVENUE).draw().axes[0]
+    lengths = {
+        round(patch.get_y() + patch.get_height() / 2): patch.get_width() for patch in axes.patches
+    }
+    assert lengths == {0: 4e5, 1: 2e5, 2: -1e5}
+
+
+def test_grouped_bars_stand_in_their_group_with_their_value() -> None:
+    with theme.style():
+        axes = charts.bars(segments(), "category", m.ROAS, by="gender").draw().axes[0]
+    found = sorted((round(p.get_y() + p.get_height() / 2, 1), p.get_width()) for p in axes.patches)
+    assert [width for _, width in found] == [2.0, 3.0, 1.5, 2.5, 1.0, 2.0]
+    assert [row for row, _ in found] == pytest.approx([-0.2, 0.2, 0.8, 1.2, 1.8, 2.2], abs=0.05)
+
+
+def test_missing_ratio_says_why() -> None:
+    words = [line.words for line in texts(EVERY["bars_two"]().svg)]
+    assert "n/a (no spend)" in words
+
+
+def test_small_bases_are_marked() -> None:
+    words = [line.words for line in texts(EVERY["bars_verdict"]().svg)]
+    assert any(re.fullmatch(r"n = \d+", word) for word in words)
+    assert any("n is shown where it is below 30" in word for word in words)
+    assert not any(re.fullmatch(r"n = ([3-9]\d|\d{3,})", word) for word in words)
+
+
+def test_verdicts_have_a_sign_beside_their_colour() -> None:
+    svg = EVERY["bars_verdict"]().svg
+    for colour, sign in theme.VERDICTS.values():
+        assert colour in svg
+        assert any(line.words.endswith(f"× {sign}") for line in texts(svg))
+
+
+def test_small_slices_are_joined_and_the_whole_stands_in_the_middle() -> None:
+    chart = charts.doughnut(platforms(), "platform", m.REVENUE)
+    words = [line.words for line in texts(chart.svg)]
+    assert "Other (2) 2.2%" in words
+    assert "₹1.08 Cr" in words
+    assert chart.alt.endswith("Total ₹1.08 Cr.")
+
+
+def test_a_ring_has_no_more_slices_than_colours() -> None:
+    words = [line.words for line in texts(EVERY["doughnut_many"]().svg)]
+    assert sum(word.endswith("%") for word in words) == len(theme.PALETTE)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: charts.doughnut(platforms(), "platform", m.ROAS),
+        lambda: charts.stacked(segments(), "category", "gender", m.ROAS),
+        lambda: charts.columns(segments(), "category", m.ROAS, by="gender"),
+    ],
+    ids=["doughnut", "stacked", "columns"],
+)
+def test_ratios_are_no_parts_of_a_whole(make: Callable[[], Any]) -> None:
+    with pytest.raises(InputError, match="ROAS does not add up"):
+        make()
+
+
+def test_shares_of_negative_parts_are_refused_in_words() -> None:
+    frame = platforms().assign(revenue=[1, 2, 3, 4, 5, -1])
+    shown = charts.doughnut(frame, "platform", m.REVENUE)
+    assert shown == Sentence(
+        "Shares of revenue by platform cannot be shown: some parts are negative."
+    )
+
+
+def test_shares_of_a_stacked_bar_add_up_to_one() -> None:
+    with theme.style():
+        axes = EVERY["stacked"]().draw().axes[0]
+    sums: dict[int, float] = {}
+    for patch in axes.patches:
+        row = round(patch.get_y() + patch.get_height() / 2)
+        sums[row] = sums.get(row, 0.0) + patch.get_width()
+    assert list(sums.values()) == pytest.approx([1, 1, 1])
+
+
+def test_tiers_come_in_order_of_size() -> None:
+    words = [line.words for line in texts(EVERY["stacked"]().svg)]
+    order = [word for word in words if word in theme.MARKS]
+    assert order == ["nano", "micro", "mid", "macro", "mega"]
+
+
+def test_points_that_a_log_scale_cannot_show_are_counted() -> None:
+    frame = influencers(5)
+    frame.loc[0, "follower_count"] = 0
+    frame.loc[1, "follower_count"] = np.nan
+    chart = charts.bubbles(frame, FOLLOWERS, m.INFLUENCER_REVENUE)
+    note = "2 without followers or influencer revenue above zero not shown."
+    assert note in [line.words for line in texts(chart.svg)]
+
+
+def test_a_large_cloud_is_drawn_as_a_picture() -> None:
+    frame = influencers(5000)
+    svg = charts.bubbles(frame, FOLLOWERS, m.INFLUENCER_REVENUE, m.INFLUENCER_ORDERS).svg
+    assert len(svg) < 400_000
+    assert 'xlink:href="data:image/png;base64' in svg
+
+
+def test_guides_count_the_points_above_them() -> None:
+    frame = pd.DataFrame(
+        {"influencer": list("abc"), "spend": [1.0, 1.0, 1.0], "influencer_revenue": [0.5, 1.5, 2.5]}
+    )
+    chart = charts.scatter(frame, m.SPEND, m.INFLUENCER_REVENUE, guides=GUIDES)
+    assert chart.title == "2 of 3 above break-even"
+    assert "1 of 3 above ROAS 2×." in chart.alt
+
+
+def test_two_rows_for_one_cell_are_an_error() -> None:
+    with pytest.raises(InputError, match=r"some cells have several rows. Group by 'tier', 'tier'"):
+        charts.heatmap(pd.concat([tiers(), tiers()]), "tier", "tier", m.ROAS)
+    with pytest.raises(InputError, match="some bars have several rows"):
+        charts.bars(pd.concat([segments()] * 2), "category", m.ROAS, by="gender")
+
+
+def test_missing_cells_say_so_and_are_hatched() -> None:
+    svg = EVERY["heatmap"]().svg
+    assert "n/a (n = 10)" in [line.words for line in texts(svg)]
+    assert "<pattern" in svg
+
+
+def test_medians_and_counts_of_groups() -> None:
+    frame = pd.DataFrame(
+        {"tier": ["nano"] * 5 + ["macro"], "roas": [1.0, 2.0, 3.0, 4.0, 90.0, 1.5]}
+    )
+    chart = charts.box(frame, "tier", m.ROAS)
+    assert chart.alt.endswith("6 values. nano median 3.0×, n = 5; macro median 1.5×, n = 1.")
+
+
+def test_frames_are_not_changed() -> None:
+    frame = platforms()
+    before = frame.copy()
+    charts.bars(frame, "platform", m.REVENUE).svg
+    pd.testing.assert_frame_equal(frame, before)

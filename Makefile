@@ -31,6 +31,10 @@ endif
 ifneq ($(unused),)
   $(error make $(goals) does not use $(unused): it takes $(allowed))
 endif
+attempt := $(if $(filter QUARTO,$(given)),$(value QUARTO))
+ifneq ($(filter-out retry skip,$(attempt)),)
+  $(error QUARTO is either retry or skip: without it Quarto is tried once)
+endif
 
 # Values reach the command through the environment, as typed: neither make nor the shell reads a $, a
 # quote or a semicolon in them. (By itself make would expand them and export the result.)
@@ -45,7 +49,7 @@ options = $(foreach name,$(filter $(given),$(vars.$@)),$(call option,$(name)))
 content := $(shell { pwd; cat requirements.lock pyproject.toml; } | cksum | tr ' ' -)
 stamp := .venv/ready-$(content)
 quarto := .venv/quarto.txt
-ready := $(stamp) $(if $(filter skip,$(QUARTO)),,$(quarto))
+ready := $(stamp) $(if $(filter skip,$(attempt)),,$(quarto))
 broken := $(shell test -x .venv/bin/python || echo broken)
 hkreport := .venv/bin/hkreport
 pythons = $(if $(filter PYTHON,$(given)),$(call typed,PYTHON),python3.13 python3.12 python3.11 python3)
@@ -73,7 +77,7 @@ $(stamp): $(if $(broken)$(filter PYTHON,$(given)),always)
 	echo "hkreport needs Python 3.11, 3.12 or 3.13; none of" $(pythons) "is one." \
 	  "Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1
 
-$(quarto): $(if $(filter retry,$(QUARTO)),always) | $(stamp)
+$(quarto): $(if $(filter retry,$(attempt)),always) | $(stamp)
 	@.venv/bin/python -I hkreport/pipeline/environment.py quarto $(if $(filter setup,$(goals)),,--aloud)
 
 data: $(stamp) ## Simulate exports with known effects in data/sample

@@ -50,6 +50,9 @@ TITLE = 12.5  # points
 SIZE = 10.0  # points: labels and values
 SMALL = 9.0  # points: ticks and notes
 
+MEASURED_AT = 500.0  # points
+POINTS_IN_AN_INCH = 72.0
+
 FAMILY = "Source Sans Pro"
 # The page's own list of fonts, for what Source Sans Pro lacks.
 FAMILIES = "'Source Sans Pro', 'Noto Sans', 'Noto Sans Devanagari', 'Noto Color Emoji', sans-serif"
@@ -79,7 +82,7 @@ DIVERGING = ("#a73d43", "#d08a83", "#ecd0cb", "#f6f6f4", "#b9d6dd", "#559bb0", "
 
 _COLOURS: Mapping[str, str] = {
     "muscleblaze": _AMBER,
-    "hkvitals": _TEAL,
+    "hkvitals": _NAVY,
     "gritzo": _ORCHID,
     "instagram": _ORCHID,
     "youtube": _BRICK,
@@ -287,7 +290,6 @@ def style() -> Iterator[None]:
         yield
 
 
-@functools.lru_cache(maxsize=20_000)
 def text_width(words: str, size: float = SIZE, weight: int = 400) -> float:
     """Width of one line of text, in points.
 
@@ -301,15 +303,21 @@ def text_width(words: str, size: float = SIZE, weight: int = 400) -> float:
     >>> text_width("😀", 10)
     12.0
     """
+    return size * _width(words, weight)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _width(words: str, weight: int) -> float:
+    """Width in units of the size, measured large: small sizes are rounded to the grid."""
     from matplotlib.ft2font import LoadFlags
 
     foreign = "" if words.isascii() else "".join(c for c in words if ord(c) not in _glyphs())
     plain = "".join(c for c in words if c not in foreign) if foreign else words
     face = _face(weight)
-    face.set_size(size, 72)
+    face.set_size(MEASURED_AT, POINTS_IN_AN_INCH)
     face.set_text(plain, 0.0, flags=LoadFlags.NO_HINTING)
-    measured: float = face.get_width_height()[0] / 64
-    return measured + size * sum(map(_width_elsewhere, foreign))
+    # 64 units of the font make a pixel
+    return face.get_width_height()[0] / 64 / MEASURED_AT + sum(map(_width_elsewhere, foreign))
 
 
 def _width_elsewhere(letter: str) -> float:
@@ -330,6 +338,7 @@ def fitted(words: object, width: float, size: float = SIZE, weight: int = 400) -
     plain = one_line(words)
     # No name is drawn longer than this; measuring megabytes of text would take long.
     plain = plain if len(plain) <= 300 else plain[:300] + "…"
+    width += 0.01  # a width that was measured must fit itself
     if text_width(plain, size, weight) <= width:
         return plain
     low, high = 0, len(plain)

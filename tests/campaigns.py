@@ -55,7 +55,7 @@ def tables(**rows: Sequence[Mapping[str, Any]]) -> dict[str, ibis.Table]:
 
 def has(**rows: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
     """Which tables and columns the rows hold, as ingestion says it."""
-    held = {name: True for name in rows}
+    held = dict.fromkeys(rows, True)
     for name, given in rows.items():
         held |= {f"{name}.{column}": True for row in given for column in row}
     return held

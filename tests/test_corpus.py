@@ -85,7 +85,7 @@ def test_metrics_by_influencer_equal_plain_pandas_on_the_raw_files(name, opened)
     if not tables.get("tracking", {}).get("file"):
         pytest.skip("the set has no tracking file")
     raw = pd.read_csv(CORPUS / name / tables["tracking"]["file"], dtype=str)
-    columns = {canonical: original for canonical, original in tables["tracking"]["columns"].items()}
+    columns = dict(tables["tracking"]["columns"].items())
     raw = raw.dropna(how="all")
     who = raw[columns["influencer_id"]].str.strip().str.replace(r"\.0$", "", regex=True)
     revenue = raw[columns["revenue"]].astype(float).groupby(who).sum()

@@ -281,6 +281,19 @@ def test_variable_that_would_do_nothing_stops_make(
     assert done.stdout == ""
 
 
+def test_quarto_takes_two_words_only(door: FrontDoor) -> None:
+    done = door.make("setup", "QUARTO=yes")
+    assert done.returncode == 2
+    assert "QUARTO is either retry or skip: without it Quarto is tried once." in done.stderr
+
+
+def test_inherited_quarto_and_python_do_nothing(door: FrontDoor) -> None:
+    (door.folder / ".venv" / environment.QUARTO_NOTE).unlink()
+    done = door.make("--dry-run", "report", QUARTO="skip", PYTHON="nowhere")
+    assert "environment.py quarto" in done.stdout
+    assert "environment.py install" not in done.stdout
+
+
 def test_unknown_target_is_named(door: FrontDoor) -> None:
     done = door.make("reprot")
     assert done.returncode == 2

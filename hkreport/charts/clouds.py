@@ -13,6 +13,7 @@ from hkreport.charts.sheet import (
     Sheet,
     Words,
     alt_text,
+    counted,
     data_table,
     dimension,
     extremes,
@@ -259,7 +260,7 @@ def _chart(
         f"{given.note} {plan.cloud.left_out}".strip(),
     )
     alt = alt_text(
-        f"{kind} chart of {words.subtitle[:1].lower()}{words.subtitle[1:]}, {len(points)} points.",
+        f"{kind} chart of {words.subtitle[:1].lower()}{words.subtitle[1:]}, {counted(len(points), 'point')}.",
         *(f"{count}." for count in above),
         extremes(names, heights, y),
     )

@@ -1,6 +1,5 @@
 """Groups side by side: estimates with intervals, grids of values, and how single values spread."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from hkreport.charts.sheet import (
     Sheet,
     Words,
     alt_text,
+    counted,
     data_table,
     dimension,
     extremes,
@@ -125,7 +125,7 @@ def dots(
     )
     spans = zip(key_words(plan.frame, key), plan.spans, strict=True)
     listing = "; ".join(f"{name} {span}" for name, span in list(spans)[:6])
-    alt = alt_text(f"Dot chart of {words.subtitle}, {len(plan.frame)} rows. {listing}.")
+    alt = alt_text(f"Dot chart of {words.subtitle}, {counted(len(plan.frame), 'row')}. {listing}.")
     table = data_table(rows, [key], [Col.of(measure, low=low, high=high, caveat=""), n])
     return Chart(words.title, words.subtitle, alt, table, lambda: _draw_dots(plan, words))
 
@@ -266,7 +266,7 @@ def heatmap(
     labels = [f"{up} × {side}" for up, side in places]
     words = Words(title or finding(labels, values, measure), subtitle or what, note)
     alt = alt_text(
-        f"Heatmap of {in_sentence(words.subtitle)}, {len(places)} cells.",
+        f"Heatmap of {in_sentence(words.subtitle)}, {counted(len(places), 'cell')}.",
         extremes(labels, values, measure),
     )
     grid = _Grid(
@@ -439,7 +439,7 @@ def box(
         for name, values in list(drawn.items())[:6]
     )
     count = sum(map(len, groups.values()))
-    alt = alt_text(f"Box plot of {words.subtitle}, {count} values. {listing}.")
+    alt = alt_text(f"Box plot of {words.subtitle}, {counted(count, 'value')}. {listing}.")
     keys = [name for name in ("influencer", key) if name in frame.columns]
     table = data_table(frame, keys, [measure])
     own = (marks or {}, mark_label)
@@ -485,27 +485,22 @@ def _draw_box(
 
 
 def _boxes(axes: "Axes", groups: Mapping[str, Sequence[float]], colours: Sequence[str]) -> None:
-    import seaborn
-
-    rows = [row for row, values in enumerate(groups.values()) if len(values) >= BOXES_FROM]
-    if not rows:
+    """Boxes for groups that have quartiles; seaborn's would ask matplotlib for what it drops soon."""
+    drawn = [(at, list(v)) for at, v in enumerate(groups.values()) if len(v) >= BOXES_FROM]
+    if not drawn:
         return
-    listed_ = list(groups.values())
-    seaborn.boxplot(
-        x=[value for row in rows for value in listed_[row]],
-        y=[row for row in rows for _ in listed_[row]],
-        orient="h",
-        native_scale=True,
-        width=0.62 / min((b - a for a, b in itertools.pairwise(rows)), default=1),
+    made = axes.boxplot(
+        [values for _, values in drawn],
+        positions=[row for row, _ in drawn],
+        orientation="horizontal",
+        widths=0.62,
         whis=(5, 95),
         showfliers=False,
-        saturation=1,
-        boxprops={"alpha": 0.35, "edgecolor": "none"},
+        showcaps=False,
+        manage_ticks=False,
+        patch_artist=True,
         medianprops={"color": theme.INK, "linewidth": 2},
         whiskerprops={"color": theme.SOFT, "linewidth": 1},
-        capprops={"linewidth": 0},
-        legend=False,
-        ax=axes,
     )
-    for patch, row in zip(axes.patches, rows, strict=True):
-        patch.set_facecolor(colours[row])
+    for patch, (row, _) in zip(made["boxes"], drawn, strict=True):
+        patch.set(facecolor=colours[row], edgecolor="none", alpha=0.35)

@@ -14,6 +14,7 @@ from hkreport.charts.sheet import (
     Sheet,
     Words,
     alt_text,
+    counted,
     data_table,
     dimension,
     extremes,
@@ -114,7 +115,7 @@ def bars(
     who = _bar_of(rows, key, by)
     every = list(dict.fromkeys(who))
     drawn = set(every[:most])
-    picked = rows[[name in drawn for name in who]]
+    picked = rows.iloc[[at for at, name in enumerate(who) if name in drawn]]
     if by and len(set(zip(who, key_words(rows, by), strict=True))) < len(who):
         raise InputError(
             f"Bars of {what}: some bars have several rows.",
@@ -131,7 +132,7 @@ def bars(
         note,
     )
     alt = alt_text(
-        f"Bar chart of {in_sentence(words.subtitle)}, {_counted(len(picked), 'bar')}.",
+        f"Bar chart of {in_sentence(words.subtitle)}, {counted(len(picked), 'bar')}.",
         *(extremes(labels, numbers(rows, measure.name), measure) for measure in shown),
     )
     plan = _Plan(picked, key, by, verdict, n, reference, reference_label)
@@ -142,10 +143,6 @@ def bars(
 def _bar_of(frame: "pd.DataFrame", key: str, by: str) -> list[str]:
     """Which bar, or group of bars, each row belongs to; two rows of one name are two bars."""
     return identities(frame, key) if by else [str(at) for at in range(len(frame))]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 @dataclass(frozen=True, slots=True)

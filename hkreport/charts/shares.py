@@ -14,6 +14,7 @@ from hkreport.charts.sheet import (
     Words,
     adds_up,
     alt_text,
+    counted,
     data_table,
     dimension,
     in_sentence,
@@ -253,7 +254,7 @@ def stacked(
         f"{name}: {', '.join(f'{p} {text(s, Unit.PERCENT)}' for p, s in row.items() if s)}"
         for name, row in list(drawn.items())[:4]
     )
-    count = f"{len(drawn)} bar" if len(drawn) == 1 else f"{len(drawn)} bars"
+    count = counted(len(drawn), "bar")
     alt = alt_text(f"Stacked bar chart of {in_sentence(words.subtitle)}, {count}. {listing}.")
     table = data_table(frame, [key, part], [measure])
     return Chart(words.title, words.subtitle, alt, table, lambda: _draw_bars(drawn, pieces, words))

@@ -34,6 +34,7 @@ __all__ = [
     "Words",
     "adds_up",
     "alt_text",
+    "counted",
     "data_table",
     "dimension",
     "extremes",
@@ -384,6 +385,17 @@ def extremes(names: Sequence[str], values: Sequence[float], measure: Measure) ->
     if isinstance(measure, Total | Linear) and len(known) > 1:
         parts.append(f"total {short(math.fsum(value for value, _ in known), measure)}")
     return "; ".join(parts) + "."
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things.
+
+    Examples
+    --------
+    >>> counted(1, "bar"), counted(12345, "point")
+    ('1 bar', '12,345 points')
+    """
+    return f"{text(count, Unit.COUNT)} {noun}{'' if count == 1 else 's'}"
 
 
 def alt_text(*sentences: str) -> str:

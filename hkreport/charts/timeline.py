@@ -16,6 +16,7 @@ from hkreport.charts.sheet import (
     Words,
     adds_up,
     alt_text,
+    counted,
     data_table,
     dimension,
     extremes,
@@ -50,6 +51,7 @@ __all__ = ["columns", "trend"]
 BODY = 196.0  # points
 FOOT = 28.0
 HEAD = 8.0
+LABEL_AT_LEAST = 36.0
 MARKED_UP_TO = 12  # values on a line; more of them show without dots
 
 
@@ -117,7 +119,7 @@ def trend(
         f"{note} {undated}".strip(),
     )
     alt = alt_text(
-        f"Line chart of {_lower(words.subtitle)}, {len(dated)} values.",
+        f"Line chart of {_lower(words.subtitle)}, {counted(len(dated), 'value')}.",
         extremes(joined(dated, x, by), seen, measure),
     )
     others = [like(measure, name) for name in (previous, low, high)]
@@ -185,7 +187,7 @@ def columns(
         f"{note} {undated}".strip(),
     )
     alt = alt_text(
-        f"Column chart of {_lower(words.subtitle)}, {len(totals)} columns.",
+        f"Column chart of {_lower(words.subtitle)}, {counted(len(totals), 'column')}.",
         extremes(steps.long, totals, measure),
     )
     table = data_table(dated, [x, by], [measure])
@@ -295,7 +297,8 @@ def _brief(name: str, date: datetime.date, first: bool) -> str:
 
 def _dated(frame: "pd.DataFrame", x: str) -> tuple["pd.DataFrame", str]:
     """Rows in order of time, without those of no date, and a sentence about these."""
-    kept = frame[[str(value) != UNASSIGNED for value in frame[x].tolist()]]
+    known = [at for at, value in enumerate(frame[x].tolist()) if str(value) != UNASSIGNED]
+    kept = frame.iloc[known]
     note = "What has no date is not shown." if len(kept) < len(frame) else ""
     starts = [_start(value) for value in kept[x].tolist()]
     dates = [start for start in starts if start is not None]
@@ -309,14 +312,16 @@ def _time_ticks(axes: "Axes", steps: _Steps, width: float) -> None:
     low, high = axes.get_xlim()
     room = width / (high - low)  # points from step to step
     wide = max(text_width(part, theme.SMALL) for words in steps.short for part in words.split("\n"))
-    every = max(1, math.ceil((min(wide, 100.0) + 8) / room))
+    if steps.short == steps.long:  # labels that are no dates are cut rather than left out
+        wide = min(wide, max(room, LABEL_AT_LEAST) - 8)
+    every = max(1, math.ceil((wide + 8) / room))
     chosen = list(range(0, len(steps.places), every))
     for before, at in zip([0, *chosen], chosen, strict=False):
         step, _, year = steps.short[at].partition("\n")
         if not year:  # a year that begins between two ticks is named at the next
             passed = (steps.short[index].partition("\n")[2] for index in range(before + 1, at))
             year = next(filter(None, passed), "")
-        words = f"{fitted(step, max(100.0, room - 4), theme.SMALL)}\n{year}".rstrip("\n")
+        words = f"{fitted(step, wide + 1, theme.SMALL)}\n{year}".rstrip("\n")
         place = (steps.places[at], 0)
         write(axes, words, place, (0, -4), within="column", ha="center", va="top", color=theme.SOFT)
 

@@ -6,13 +6,12 @@ spellings; it carries a brand if its first or last words are one.
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-import yaml
-
+from hkreport import params
+from hkreport.errors import ParamsError
 from hkreport.schema import fold
 
-__all__ = ["BrandBook", "default_brands", "read_brands"]
+__all__ = ["BrandBook", "default_brands"]
 
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_A-Za-z]+")
@@ -30,17 +29,11 @@ GENERIC = frozenset(
 
 
 def default_brands() -> Mapping[str, tuple[str, ...]]:
-    """Brands of the project's own ``params/brands.yml``; none where the file is not there."""
-    path = Path(__file__).parents[2] / "params" / "brands.yml"
-    return read_brands(path) if path.is_file() else {}
-
-
-def read_brands(path: Path) -> Mapping[str, tuple[str, ...]]:
-    """Read canonical brand names and their other spellings from a YAML file."""
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return {
-        str(brand): tuple(str(alias) for alias in (aliases or ())) for brand, aliases in found.items()
-    }
+    """Brands of the project's ``params/brands.yml``; none outside any project."""
+    try:
+        return params.brands()
+    except ParamsError:
+        return {}
 
 
 def words(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import ibis
@@ -31,7 +31,9 @@ from hkreport.ingest.check import (
     ordered,
     write_quarantine,
 )
+from hkreport.ingest.contradictions import find_contradictions, find_duplicates
 from hkreport.ingest.ids import IdMatches, match_ids
+from hkreport.ingest.payouts import reconcile
 from hkreport.ingest.read import Source, Unusable, find_sources, quoted
 from hkreport.ingest.stage import (
     DATES,
@@ -44,6 +46,9 @@ from hkreport.ingest.stage import (
 )
 from hkreport.ingest.values import channel, label_map
 from hkreport.schema import CHANNELS, TABLES, TOTALS, Column, Kind, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Dataset", "Settings", "load"]
 
@@ -104,6 +109,20 @@ class Dataset:
         """Whether the exports hold a table, or a column of it (found or derived)."""
         return table in self.found and (column is None or column in self.found[table])
 
+    def reconciliation(self) -> "pd.DataFrame":
+        """Payouts that need a second look, one row an exception.
+
+        Returns
+        -------
+        DataFrame
+            ``influencer_id``, ``name``, ``kind``, ``basis``, ``rate``, ``expected``, ``paid``,
+            ``difference`` (paid − expected), ``row`` of the payouts file (missing where the exception is
+            no single row) and ``explanation``. Empty without a payouts file.
+        """
+        frame: pd.DataFrame = self.backend.con.execute("SELECT * FROM reconciliation").df()
+        money = ["rate", "expected", "paid", "difference"]
+        return frame.astype({**dict.fromkeys(money, "float64"), "row": "Int64"})
+
 
 Progress = Callable[[str], None]
 
@@ -162,11 +181,19 @@ class _Loading:
             self.con: duckdb.DuckDBPyConnection = backend.con
             self.con.execute("SET autoinstall_known_extensions = false")
             self.con.execute(f"SET temp_directory = {quoted(workdir / 'spill')}")
+            self.con.execute(
+                "CREATE OR REPLACE MACRO trim_zeros(x) AS CASE WHEN x = trunc(x) "
+                "THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE rtrim(CAST(x AS VARCHAR), '0') END"
+            )
             (workdir / "files").mkdir()
             self._stage(chosen, workdir / "files")
             labels = self._spell_labels()
             ids = self._match_ids()
             self._finish_tables(labels, ids)
+            self.progress("Comparing the tables")
+            find_contradictions(self.con, self.staged, self.settings.as_of, self.say)
+            find_duplicates(self.con, self.staged, self.say)
+            self.derived["payouts"] = reconcile(self.con, self._has, self.say)
             check = self._check(chosen)
         except BaseException:
             shutil.rmtree(workdir, ignore_errors=True)
@@ -182,6 +209,9 @@ class _Loading:
         )
         weakref.finalize(backend, shutil.rmtree, workdir, ignore_errors=True)
         return dataset
+
+    def _has(self, table: str, column: str | None = None) -> bool:
+        return table in self.found and (column is None or column in self.found[table])
 
     def say(
         self,

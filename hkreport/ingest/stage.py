@@ -26,7 +26,7 @@ DATES = (Kind.DATE, Kind.TIMESTAMP)
 SUMMED = frozenset(TOTALS.values())
 DECIMAL = "DECIMAL(18, 6)"
 MARKS = ("malformed", "repeated_header", "placeholder", "total_row")
-TOTAL_WORDS = ("total", "totals", "grandtotal", "subtotal", "sum", "overall", "overalltotal")
+TOTAL_WORDS = "(grand|sub|overall)?totals?|sum|overall"
 
 
 @dataclass
@@ -76,7 +76,8 @@ class Reading:
 class Staged:
     """One table in DuckDB, typed; nothing left out but wholly blank lines.
 
-    The relation ``name`` has ``row``, ``mark`` (why a record is no data, or NULL), ``reason``, each
+    The relation ``name`` has ``row``, ``mark`` (why a record is no data, or NULL), ``reason``, ``whole``
+    (a hash of the record, where the table has no key), each
     canonical column that the file has, ``u_COLUMN`` (the text that could not be read) and, for summed
     columns, ``x_COLUMN`` (what rounding to six decimals took away, in units of 1e-16).
     """
@@ -133,7 +134,7 @@ def stage(
     first_row = source.header_row + 1
     name = f"read_{match.table.name}"
     query = (
-        f"SELECT CAST(s.n + {first_row} AS BIGINT) AS row, s.mark, s.bad AS reason"
+        f"SELECT CAST(s.n + {first_row} AS BIGINT) AS row, s.mark, s.bad AS reason, s.whole"
         + "".join(f", {each}" for each in selects)
         + f" FROM {raw} AS s {' '.join(joins)} WHERE s.mark IS DISTINCT FROM 'blank'"
     )
@@ -160,7 +161,8 @@ def _plans(
         plan = Plan(column, f"c{place}", source.headers[place])
         texts = [row[place] for row in source.head if place < len(row) and row[place].strip()]
         if column.kind in NUMBERS + DATES and texts:
-            con.execute("CREATE OR REPLACE TEMP TABLE head AS SELECT unnest(?) AS raw", [texts])
+            listed = ", ".join(f"({quoted(text)})" for text in texts)
+            con.execute(f"CREATE OR REPLACE TEMP TABLE head AS SELECT raw FROM (VALUES {listed}) AS t(raw)")
             if column.kind in NUMBERS:
                 found = _row(con, values.number_evidence("head"))
                 plan.decimal_comma = found["european"] > found["english"]
@@ -225,6 +227,11 @@ def _read(
             outer.append(f"{cell} AS r_{column}")
         else:
             outer.append(f"{cell} AS v_{column}")
+    if not all(key in plans for key in match.table.key) or not match.table.key:
+        cells = ", ".join(f"c{place}" for place in range(len(source.headers)))
+        outer.append(f"hash({cells}) AS whole")  # to find rows that are twice in the file
+    else:
+        outer.append("NULL::UBIGINT AS whole")
     query = (
         f"SELECT {', '.join(outer)}, CASE WHEN {_suspect(match, plans)} THEN {_mark(source, match)} END "
         f"AS mark, bad FROM (SELECT *{''.join(', ' + each for each in inner)} FROM ({source.query}))"
@@ -309,7 +316,7 @@ def _suspect(match: Match, plans: Mapping[str, Plan]) -> str:
                 f"{cell} IS NULL OR {cell} <= '0' OR {cell} >= '\x7f' "
                 f"OR strlen({cell}) <= {len(plan.header.encode()) + 8} "
                 f"AND (contains(lower({cell}), 'total') OR contains(lower({cell}), {header}) "
-                f"OR lower({cell}) IN ('sum', 'overall'))"
+                f"OR lower({cell}) = 'sum' OR lower({cell}) = 'overall')"
             )
     return " OR ".join(signs)
 
@@ -328,20 +335,20 @@ def _mark(source: Source, match: Match) -> str:
     )
     filled = sum(bool(head) for head in source.headers)
     first = "coalesce(" + ", ".join(f"nullif(trim({cell}), '')" for cell in cells) + ")"
-    words = ", ".join(quoted(word) for word in TOTAL_WORDS)
+    # A pattern, since DuckDB turns a long IN list into a join over every row.
+    total = f"'[^a-z]', '', 'g'), {quoted(TOTAL_WORDS)})"
     return f"""CASE
         WHEN {key} IS NULL OR trim({key}, ' \t\r\n\u00a0') = '' THEN CASE
             WHEN trim({every}, ' \t\r\n\u00a0') = '' THEN CASE WHEN bad IS NULL THEN 'blank' ELSE 'malformed' END
             WHEN bad IS NOT NULL THEN 'malformed'
             WHEN contains({every}, '.') AND trim({every}, ' .\t') = '' OR trim({every}, ' .…') = '' THEN 'placeholder'
-            WHEN regexp_replace(lower({first}), '[^a-z]', '', 'g') IN ({words}) THEN 'total_row' END
+            WHEN regexp_full_match(regexp_replace(lower({first}), {total} THEN 'total_row' END
         WHEN bad IS NOT NULL THEN 'malformed'
         WHEN strlen({key}) <= {len(header.encode()) + 8} AND lower(trim({key})) = {quoted(header.strip().lower())}
              AND ({same}) >= {max(1, (filled + 1) // 2)} THEN 'repeated_header'
         WHEN starts_with({key}, '.') AND trim({key}, ' .') = '' OR starts_with({key}, '…')
              AND trim({key}, ' .…') = '' THEN 'placeholder'
-        WHEN contains(lower({key}), 'total')
-             AND regexp_replace(lower({key}), '[^a-z]', '', 'g') IN ({words}) THEN 'total_row' END"""
+        WHEN regexp_full_match(regexp_replace(lower({key}), {total} THEN 'total_row' END"""
 
 
 # --- decisions over the whole column ----------------------------------------------------------------

@@ -227,7 +227,7 @@ def slug(words: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", words)
     safe = re.sub(r"[^A-Za-z0-9.]+", "-", plain).strip("-.")[:60].rstrip("-.")
-    if safe == words.replace("_", "-") == words and safe.lower() not in RESERVED:
+    if safe and safe == words and safe.lower() not in RESERVED:
         return safe
     # Whatever was changed is told apart by a hash of the name itself.
     return f"{safe or 'x'}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"

@@ -1,33 +1,52 @@
 """Simulated campaigns: the exports that a brand would have, and what really happened.
 
-How data is born, in the order in which it happens; ``params/simulation.yml`` holds every number.
+How data is born, in the order in which it happens; ``params/simulation.yml`` holds every number that
+moves orders or money.
 
-1. **The stage** (`world`). A calendar with weekdays, a season, Diwali (which moves) and sale days; products; a panel
-   of influencers. Each has a quality λ that nobody can see: how many orders a post brings for its reach.
-   A scenario changes factors here and nowhere else.
-2. **People** (`people`). A brand has places for people who may buy. How often the holder of a place buys follows a Gamma
-   distribution, so that few people place many orders; after some years somebody else takes the place.
-   City and experimental arm belong to the person by a hash, so that millions need no memory.
-3. **Posts** (`posts`). They come at random with the season, reach part of the followers, and are expected to cause
-   κ × reach × tier × λ × product × (planned reach ÷ usual)^(β − 1) orders: more posts in a week sell less each.
-4. **Orders** (`orders`), by brand and month. Organic orders come by themselves (negative binomial around the calendar and a
-   wandering level). Posts cause orders over the following days; three of four carry the influencer's code, the rest look organic
-   (*halo*). Some organic buyers use a code as well (*poached*: credited, not caused), and some caused orders only come
-   earlier than they would have (*pulled forward*: an organic order is missing weeks later).
-   Each order gets a basket, a discount, GST of its day, and perhaps comes back.
-5. **Trials** (`trials`). Before the end of the data, boosted posts reach a random 80 % of the users of an experiment and
-   raise what these order anyway by the true lift; before that, a brand goes dark in four cities, and a new brief
-   is tried in 40 of 50 campaigns.
-6. **Payouts** (`payouts`). A fee for a post, an amount or a share for a delivered order, or both, and a bonus.
-7. **Exports** (`exports`, `files`). The seven tables of :mod:`hkreport.schema` show what a shop would know. They do not say
-   which orders were caused; `truth.json` (`tally`, `truth`) does, to the paisa: its ``file`` sums equal
-   the sums over the exports. A chosen share of rows can be spoilt (`dirt`), and every spoilt cell is counted.
+1. **The stage** (`world`). A calendar with weekdays, a season, Diwali (which moves) and sale days;
+   products; a panel of influencers. Each has a quality λ that nobody can see: how many orders a post
+   brings for its reach.
+2. **People** (`people`). A brand has places for people who may buy. How often the holder of a place
+   buys follows a Gamma distribution, so that few people place many orders; after some years somebody
+   else takes the place. City and experimental arm belong to a person by a hash, so that millions of
+   people need no memory.
+3. **Posts** (`posts`). They come at random with the season, reach part of the followers, and are
+   expected to cause κ × reach × tier × λ × product × (planned reach ÷ usual)^(β − 1) orders: the more
+   is posted in a week, the less each post sells.
+4. **Orders** (`orders`), by brand and month. Organic orders come by themselves: negative binomial
+   around the calendar and a wandering level. Posts cause orders over the following days; three of
+   four carry the influencer's code, the rest look organic (*halo*). Some organic buyers use a code as
+   well (*poached*: credited, not caused), and some caused orders only come earlier than they would
+   have (*pulled forward*: an organic order is missing weeks later). Each order gets a basket, a
+   discount, the GST of its day, and perhaps comes back.
+5. **Trials** (`trials`). Near the end of the data, boosted posts reach a random 80 % of the users of an
+   experiment and raise what these order anyway by the true lift; before that, a brand goes dark in
+   four cities, and a new brief is tried in 40 of 50 campaigns.
+6. **Payouts** (`payouts`). A fee for a post, an amount or a share for a delivered order, or both, and
+   a bonus; a row for an influencer, a month and, for part of them, a brand.
+7. **Exports** (`exports`, `files`). The seven tables of :mod:`hkreport.schema` show what a shop would
+   know. They do not say which orders were caused; ``truth.json`` (`tally`, `truth`) does, to the
+   paisa: its ``file`` sums equal the sums over the exports. A chosen share of rows can be spoilt
+   (`dirt`), and every spoilt cell is counted.
 
-Below scale 1 the panel keeps its size, and reach, conversion and fees of a post shrink together, so that ROAS, costs per order and
-shares stay what they are at full size. Above it, there are more influencers, people and orders.
+============  ====================================================================================
+scenario      what is true
+============  ====================================================================================
+default       groups differ as in ``params/simulation.yml``
+null          all groups are equal, only influencers differ; boosted posts do nothing
+aa            as default, but both arms of every experiment are treated alike
+planted       as null, with a list of effects that a report should find (``insights`` in the truth)
+confounded    fees and posts follow demand, so that spend seems to work better than it does
+leaky         codes are used by many who would have bought anyway
+============  ====================================================================================
 
-The same seed gives the same bytes. Each part draws from its own stream of random numbers, named in `world`; money is
-whole paise; nothing reads a clock, a locale or the order of a set. User ids are pseudonymous text.
+Below scale 1 the panel does not shrink with the orders; reach, conversion and fees of a post do, so
+that ROAS, cost per order and shares stay what they are at full size. Above it there are more
+influencers, people and orders, made in chunks of bounded size.
+
+The same seed gives the same bytes. Each part draws from its own stream of random numbers, named in
+`world`; money is whole paise; nothing reads a clock, a locale or the order of a set. User ids are
+pseudonymous text.
 """
 
 import datetime

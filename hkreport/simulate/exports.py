@@ -99,7 +99,10 @@ class Touchlog:
         self._next_visitor = last.first_number + last.generations * last.places
 
     def add(self, chunk: Chunk) -> Iterator[pa.Table]:
-        """Rows of the log for the orders of a chunk; none before the log begins."""
+        """Rows of the log for the orders of a chunk; at first none, so that the file has its header."""
+        if not self.touches:
+            none = np.empty(0, np.int64)
+            yield self._table(none, none, none, none.astype(bool))
         if not len(chunk) or chunk.day[-1] < self.first_day or not len(self.posts):
             return
         rng = self.world.stream("touchpoints", chunk.brand, chunk.month, int(chunk.day[0]))

@@ -289,9 +289,9 @@ def _chunk(
     post = np.concatenate([np.full(plain, -1), now.post])
     coded = np.concatenate([np.zeros(plain, bool), now.is_coded])
     pulled = np.concatenate([np.zeros(plain, bool), now.is_pulled])
-    _leak(
-        posts, trials, people, leaked, first, organic, starts, displaced, post, coded, place, minute
-    )
+    row, source, at = _leaks(posts, trials, people, leaked, first, organic, displaced, place)
+    post[row], coded[row] = source, True
+    minute[row] = at  # so that no code is used before its post
     kind[plain:][_is_lost(posts, trials, people, now)] = LOST
     product = world.products.drawn(people.brand, rng.random(number))
     product[plain:] = posts.product[now.post]
@@ -304,36 +304,42 @@ def _chunk(
     return _valued(world, rng, people, state, month, parts)
 
 
-def _leak(
+def _leaks(
     posts: Posts,
     trials: Trials,
     people: People,
     leaked: _Coming,
     first: int,
     organic: Ints,
-    starts: Ints,
     displaced: Ints,
-    post: Ints,
-    coded: Flags,
     place: Ints,
-    minute: Ints,
-) -> None:
-    """Put the codes that leak on organic orders of the same day, as long as there are some."""
+) -> tuple[Ints, Ints, Ints]:
+    """Find organic orders of the same day for the codes that leak, as long as there are some.
+
+    Parameters
+    ----------
+    organic, displaced : array of int, by day from `first`
+        Orders that came by themselves, and how many of them are missing; these stand first.
+
+    Returns
+    -------
+    row, post, minute : array of int
+        Which organic order uses the code of which post, at which minute of the day.
+    """
     day = leaked.minute // MINUTES - first
+    starts = np.concatenate([[0], np.cumsum(organic)[:-1]])
     begins = np.searchsorted(day, np.arange(len(organic)))
     rank = np.arange(len(day)) - begins[day] + displaced[day]
     fits = rank < organic[day]
     row = starts[day[fits]] + rank[fits]
-    source, at = leaked.post[fits], leaked.minute[fits] % MINUTES
-    if trials.geo is not None and trials.geo.brand == people.brand:
-        # Who was not shown the post has no code of it.
-        published = posts.day[source]
-        unseen = (published >= trials.geo.first) & (published < trials.geo.end)
-        seen = ~(unseen & trials.geo.dark[people.city(place[row])])
-        row, source, at = row[seen], source[seen], at[seen]
-    post[row] = source
-    coded[row] = True
-    minute[row] = at  # so that no code is used before its post
+    post, minute = leaked.post[fits], leaked.minute[fits] % MINUTES
+    if trials.geo is None or trials.geo.brand != people.brand:
+        return row, post, minute
+    # Who was not shown the post has no code of it.
+    published = posts.day[post]
+    unseen = (published >= trials.geo.first) & (published < trials.geo.end)
+    seen = ~(unseen & trials.geo.dark[people.city(place[row])])
+    return row[seen], post[seen], minute[seen]
 
 
 def _boosted_orders(

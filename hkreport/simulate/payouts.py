@@ -134,7 +134,8 @@ def table(
     rows = {name: values[order] for name, values in rows.items()}
     doubled = _doubled(world, rows)
     keep = np.sort(np.concatenate([np.arange(len(order)), doubled]), kind="stable")
-    second = np.concatenate([[False], keep[1:] == keep[:-1]])
+    second = np.zeros(len(keep), bool)
+    second[1:] = keep[1:] == keep[:-1]
     rows = {name: values[keep] for name, values in rows.items()}
     made = _exported(world, posts, rows)
     return made, made["payout_id"].filter(pa.array(second)).to_pylist()

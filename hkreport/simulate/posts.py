@@ -289,16 +289,16 @@ def _boost(
     kinds: tuple[str, ...],
 ) -> tuple[Ints, tuple[str, ...], tuple[str, ...], Flags]:
     """Boost, from the first day of the experiment on, posts of the two weeks before it."""
-    found = trials.experiment
+    found, settings = trials.experiment, world.settings.experiment
     assert found is not None
     campaign = campaign.copy()
     boosted = np.zeros(len(brand), bool)
     month = world.calendar.months[world.calendar.month[found.first]]
     for each, about in enumerate(world.settings.brands.values()):
-        recent = (day >= found.first - 14) & (day < found.first)
+        recent = (day >= found.first - settings.boosted_posts_days) & (day < found.first)
         inside = np.flatnonzero((brand == each) & recent)
         _, first = np.unique(influencer[inside], return_index=True)
-        chosen = inside[np.sort(first)[: world.settings.experiment.boosted_influencers]]
+        chosen = inside[np.sort(first)[: settings.boosted_influencers]]
         boosted[chosen] = True
         campaign[chosen] = len(names)
         names = (*names, f"{about.prefix}_Boost_{month}")

@@ -185,6 +185,7 @@ class Experiment(Section):
     treatment_share: Share
     units_at_most: Count
     boosted_influencers: Count
+    boosted_posts_days: Count
 
 
 class Geo(Section):

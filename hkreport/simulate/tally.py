@@ -1,6 +1,6 @@
 """What is counted while orders go by: everything that the truth and the payouts need, and no order itself."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from hkreport.simulate.orders import BOOSTED, CAUSED, DISPLACED, LOST, ORGANIC, 
 from hkreport.simulate.people import People
 from hkreport.simulate.posts import Posts
 from hkreport.simulate.trials import Trials
-from hkreport.simulate.world import Flags, Floats, Ints, World
+from hkreport.simulate.world import Flags, Ints, World
 
 __all__ = ["CLASSES", "FILE", "MEASURES", "SOURCES", "Members", "Tally", "source_codes"]
 
@@ -117,6 +117,8 @@ class Tally:
     city_before : array of int
         Revenue of the dark-city brand in the weeks before, by city.
     lost_by_day : array of int
+    rows : int
+        Orders exported.
     """
 
     world: World
@@ -135,7 +137,6 @@ class Tally:
     city_before: Ints
     lost_by_day: Ints
     rows: int = 0
-    _rates: Floats = field(default_factory=lambda: np.empty(0))
 
     @classmethod
     def empty(cls, world: World, trials: Trials, people: list[People], posts: Posts) -> "Tally":
@@ -166,7 +167,6 @@ class Tally:
             members=[_members(world, trials, one) for one in people],
             city_before=np.zeros(world.settings.geo.cities, np.int64),
             lost_by_day=np.zeros(world.calendar.days, np.int64),
-            _rates=world.influencers.commission,
         )
 
     def add(self, chunk: Chunk) -> None:
@@ -254,7 +254,7 @@ class Tally:
         # Boosted orders were bought by the brand: no commission is due on them.
         due = coded[real.kind[coded] != BOOSTED]
         who, stays = self.posts.influencer[real.post[due]], ~real.is_back[due]
-        owed = np.rint(real.net_so_far[due] * self._rates[who])
+        owed = np.rint(real.net_so_far[due] * self.world.influencers.commission[who])
         for total, value in (
             (self.credited, np.ones(len(due))),
             (self.delivered, stays),

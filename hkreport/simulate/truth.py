@@ -247,7 +247,8 @@ def _expected_by_influencer(world: World, posts: Posts) -> tuple[Floats, Floats]
     gross, _ = _worth(world, posts.brand, posts.product, posts.day)
     credited = world.settings.effects.tracked + world.influencers.poaching[who]
     likely = np.bincount(who, posts.expected * gross * credited, minlength=number)
-    return likely, np.bincount(who, posts.fee / 100, minlength=number)
+    fees = np.bincount(who, posts.fee / 100, minlength=number)
+    return likely.astype(np.float64), fees.astype(np.float64)
 
 
 def _worth(world: World, brand: Ints, product: Ints, day: Ints) -> tuple[Floats, Floats]:
@@ -518,7 +519,8 @@ def _intraclass(values: Floats, group: Ints) -> float | None:
     codes = np.cumsum(kept) - 1
     within = ((values - means[codes[group]]) ** 2).sum() / (total - groups)
     usual = (total - (sizes**2).sum() / total) / (groups - 1)
-    return _short((between - within) / (between + (usual - 1) * within), 4)
+    spread = between + (usual - 1) * within
+    return _short((between - within) / spread, 4) if spread else None
 
 
 def _forecast(world: World, posts: Posts) -> dict[str, Any]:

@@ -81,12 +81,12 @@ def test_notebook_is_valid_and_clean(path: Path) -> None:
     notebook = read(path)
     nbformat.validate(notebook)
     for cell in code_cells(path):
-        assert cell.outputs == [], f"{path.name} holds outputs: run nbstripout on it"
+        assert cell.outputs == [], f"{path.name} holds outputs: run nbstripout --keep-id on it"
         assert cell.execution_count is None, (
-            f"{path.name} holds execution counts: run nbstripout on it"
+            f"{path.name} holds execution counts: run nbstripout --keep-id on it"
         )
         assert "execution" not in cell.metadata, (
-            f"{path.name} holds execution times: run nbstripout on it"
+            f"{path.name} holds execution times: run nbstripout --keep-id on it"
         )
     assert "papermill" not in notebook.metadata, f"{path.name} is an executed copy"
 

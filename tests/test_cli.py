@@ -1,0 +1,200 @@
+"""The command line: contracts of its output, and one clear sentence for each wrong input."""
+
+import json
+
+import exports
+import pytest
+
+from hkreport import cli, metrics
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return exports.write(tmp_path_factory.mktemp("exports"))
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Call the command line as the console script does; give exit code, output and errors."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["hkreport", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        said = capsys.readouterr()
+        return stop.value.code, said.out, said.err
+
+    return call
+
+
+def records(run, *arguments):
+    code, out, err = run("metrics", *arguments, "--format", "json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_metrics_of_everything_is_one_record_of_raw_numbers(run, data):
+    (found,) = records(run, data)
+    assert found["revenue"] == 13100.0
+    assert found["influencer_revenue"] == 11300.0
+    assert found["spend"] == 3250.0
+    assert found["roas"] == pytest.approx(11300 / 3250)
+    assert found["clicks"] is None
+
+
+def test_metrics_by_brand_add_up_and_sort_with_unassigned_last(run, data):
+    found = records(run, data, "--by", "brand", "--metric", "revenue,spend")
+    assert [list(record) for record in found] == [["brand", "revenue", "spend"]] * 2
+    assert [(each["brand"], each["revenue"], each["spend"]) for each in found] == [
+        ("Gritzo", 2500.0, 1000.0),
+        ("HKVitals", 10600.0, 2250.0),
+    ]
+
+
+def test_metrics_by_influencer_give_id_and_name(run, data):
+    found = records(run, data, "--by", "influencer", "--metric", "revenue")
+    assert found[0] == {"influencer_id": "1", "influencer": "Asha Rao", "revenue": 6550.0}
+    assert found[-1]["influencer_id"] == "unassigned"
+
+
+def test_brand_filter_cuts_revenue_and_spend_alike(run, data):
+    (found,) = records(run, data, "--brand", "gritzo", "--period", "2025-05")
+    assert (found["revenue"], found["spend"]) == (2000.0, 1000.0)
+
+
+def test_csv_has_a_header_and_no_formula(run, data):
+    code, out, _ = run("metrics", data, "--by", "month", "--metric", "orders", "--format", "csv")
+    assert code == 0
+    assert out.splitlines() == ["month,orders", "2025-04,10.0", "2025-05,6.0", "2025-06,3.0"]
+
+
+def test_dimensions_of_every_name_can_be_grouped_by(run, data):
+    whole = records(run, data, "--metric", "revenue")[0]["revenue"]
+    for name in (*metrics.DIMENSIONS, *metrics.TIME_STEPS):
+        parts = records(run, data, "--by", name, "--metric", "revenue")
+        assert sum(part["revenue"] for part in parts) == pytest.approx(whole), name
+
+
+def test_minimum_roas_says_what_it_hides(run, data):
+    code, out, err = run(
+        "metrics", data, "--min-roas", "4", "--metric", "revenue", "--format", "json"
+    )
+    assert code == 0
+    assert json.loads(out) == [{"revenue": 3250.0}]
+    assert (
+        "The minimum ROAS hides 3 influencers with ₹8,050 of influencer revenue and ₹2,500 of spend."
+        in err
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        pytest.param(
+            ["--brand", "HKVital"],
+            1,
+            "No brand 'HKVital' in the data. Did you mean 'HKVitals'?",
+            id="brand",
+        ),
+        pytest.param(
+            ["--period", "2020-Q1"],
+            1,
+            "Period '2020-Q1' (1 Jan 2020 to 31 Mar 2020) holds no data: the data runs from 2 Apr 2025",
+            id="period_outside",
+        ),
+        pytest.param(["--period", "soon"], 1, "Period 'soon' is not understood.", id="period"),
+        pytest.param(
+            ["--metric", "roass"],
+            2,
+            "There is no metric 'roass'. Did you mean 'roas'?",
+            id="metric",
+        ),
+        pytest.param(
+            ["--by", "brnad"], 2, "There is no dimension 'brnad'. Did you mean 'brand'?", id="by"
+        ),
+        pytest.param(
+            ["--format", "xml"], 2, "--format is 'xml'; allowed: table, csv, json.", id="format"
+        ),
+        pytest.param(["--brnad", "x"], 2, "No such option: --brnad", id="option"),
+        pytest.param(["--tier", "huge"], 1, "No tier 'huge' in the data.", id="tier"),
+        pytest.param(["--min-roas", "x"], 2, "Invalid value for '--min-roas'", id="number"),
+        pytest.param(["--map", "trakcing=a.csv"], 1, "Did you mean 'tracking'?", id="map"),
+        pytest.param(["--as-of", "tomorrow"], 1, "command line: as_of is 'tomorrow'", id="as_of"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_an_exit_code(run, data, arguments, code, said):
+    got, out, err = run("metrics", data, *arguments)
+    assert got == code, err
+    assert said in err
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_errors_are_json_too_where_json_is_asked_for(run, tmp_path):
+    code, out, _ = run("check", tmp_path / "nowhere", "--json")
+    body = json.loads(out)["error"]
+    assert code == 1
+    assert body["kind"] == "data"
+    assert body["message"].startswith("There is no data folder")
+    assert body["next_step"]
+
+
+def test_empty_folder_says_what_is_read(run, tmp_path):
+    code, _, err = run("check", tmp_path)
+    assert code == 1
+    assert "Traceback" not in err
+    assert str(tmp_path.name) in err
+
+
+def test_check_counts_rows_and_quarantines_with_strict_exit_code(run, tmp_path):
+    folder = exports.write(
+        tmp_path, tracking=exports.TRACKING + "T9,influencer,,1,u,HKVitals,Biotin,never,1,100\n"
+    )
+    code, out, _ = run("check", folder, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["tables"]["tracking"]["rows_read"] == 9
+    assert found["tables"]["tracking"]["rows_quarantined"] == 1
+    assert found["totals"]["revenue"] == 13200.0
+    assert run("check", folder, "--strict")[0] == 1
+    assert run("check", folder, "--json", "--strict")[0] == 1
+
+
+def test_report_of_an_unknown_brand_lists_the_brands_and_writes_nothing(run, data, tmp_path):
+    site = tmp_path / "site"
+    code, _, err = run("report", "--brand", "Nobody", "--data", data, "--site", site)
+    assert code == 1
+    assert "There is no brand 'Nobody' in the data." in err
+    assert "Brands found: 'Gritzo', 'HKVitals'." in err
+    assert not site.exists()
+
+
+def test_report_of_an_unknown_engine_or_format_is_wrong_usage(run, data):
+    for arguments, said in (
+        (["--engine", "pandok"], "Did you mean 'pandoc'?"),
+        (["--formats", "docx"], "--formats is 'docx'"),
+    ):
+        code, _, err = run("report", "--brand", "Gritzo", "--data", data, *arguments)
+        assert code == 2
+        assert said in err
+
+
+def test_data_without_any_brand_is_reported_with_all_only(run, tmp_path):
+    folder = exports.write(
+        tmp_path,
+        influencers="",
+        posts="",
+        tracking="influencer_id,date,orders,revenue\n1,2025-04-05,3,1950\n",
+        payouts="influencer_id,basis,total_payout\n1,order,100\n",
+    )
+    code, _, err = run("report", "--brand", "Gritzo", "--data", folder)
+    assert code == 1
+    assert "There is no brand 'Gritzo': the data names no brand at all." in err
+    assert "BRAND=all" in err
+
+
+def test_site_that_cannot_be_written_is_one_sentence(run, data, tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    code, _, err = run("report", "--brand", "Gritzo", "--data", data, "--site", tmp_path / "file")
+    assert code == 1
+    assert "Traceback" not in err

@@ -134,11 +134,39 @@ def headline(report: Report, *, brief: bool = False) -> Prose:
     else:
         said.append("Nothing was paid in this selection, so ROAS is undefined.")
     if roas == roas:
-        said.append(
-            "Credited revenue is attributed, not incremental: some of it would have come anyway."
-        )
+        said.append(_attributed(roas, report.break_even))
     body = escape_markdown(" ".join(said)) + "\n"
     return Prose("\n".join([body, *_warnings(report, brief)]))
+
+
+def _attributed(roas: float, break_even: float) -> str:
+    """What may be claimed of credited revenue without an experiment.
+
+    The share of credited orders that may have come anyway is 1 − break-even ÷ ROAS; without margins
+    revenue itself has to pay, and the break-even is 1.
+
+    Examples
+    --------
+    >>> _attributed(4.0, 2.0)[:60]
+    'Attributed, not incremental: the campaign pays back if fewer'
+    """
+    known = break_even == break_even
+    level = break_even if known else 1.0
+    basis = (
+        f"at the margin of these orders, break-even is {text(level, Unit.MULTIPLE)}"
+        if known
+        else "margins are unknown, so this is on revenue"
+    )
+    if roas <= level:
+        return (
+            "Attributed, not incremental: below break-even even if every credited order was caused "
+            f"({basis})."
+        )
+    share = text(1 - level / roas, Unit.PERCENT)
+    return (
+        f"Attributed, not incremental: the campaign pays back if fewer than {share} of these orders "
+        f"would have come anyway ({basis})."
+    )
 
 
 def _warnings(report: Report, brief: bool) -> list[str]:

@@ -47,7 +47,7 @@ DIMENSIONS: Mapping[str, str] = {
     "product_category": "Product category",
     "campaign": "Campaign",
     "campaign_type": "Campaign type",
-    "platform": "Platform of the influencer",
+    "platform": "Platform",
     "post_platform": "Platform of the post",
     "tier": "Tier",
     "tier_in_file": "Tier in the file",

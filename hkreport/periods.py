@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from hkreport.errors import ParamsError
 
-__all__ = ["ALLOWED", "Grain", "Period", "months_between", "parse", "resolve"]
+__all__ = ["ALLOWED", "Grain", "Period", "parse", "resolve", "steps"]
 
 Date = datetime.date
 DAY = datetime.timedelta(days=1)
@@ -237,15 +237,33 @@ def _latest(first: Date, last: Date) -> Period | None:
     return None
 
 
-def months_between(start: Date, end: Date) -> list[str]:
-    """Names of the months that a half-open stretch touches.
+def steps(start: Date, end: Date, width: str, *, whole: bool = False) -> list[str]:
+    """Names of the days, ISO weeks (by their Monday) or months that a half-open stretch touches.
+
+    With `whole`, only those that lie in it from their first day to their last.
 
     Examples
     --------
-    >>> months_between(Date(2025, 11, 30), Date(2026, 1, 1))
+    >>> steps(Date(2025, 11, 30), Date(2026, 1, 1), "month")
     ['2025-11', '2025-12']
+    >>> steps(Date(2025, 11, 30), Date(2026, 1, 1), "month", whole=True)
+    ['2025-12']
+    >>> steps(Date(2025, 6, 4), Date(2025, 6, 17), "week")
+    ['2025-06-02', '2025-06-09', '2025-06-16']
     """
-    last = end - DAY
-    count = (last.year - start.year) * 12 + last.month - start.month + 1
-    firsts = (_month_on(start.year, start.month, ahead) for ahead in range(count))
-    return [f"{first.year:04d}-{first.month:02d}" for first in firsts]
+    names = []
+    step = _step_start(start, width)
+    while step < end:
+        after = _step_start(step + {"day": 1, "week": 7, "month": 31}[width] * DAY, width)
+        if not whole or (step >= start and after <= end):
+            names.append(
+                f"{step.year:04d}-{step.month:02d}" if width == "month" else step.isoformat()
+            )
+        step = after
+    return names
+
+
+def _step_start(day: Date, width: str) -> Date:
+    if width == "month":
+        return day.replace(day=1)
+    return day - day.weekday() * DAY if width == "week" else day

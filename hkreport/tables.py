@@ -398,8 +398,9 @@ class Table:
         )
 
     def _html_table(self) -> str:
+        box = _class("hk-scroll", "hk-tall" if len(self.frame) > self.printed_rows else "")
         lines = [
-            f'<div class="hk-scroll" tabindex="0" role="region" aria-label="{_html(self.label)}">',
+            f'<div{box} tabindex="0" role="region" aria-label="{_html(self.label)}">',
             '<table class="hk-table">',
             "<thead>",
         ]

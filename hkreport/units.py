@@ -147,10 +147,10 @@ def _digits(size: float, unit: Unit, short: bool) -> tuple[str, str]:
 
 
 def _significant(size: float) -> str:
-    """Two significant digits for small multiples, one decimal for usual ones."""
+    """One decimal for usual multiples; two near break-even, where 0.97 must not read as 1.0."""
     if size >= 100:
         return _grouped(size, 0)
-    if size >= 0.95 or size == 0:
+    if size >= 1.995 or size == 0:
         return f"{size:.1f}"
     return f"{size:.2f}" if size >= 0.095 else f"{size:.3f}"
 

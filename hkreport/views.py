@@ -172,6 +172,18 @@ class Report:
             for metric in HEADLINE
         ]
 
+    @functools.cached_property
+    def break_even(self) -> float:
+        """ROAS at which credited orders pay for their influencers: revenue ÷ profit of those orders.
+
+        NaN where the margin of any of them is unknown, or their profit is not positive.
+        """
+        rows = self.current.rows
+        credited = rows.filter(rows["channel"] == "influencer")
+        sums = m.compute(credited, [m.REVENUE, m.PROFIT], known=self.current.known).iloc[0]
+        profit = float(sums["profit"])
+        return float(sums["revenue"]) / profit if profit > 0 else float("nan")
+
     @property
     def tier_names(self) -> tuple[str, ...]:
         """Tiers of the scheme in use, from smallest to largest."""
@@ -218,13 +230,18 @@ class Report:
         return frame
 
     def _whole_steps(self, frame: "pd.DataFrame", period: Period) -> "pd.DataFrame":
-        frame = frame[frame[self.step] != UNASSIGNED]
+        """Every whole step of the period that the data reaches, those without events too."""
+        first, last = self.data.ledger.first, self.data.ledger.last
+        start = max(period.start, first or period.start)
+        end = min(period.end, (last or period.last) + periods.DAY)
+        steps = periods.steps(start, end, self.step)
         if self.step == "week":
-            # ISO dates sort as text.
-            last = (period.end - datetime.timedelta(days=7)).isoformat()
-            inside = (frame["week"] >= period.start.isoformat()) & (frame["week"] <= last)
-            frame = frame[inside] if inside.any() else frame
-        return frame.reset_index(drop=True)
+            whole = periods.steps(period.start, period.end, "week", whole=True)
+            steps = [step for step in steps if step in whole] or steps
+        filled = frame.set_index(self.step).reindex(steps)
+        totals = [name for name in filled.columns if name in self.current.known]
+        filled[totals] = filled[totals].fillna(0.0)
+        return filled.rename_axis(self.step).reset_index()
 
     @property
     def trend_note(self) -> str:

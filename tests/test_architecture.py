@@ -17,7 +17,6 @@ ORDER = """errors units schema periods params metrics ledger methods simulate in
 HOMES = {
     "duckdb": ("ingest", "ledger"),
     "faker": ("simulate",),
-    "great_tables": ("tables",),
     "holidays": ("simulate",),
     "matplotlib": ("theme", "charts"),
     "nbclient": ("pipeline",),
@@ -31,7 +30,7 @@ HOMES = {
     "typst": ("pipeline",),
 }
 
-HEAVY = """babel duckdb faker great_tables holidays ibis IPython ipykernel matplotlib nbclient nbformat
+HEAVY = """babel duckdb faker holidays ibis IPython ipykernel matplotlib nbclient nbformat
            numpy openpyxl pandas papermill pyarrow pypandoc python_calamine scipy seaborn sqlglot
            statsmodels typst""".split()
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -330,9 +331,7 @@ def test_text_stays_within_the_drawing(name: str, drawn: dict[str, charts.Chart]
         assert line.bottom <= height(svg), line
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in EVERY if name not in ("bars_verdict", "scatter_log")]
-)
+@pytest.mark.parametrize("name", EVERY)
 def test_text_covers_no_other_text(name: str, drawn: dict[str, charts.Chart]) -> None:
     lines = [line for line in texts(drawn[name].svg) if line.words.strip()]
     for at, one in enumerate(lines):
@@ -549,6 +548,20 @@ def test_verdicts_have_a_sign_beside_their_colour() -> None:
         assert any(line.words.endswith(f"× {sign}") for line in texts(svg))
 
 
+def test_the_reference_line_runs_through_no_label_that_has_room_in_its_bar() -> None:
+    frame = pd.DataFrame({"city": ["Pune", "Goa", "Delhi"], "roas": [2.0, 1.9, 0.1]})
+    svg = charts.bars(frame, "city", m.ROAS, reference=2.1, reference_label="all").svg
+    words = {line.words: line for line in texts(svg)}
+    line = (words["all 2.1×"].left + words["all 2.1×"].right) / 2
+    assert words["2.0×"].right < line
+    assert words["1.9×"].right < line
+    assert words["0.10×"].left > words["Delhi"].right
+
+
+def test_three_metrics_are_listed_with_a_comma() -> None:
+    assert EVERY["bars_three"]().subtitle == "Revenue, orders and ROAS by platform"
+
+
 def test_small_slices_are_joined_and_the_whole_stands_in_the_middle() -> None:
     chart = charts.doughnut(platforms(), "platform", m.REVENUE)
     words = [line.words for line in texts(chart.svg)]
@@ -651,3 +664,46 @@ def test_frames_are_not_changed() -> None:
     before = frame.copy()
     assert charts.bars(frame, "platform", m.REVENUE).svg
     pd.testing.assert_frame_equal(frame, before)
+
+
+ODD = [np.inf, -np.inf, pd.NA, None, Decimal("12.5"), 1e15, 1e-9, -5, 0, np.nan]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda f: charts.trend(f, "day", m.REVENUE, low="lo", high="hi"), id="trend"),
+        pytest.param(lambda f: charts.columns(f, "day", m.REVENUE, by="tier"), id="columns"),
+        pytest.param(lambda f: charts.bars(f, "tier", [m.REVENUE, m.ROAS], n="lo"), id="bars"),
+        pytest.param(lambda f: charts.dots(f, "tier", m.ROAS, "lo", "hi", n="hi"), id="dots"),
+        pytest.param(lambda f: charts.heatmap(f, "tier", "day", m.ROAS, centre=0.0), id="heatmap"),
+        pytest.param(lambda f: charts.box(f, "tier", m.ROAS), id="box"),
+        pytest.param(
+            lambda f: charts.bubbles(f, m.ROAS, m.REVENUE, m.ORDERS, label="tier"), id="bubbles"
+        ),
+        pytest.param(
+            lambda f: charts.scatter(f, m.ROAS, m.REVENUE, label="tier", guides=GUIDES),
+            id="scatter",
+        ),
+    ],
+)
+@pytest.mark.parametrize("turn", range(len(ODD)))
+def test_odd_values_are_drawn_or_left_out(make: Callable[[pd.DataFrame], Any], turn: int) -> None:
+    values = ODD[turn:] + ODD[:turn]
+    frame = pd.DataFrame(
+        {
+            "tier": ["nano", None, "", "unassigned", "Other", "macro", "a", "b", "c", "d"],
+            "day": [f"2025-0{1 + at % 9}-0{1 + at % 7}" for at in range(9)] + ["unassigned"],
+            "revenue": pd.Series(values, dtype=object),
+            "roas": pd.Series(values[::-1], dtype=object),
+            "orders": pd.Series(values[5:] + values[:5], dtype=object),
+            "lo": pd.Series(values[3:] + values[:3], dtype=object),
+            "hi": pd.Series(values[7:] + values[:7], dtype=object),
+        }
+    )
+    chart = make(frame)
+    if isinstance(chart, Sentence):  # no row has two values that can be drawn
+        assert "cannot be shown" in chart.words
+        return
+    ElementTree.fromstring(chart.svg)
+    assert "nan" not in re.sub(r"nano|unassigned", "", chart.alt)

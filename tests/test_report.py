@@ -9,7 +9,6 @@ from pathlib import Path
 
 import exports
 import pytest
-from conftest import require
 
 from hkreport import params, store
 from hkreport.errors import ParamsError, RenderError
@@ -110,7 +109,7 @@ def test_run_json_names_every_output_with_its_hash(built):
     assert run["parameters"]["brand"] == "HKVitals"
 
 
-def test_summary_is_two_pages_and_shows_the_rupee(built):
+def test_summary_is_two_pages_and_shows_the_rupee(built, require):
     require("pdftotext")
     said = subprocess.run(
         ["pdftotext", "-layout", built / "summary.pdf", "-"],

@@ -174,6 +174,7 @@ def test_long_tables_refer_to_the_file() -> None:
     assert table.typst.count('",),') == 40
     assert 'note: "… and 660 more: see influencers.csv."' in table.typst
     assert table.html.count("<tr>") == 501
+    assert table.html.startswith('<div class="hk-scroll hk-tall" tabindex="0"')
     assert "… and 200 more: see influencers.csv." in table.html
     assert table.csv.count("\n") == 701
 

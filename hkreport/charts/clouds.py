@@ -404,6 +404,7 @@ def _name_points(
     import numpy as np
 
     spots = axes.transData.transform([(point.x, point.y) for point in points])
+    radii = np.sqrt(areas) / 2
     frame = axes.get_window_extent()
     order = sorted(range(len(points)), key=lambda at: (-points[at].y, points[at].name))
     written = 0
@@ -412,15 +413,19 @@ def _name_points(
             break
         word = fitted(points[at].name, NAME_AT_MOST, theme.SMALL)
         x, y = spots[at]
-        others = np.delete(spots, at, axis=0)
-        for box in _sides(x, y, text_width(word, theme.SMALL), math.sqrt(areas[at]) / 2 + 4):
+        others, sizes = np.delete(spots, at, axis=0), np.delete(radii, at)
+        for box in _sides(x, y, text_width(word, theme.SMALL), float(radii[at]) + 4):
             inside = (
                 frame.x0 <= box[0]
                 and box[2] <= frame.x1 + RIGHT
                 and frame.y0 <= box[1]
                 and box[3] <= frame.y1 + 2
             )
-            if inside and not any(_overlap(box, other) for other in taken) and _free(box, others):
+            if (
+                inside
+                and not any(_overlap(box, other) for other in taken)
+                and _free(box, others, sizes)
+            ):
                 shift = (box[0] - x, (box[1] + box[3]) / 2 - y)
                 write(axes, word, (points[at].x, points[at].y), shift)
                 taken.append(box)
@@ -444,8 +449,9 @@ def _overlap(one: Box, two: Box) -> bool:
     return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
 
 
-def _free(box: Box, spots: Any) -> bool:
-    """Whether a label hides the middle of no other point."""
-    inside_x = (spots[:, 0] > box[0] - 2) & (spots[:, 0] < box[2] + 2)
-    inside_y = (spots[:, 1] > box[1] - 1) & (spots[:, 1] < box[3] + 1)
+def _free(box: Box, spots: Any, radii: Any) -> bool:
+    """Whether a label hides no other point, its rim aside."""
+    reach = 0.8 * radii
+    inside_x = (spots[:, 0] > box[0] - reach) & (spots[:, 0] < box[2] + reach)
+    inside_y = (spots[:, 1] > box[1] - reach) & (spots[:, 1] < box[3] + reach)
     return not bool((inside_x & inside_y).any())

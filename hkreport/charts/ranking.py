@@ -123,7 +123,8 @@ def bars(
         )
     labels = joined(rows, key, by)
     leading = next(m for m in shown if any(v == v for v in numbers(rows, m.name)))
-    listing = " and ".join([first.label, *(in_sentence(measure.label) for measure in shown[1:])])
+    *others, last = [first.label, *(in_sentence(measure.label) for measure in shown[1:])]
+    listing = f"{', '.join(others)} and {last}" if others else last
     parts = f" and {dimension(by)}" if by else ""
     count = f", {'top' if sort else 'first'} {most} of {len(every)}" if len(every) > most else ""
     words = Words(
@@ -233,6 +234,7 @@ def _panel(
 ) -> None:
     """Bars of one metric with their labels."""
     import seaborn
+    from matplotlib.colors import to_rgba
 
     values = numbers(plan.frame, measure.name)
     drawn = [value if math.isfinite(value) else 0.0 for value in values]
@@ -258,15 +260,26 @@ def _panel(
     # seaborn sets bars at equal distances; groups stand closer, and each bar has its colour.
     for patch, place, colour in zip(axes.containers[0], places, plan.colours, strict=True):
         patch.set(y=place - height / 2, height=height, facecolor=colour)
-    for place, value, end, label in zip(places, values, drawn, labels, strict=True):
-        side, shift = ("right", -4.0) if end < 0 else ("left", 4.0)
+    marked = zip(places, values, drawn, labels, plan.colours, strict=True)
+    for place, value, end, label, colour in marked:
+        outwards = -1.0 if end < 0 else 1.0
         ink = theme.INK if value == value else theme.SOFT
-        write(axes, label, (end, place), (shift, 0), ha=side, color=ink)
+        if _is_crossed(end, label, reference, width / (high - low)):
+            outwards, ink = -outwards, theme.cell_ink(to_rgba(colour))
+        side = "left" if outwards > 0 else "right"
+        write(axes, label, (end, place), (4 * outwards, 0), ha=side, color=ink)
     axes.set(xlim=(low, high), ylim=(len(names) - 0.5, -0.5))
     axes.axvline(0, color=theme.SOFT, linewidth=0.8)
     if math.isfinite(reference):
         label = f"{plan.reference_label} {short(reference, measure)}"
         mark_level(axes, reference, label, side="bottom")
+
+
+def _is_crossed(end: float, label: str, reference: float, scale: float) -> bool:
+    """Whether the reference line would run through a label that has room inside its bar."""
+    room = text_width(label, theme.SMALL) + 8
+    beyond = (reference - end) * scale * (-1 if end < 0 else 1)
+    return 0 < beyond < room < abs(end) * scale
 
 
 def _places(plan: _Plan, names: Sequence[str], step: float) -> tuple[list[float], float]:

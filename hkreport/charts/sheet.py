@@ -409,8 +409,9 @@ def alt_text(*sentences: str) -> str:
 
 
 def numbers(frame: "pd.DataFrame", name: str) -> list[float]:
-    """A column as floats; what is missing is NaN."""
-    return [number(value) for value in frame[name].tolist()]
+    """A column as floats; what is missing, or cannot be drawn, is NaN."""
+    values = (number(value) for value in frame[name].tolist())
+    return [value if math.isfinite(value) else math.nan for value in values]
 
 
 def key_words(frame: "pd.DataFrame", name: str) -> list[str]:

@@ -4,6 +4,7 @@ Brand names come from ``params/brands.yml`` and from the data. A text is a brand
 spellings; it carries a brand if its first or last words are one.
 """
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 
@@ -11,11 +12,13 @@ from hkreport import params
 from hkreport.errors import ParamsError
 from hkreport.schema import fold
 
-__all__ = ["BrandBook", "default_brands"]
+__all__ = ["BrandBook", "default_brands", "leading_brands"]
 
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_A-Za-z]+")
 SHORT = 4  # an alias of at most so many letters must stand as a word of its own
+# Short spellings that are English words too.
+ENGLISH = frozenset("on in at as is be of or so up us it my me we by to go do no an am".split())
 # First words of products that are no brand.
 GENERIC = frozenset(
     """whey protein proteins vitamin vitamins multivitamin multivitamins omega fish mass kids kid
@@ -37,19 +40,18 @@ def default_brands() -> Mapping[str, tuple[str, ...]]:
 
 
 def words(text: str) -> list[str]:
-    """Split a text into folded words, also where the case changes.
+    """Split a text into words, also where the case changes.
 
     Examples
     --------
-    >>> words("MBProteinPush"), words("HK Vitals Fish Oil")
-    (['mb', 'protein', 'push'], ['hk', 'vitals', 'fish', 'oil'])
+    >>> words("MBProteinPush"), words("HK Vitals Fish-Oil")
+    (['MB', 'Protein', 'Push'], ['HK', 'Vitals', 'Fish', 'Oil'])
     """
-    found: list[str] = []
-    for word in _WORDS.findall(text):
-        found.extend(part.lower() for part in _CAMEL.findall(word)) if not word.isdigit() else (
-            found.append(word)
-        )
-    return found
+    return [
+        part
+        for word in _WORDS.findall(text)
+        for part in ([word] if word.isdigit() else _CAMEL.findall(word))
+    ]
 
 
 class BrandBook:
@@ -88,19 +90,77 @@ class BrandBook:
         return self.by_spelling.get(fold(text))
 
     def within(self, text: str) -> str | None:
-        """The brand that `text` begins or ends with; the longest spelling, the beginning first."""
+        """The brand that `text` begins or ends with; the longest spelling, the beginning first.
+
+        A short spelling must stand as a word of its own, in capitals unless the text has none; one that
+        is also an English word counts at the beginning only.
+
+        Examples
+        --------
+        >>> book = BrandBook({"Optimum Nutrition": ("ON",), "HKVitals": ("HK",)})
+        >>> book.within("ON Gold Whey"), book.within("Sale is on"), book.within("glow_hk")
+        ('Optimum Nutrition', None, 'HKVitals')
+        """
         parts = words(text)
-        for pieces in (
-            [parts[:count] for count in range(len(parts), 0, -1)],
-            [parts[-count:] for count in range(len(parts), 0, -1)],
+        counts = range(len(parts), 0, -1)
+        for at_start, pieces in (
+            (True, [parts[:count] for count in counts]),
+            (False, [parts[-count:] for count in counts]),
         ):
             for piece in pieces:
-                spelling = "".join(piece)
-                if len(spelling) <= self.longest and spelling in self.by_spelling:
+                spelling = fold("".join(piece))
+                if len(spelling) > self.longest or spelling not in self.by_spelling:
+                    continue
+                if self._stands_alone("".join(piece), text, at_start):
                     return self.by_spelling[spelling]
         whole = fold(text)
         for size in range(min(self.longest, len(whole)), SHORT, -1):
-            for piece in (whole[:size], whole[-size:]):
-                if piece in self.by_spelling:
-                    return self.by_spelling[piece]
+            for spelling in (whole[:size], whole[-size:]):
+                if spelling in self.by_spelling:
+                    return self.by_spelling[spelling]
         return None
+
+    def _stands_alone(self, piece: str, text: str, at_start: bool) -> bool:
+        if len(piece) >= SHORT:
+            return True
+        if piece.lower() in ENGLISH:
+            return piece.isupper() and at_start and not text.isupper()
+        return piece.isupper() or text == text.lower()
+
+    def near_misses(self) -> list[tuple[str, str]]:
+        """Brands of the data that look like a misspelt other one: (found, likely meant)."""
+        result = []
+        for name in self.found:
+            others = [
+                each for each in self.by_spelling if each != fold(name) and len(each) >= SHORT
+            ]
+            near = difflib.get_close_matches(fold(name), others, n=1, cutoff=0.84)
+            if near and len(fold(name)) >= SHORT:
+                result.append((name, self.by_spelling[near[0]]))
+        return result
+
+
+def leading_brands(products: Iterable[str]) -> dict[str, str]:
+    """Guess the maker from the first words of products whose maker is not known.
+
+    Meant for a product column where most products begin with a known brand. The words before the first
+    one that names a kind of product are taken, two at most; a product without any is left out.
+
+    Examples
+    --------
+    >>> leading_brands(["SteelX Protein Shaker", "Fuel One Whey", "Whey Gold"])
+    {'SteelX Protein Shaker': 'SteelX', 'Fuel One Whey': 'Fuel One'}
+    """
+    result = {}
+    for product in products:
+        leading: list[str] = []
+        for word in re.findall(r"[^\W_]+(?:['-][^\W_]+)*", product):
+            if word.casefold() in GENERIC or word[0].isdigit() or not word[0].isupper():
+                break
+            leading.append(word)
+        if not leading or len(leading) == len(product.split()):
+            continue
+        first = leading[0]
+        distinct = first.isupper() or any(letter.isupper() for letter in first[1:])
+        result[product] = first if distinct else " ".join(leading[:2])
+    return result

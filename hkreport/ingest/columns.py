@@ -3,14 +3,15 @@
 Only names and the kinds of headers are looked at here; values are read elsewhere.
 """
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hkreport.ingest.read import Source
-from hkreport.schema import TABLES, Column, Table, fold
+from hkreport.schema import TABLES, Column, Kind, Table, fold
 
-__all__ = ["Match", "Candidate", "choose", "is_derived", "match"]
+__all__ = ["Candidate", "Match", "choose", "is_derived", "match", "named_tables", "nearest_header"]
 
 # Headers that only a table made from other tables has.
 METRIC_HEADERS = frozenset(
@@ -66,12 +67,16 @@ class Candidate:
 
 
 def match(
-    table: Table, headers: Sequence[str], overrules: Mapping[str, str] | None = None
+    table: Table,
+    headers: Sequence[str],
+    overrules: Mapping[str, str] | None = None,
+    head: Sequence[Sequence[str]] = (),
 ) -> Match:
     """Find a header for each column of `table`.
 
     A header is used once. The canonical name in any case and punctuation comes first, then the
-    aliases in order, then the name without a unit in brackets, then without the table's own word.
+    aliases in order, then the name without a unit in brackets, then without the table's own word. A
+    column that is empty, or has no digit where numbers or dates belong, comes after all others.
 
     Parameters
     ----------
@@ -79,6 +84,8 @@ def match(
     headers : sequence of str
     overrules : mapping of str to str, optional
         Canonical column to the header a person chose.
+    head : sequence of rows, optional
+        First records.
 
     Examples
     --------
@@ -102,7 +109,8 @@ def match(
         for place, header in enumerate(headers):
             ranks = [words[form] + step for step, form in _forms(table, header) if form in words]
             if ranks:
-                offers.append((min(ranks), order, place, column.name))
+                doubt = 0 if _is_plausible(column, place, head) else 1000
+                offers.append((min(ranks) + doubt, order, place, column.name))
     taken = set(places.values())
     for _, _, place, name in sorted(offers):
         if place not in taken and name not in places:
@@ -124,6 +132,17 @@ def match(
     )
 
 
+def _is_plausible(column: Column, place: int, head: Sequence[Sequence[str]]) -> bool:
+    """Whether the first records hold anything that the column could mean."""
+    if not head:
+        return True
+    cells = [row[place].strip() for row in head if place < len(row)]
+    filled = [cell for cell in cells if cell]
+    if column.kind in (Kind.ID, Kind.TEXT, Kind.LABEL, Kind.FLAG):
+        return bool(filled)
+    return any(character.isdigit() for cell in filled for character in cell)
+
+
 def _words(table: Table, column: Column) -> dict[str, int]:
     """Folded names of a column, with how far from the canonical one each is."""
     words = {fold(column.name): 0}
@@ -142,6 +161,29 @@ def _forms(table: Table, header: str) -> list[tuple[int, str]]:
                 if rest != form and len(rest) > 3:
                     forms.append((200, rest))
     return forms
+
+
+def nearest_header(table: Table, name: str, headers: Sequence[str]) -> str | None:
+    """The header that most likely means a column that was not found, if one is near enough.
+
+    Examples
+    --------
+    >>> nearest_header(TABLES["tracking"], "revenue", ["note", "rev_amt_inr"])
+    'rev_amt_inr'
+    >>> nearest_header(TABLES["tracking"], "revenue", ["note"]) is None
+    True
+    """
+    column = next(each for each in table if each.name == name)
+    best, place = 0.0, -1
+    for at, header in enumerate(headers):
+        folded = fold(header)
+        for word in (name, *column.aliases):
+            score = difflib.SequenceMatcher(None, folded, fold(word)).ratio()
+            if len(folded) >= 3 and fold(word).startswith(folded[:3]):
+                score += 0.25
+            if score > best:
+                best, place = score, at
+    return headers[place] if best >= 0.6 else None
 
 
 def is_derived(source: Source, found: Match) -> bool:
@@ -193,7 +235,10 @@ def choose(
         if wanted:
             for table in wanted:
                 chosen[table] = Candidate(
-                    source, match(TABLES[table], source.headers, columns.get(table)), 9, False
+                    source,
+                    match(TABLES[table], source.headers, columns.get(table), source.head),
+                    9,
+                    False,
                 )
             continue
         best = _best(source, columns)
@@ -235,7 +280,7 @@ def _best(source: Source, columns: Mapping[str, Mapping[str, str]]) -> Candidate
     hits = _name_hits(source.stem)
     offers: list[tuple[tuple[object, ...], Candidate]] = []
     for table in TABLES.values():
-        found = match(table, source.headers, columns.get(table.name))
+        found = match(table, source.headers, columns.get(table.name), source.head)
         hit = hits.get(table.name, 0)
         if hit and not found.missing:
             standing = 0
@@ -259,6 +304,18 @@ def _is_telling(found: Match) -> bool:
     if found.table.name == "products":
         return "price" in found.places or "margin" in found.places
     return True
+
+
+def named_tables(stem: str) -> tuple[str, ...]:
+    """Tables that a file name points to, the likeliest first.
+
+    Examples
+    --------
+    >>> named_tables("influencer_payments_2025"), named_tables("data1")
+    (('payouts', 'influencers'), ())
+    """
+    hits = _name_hits(stem)
+    return tuple(sorted(hits, key=lambda table: -hits[table]))
 
 
 def _name_hits(stem: str) -> dict[str, int]:

@@ -13,6 +13,7 @@ from hkreport.ingest.check import Example
 from hkreport.ingest.read import quoted
 from hkreport.ingest.stage import Staged
 from hkreport.schema import TABLES, Kind
+from hkreport.units import Unit, text
 
 __all__ = ["find_contradictions", "find_duplicates"]
 
@@ -54,7 +55,6 @@ class _Rules:
         self._posts()
         self._tiers()
         self._organic()
-        self._orders()
         self._amounts()
         self._names()
 
@@ -76,7 +76,7 @@ class _Rules:
         if not count:
             return
         some = self.con.execute(f"SELECT * FROM ({query}) ORDER BY 1 LIMIT 5").fetchall()
-        message = words.format(count=count, rows="row" if count == 1 else "rows")
+        message = words.format(count=text(count, Unit.COUNT), rows="row" if count == 1 else "rows")
         self.say(
             table,
             column,
@@ -251,24 +251,6 @@ class _Rules:
                 "WHERE channel = 'influencer' AND influencer_id IS NULL",
                 "tracking: {count} {rows} say influencer but name none",
             )
-
-    def _orders(self) -> None:
-        if not (self.has("payouts", "orders") and self.has("tracking", "influencer_id")):
-            return
-        self.rows(
-            "payouts",
-            "orders",
-            "orders_differ",
-            """
-            SELECT p.row, p.influencer_id || ': ' || trim_zeros(p.orders) || ' stated, '
-                || trim_zeros(coalesce(t.orders, 0)) || ' tracked'
-            FROM (SELECT influencer_id, min(row) AS row, sum(orders) AS orders FROM table_payouts
-                  WHERE orders IS NOT NULL GROUP BY 1) AS p
-            LEFT JOIN (SELECT influencer_id, sum(orders) AS orders FROM table_tracking
-                       WHERE influencer_id IS NOT NULL GROUP BY 1) AS t ON t.influencer_id = p.influencer_id
-            WHERE p.orders <> coalesce(t.orders, 0)""",
-            "payouts: for {count} influencers the stated orders are not those of tracking; tracking counts",
-        )
 
     def _amounts(self) -> None:
         if self.has("tracking"):

@@ -7,8 +7,8 @@ first is made for a column as a whole, from every value that can only be read on
 
 from dataclasses import dataclass
 
-from hkreport.ingest.values import nothing
 from hkreport.ingest.read import quoted
+from hkreport.ingest.values import nothing
 
 __all__ = ["Order", "date_query", "decide", "fast_date", "shape_query"]
 

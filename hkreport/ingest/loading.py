@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from hkreport.errors import DataError, did_you_mean, listed
 from hkreport.ingest import columns as column_rules
-from hkreport.ingest.brands import BrandBook, default_brands
+from hkreport.ingest.brands import BrandBook, default_brands, leading_brands
 from hkreport.ingest.check import (
     Check,
     Example,
@@ -32,20 +32,19 @@ from hkreport.ingest.check import (
     write_quarantine,
 )
 from hkreport.ingest.contradictions import find_contradictions, find_duplicates
+from hkreport.ingest.decisions import (
+    suspicious_defaults,
+    tell_columns,
+    tell_dates,
+    tell_numbers,
+)
 from hkreport.ingest.ids import IdMatches, match_ids
 from hkreport.ingest.payouts import reconcile
+from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS
 from hkreport.ingest.read import Source, Unusable, find_sources, quoted
-from hkreport.ingest.stage import (
-    DATES,
-    DECIMAL,
-    MATERIALISED_ROWS,
-    NUMBERS,
-    SUMMED,
-    Staged,
-    stage,
-)
+from hkreport.ingest.stage import MATERIALISED_ROWS, Staged, stage
 from hkreport.ingest.values import channel, label_map
-from hkreport.schema import CHANNELS, TABLES, TOTALS, Column, Kind, Table
+from hkreport.schema import TABLES, TOTALS, Column, Kind, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +59,7 @@ BRANDED = {
 }  # fmt: skip
 MOST_TEXTS = 1_000_000  # distinct values of a column that are looked through for brands
 UNASSIGNED = "unassigned"
+MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,7 @@ class _Loading:
             labels = self._spell_labels()
             ids = self._match_ids()
             self._finish_tables(labels, ids)
+            self._tell_decisions()
             self.progress("Comparing the tables")
             find_contradictions(self.con, self.staged, self.settings.as_of, self.say)
             find_duplicates(self.con, self.staged, self.say)
@@ -247,7 +248,9 @@ class _Loading:
                 f"The folder {folder} cannot be read.", next_step="Check its permissions."
             ) from error
         structure = []
-        names = {each.path.name for each in sources} | {each.label for each in sources} | set(unusable)
+        names = (
+            {each.path.name for each in sources} | {each.label for each in sources} | set(unusable)
+        )
         for table, name in self.settings.files.items():
             if table not in TABLES:
                 structure.append(
@@ -255,7 +258,9 @@ class _Loading:
                 )
             elif name in unusable:
                 structure.append(unusable[name])
-            elif name.rsplit("/", 1)[-1] not in names and name not in {each.sheet for each in sources}:
+            elif name.rsplit("/", 1)[-1] not in names and name not in {
+                each.sheet for each in sources
+            }:
                 structure.append(
                     f"{table} is mapped to {name}, which is not in {folder}. "
                     f"Found: {listed(sorted(names))}. {did_you_mean(name, names)}".strip()
@@ -271,9 +276,20 @@ class _Loading:
         )
         for name, reason in unusable.items():
             self.not_used.append(name)
-            self.say(None, None, "file_not_used", "warning" if _matters(name) else "note", 1, reason)
+            severity = "warning" if _matters(name) else "note"
+            self.say(None, None, "file_not_used", severity, 1, reason)
+            # An export that cannot be read is not an export that was never made.
+            meant = _meant(name.rsplit("[", 1)[-1])
+            if _matters(name) and meant and meant not in chosen:
+                structure.append(reason)
         for source in strangers:
             self._tell_stranger(source)
+            meant = _meant(source.stem)
+            if meant and meant not in chosen and not _has_known_header(source):
+                structure.append(
+                    f"{source.label} has no header row with the column names of {meant}; its first row is "
+                    f"{_headers(source)}. Add the header row ('hkreport templates' shows it)."
+                )
         for table, others in left.items():
             self._tell_left(chosen.get(table), others)
         for table, candidate in list(chosen.items()):
@@ -293,8 +309,7 @@ class _Loading:
         if structure:
             raise DataError(
                 "\n".join(structure),
-                next_step="Rename the columns, map them under data: columns in the params, "
-                "or name the right file with --map TABLE=FILE.",
+                next_step="To read a table from another file, say --map TABLE=FILE.",
             )
         return chosen
 
@@ -306,8 +321,7 @@ class _Loading:
             "file_not_used",
             "note",
             1,
-            f"{source.label} was not used: its columns ({listed([h for h in source.headers if h], 6)}) "
-            "fit no table.",
+            f"{source.label} was not used: its columns ({_headers(source)}) fit no table.",
         )
 
     def _tell_left(
@@ -333,8 +347,13 @@ class _Loading:
                     f"{taken.source.size} bytes); {label} ({len(other.match.places)} known columns, "
                     f"{other.source.size} bytes) was left. To use it, say --map {table}={label}."
                 )
-            same = taken is not None and not other.derived and not _same_bytes(taken.source, other.source)
-            self.say(table, None, "file_left", "warning" if same else "note", 1, message)
+            differs = (
+                taken is not None
+                and not other.derived
+                and not _same_bytes(taken.source, other.source)
+            )
+            severity = "warning" if differs or taken is None else "note"
+            self.say(table, None, "file_left", severity, 1, message)
 
     # --- staging ----------------------------------------------------------------------------------
 
@@ -370,6 +389,16 @@ class _Loading:
                 brands[value] = brands.get(value, 0) + rows
         by_rows = sorted(brands, key=lambda each: (-brands[each], each))
         self.book = BrandBook(self.settings.brands, by_rows)
+        for found, meant in self.book.near_misses():
+            self.say(
+                None,
+                "brand",
+                "brand_near_miss",
+                "warning",
+                brands[found],
+                f"Brand '{found}' ({brands[found]} rows) looks like '{meant}' misspelt; they are kept apart. "
+                f"If they are one, add '{found}' to {meant} in params/brands.yml.",
+            )
         result: dict[tuple[str, str], dict[str, str | None]] = {}
         for column_name, tables in counts.items():
             if column_name == "brand":
@@ -415,7 +444,11 @@ class _Loading:
                 [self._first(table, column, old) for old in list(respelt)[:5]],
             )
         if lost:
-            allowed = {"basis": "post, order or hybrid", "gender": "Female, Male or Other", "touch": "view or click"}
+            allowed = {
+                "basis": "post, order or hybrid",
+                "gender": "Female, Male or Other",
+                "touch": "view or click",
+            }
             self.say(
                 table,
                 column,
@@ -483,7 +516,9 @@ class _Loading:
                 empty = ", ".join(
                     f"CAST(NULL AS {kind}) AS {column}" for column, kind in _layout(table)
                 )
-                self.con.execute(f"CREATE OR REPLACE TABLE table_{name} AS SELECT {empty} WHERE false")
+                self.con.execute(
+                    f"CREATE OR REPLACE TABLE table_{name} AS SELECT {empty} WHERE false"
+                )
 
     def _spell(
         self,
@@ -508,9 +543,7 @@ class _Loading:
                 f"CASE WHEN {alias}.raw IS NULL THEN r.{column} ELSE {alias}.value END AS {column}"
             )
         exclude = f" REPLACE ({', '.join(replaced)})" if replaced else ""
-        self._view(
-            f"spelt_{name}", f"SELECT r.*{exclude} FROM read_{name} AS r {' '.join(joins)}"
-        )
+        self._view(f"spelt_{name}", f"SELECT r.*{exclude} FROM read_{name} AS r {' '.join(joins)}")
 
     def _keep(self, relation: str, pairs: list[tuple[str, str | None]]) -> None:
         frame = pa.table(
@@ -537,6 +570,8 @@ class _Loading:
                 if not staged.has(column):
                     continue
                 pairs = self._texts_with_brand(name, column, how)
+                if (column, how) == ("product", "within") and pairs and len(offers) == 0:
+                    pairs = self._with_leading_brands(name, pairs)
                 if not pairs:
                     continue
                 relation = f"brand_{name}_{column}_{how}"
@@ -546,10 +581,16 @@ class _Loading:
                 rule = column if how == "exact" else f"{column} prefix or suffix"
                 offers.append((rule, f"{alias}.value"))
             exclude = "EXCLUDE (brand)" if staged.has("brand") else ""
-            chosen = f"coalesce({', '.join(each for _, each in offers)})" if offers else "NULL::VARCHAR"
-            rules = " ".join(f"WHEN {each} IS NOT NULL THEN {quoted(rule)}" for rule, each in offers)
+            chosen = (
+                f"coalesce({', '.join(each for _, each in offers)})" if offers else "NULL::VARCHAR"
+            )
+            rules = " ".join(
+                f"WHEN {each} IS NOT NULL THEN {quoted(rule)}" for rule, each in offers
+            )
             extra.append(f"{chosen} AS brand")
-            extra.append(f"CASE {rules} END AS brand_rule" if rules else "NULL::VARCHAR AS brand_rule")
+            extra.append(
+                f"CASE {rules} END AS brand_rule" if rules else "NULL::VARCHAR AS brand_rule"
+            )
             disputes = " OR ".join(f"{each} <> {chosen}" for _, each in offers[1:])
             extra.append(f"coalesce({disputes or 'false'}, false) AS brand_disputed")
         else:
@@ -592,6 +633,34 @@ class _Loading:
             f"SELECT DISTINCT {column} FROM spelt_{table} WHERE mark IS NULL AND {column} IS NOT NULL ORDER BY 1"
         ).fetchall()
         return [(text, brand) for (text,) in texts if (brand := look(text)) is not None]
+
+    def _with_leading_brands(
+        self, table: str, pairs: list[tuple[str, str | None]]
+    ) -> list[tuple[str, str | None]]:
+        """Add makers read from the first words of products, where most products begin with a brand."""
+        known = {text for text, _ in pairs}
+        counts = dict(
+            self.con.execute(
+                f"SELECT product, count(*) FROM spelt_{table} WHERE mark IS NULL AND product IS NOT NULL "
+                "GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+        )
+        if sum(counts[text] for text in known) < 0.5 * sum(counts.values()):
+            return pairs
+        guessed = leading_brands(text for text in counts if text not in known)
+        if guessed:
+            makers = sorted(set(guessed.values()))
+            self.say(
+                table,
+                "brand",
+                "brand_guessed",
+                "warning",
+                sum(counts[text] for text in guessed),
+                f"{table}: {listed(makers, 5)} {'was' if len(makers) == 1 else 'were'} taken as brands, since most "
+                "products begin with their brand. Add them to params/brands.yml to confirm or rename them.",
+                [self._first(table, "product", text) for text in list(guessed)[:5]],
+            )
+        return pairs + [(text, brand) for text, brand in guessed.items()]
 
     def _tell_brand(self, staged: Staged, rules: list[str]) -> None:
         name = staged.table.name
@@ -650,9 +719,7 @@ class _Loading:
         repeated = "false"
         if name in ("influencers", "products"):
             keys = [each for each in table.key if staged.has(each)]
-            repeated = (
-                f"NOT ({bad}) AND row_number() OVER (PARTITION BY ({bad}), {', '.join(keys)} ORDER BY row) > 1"
-            )
+            repeated = f"NOT ({bad}) AND row_number() OVER (PARTITION BY ({bad}), {', '.join(keys)} ORDER BY row) > 1"
         query = f"SELECT *, ({bad}) AS is_bad, ({repeated}) AS is_repeated FROM branded_{name}"
         if staged.rows <= MATERIALISED_ROWS:
             self.con.execute(f"CREATE OR REPLACE TABLE judged_{name} AS {query} ORDER BY row")
@@ -674,16 +741,17 @@ class _Loading:
         self.found[name] = set(staged.match.places) | {"row"}
         if name == "tracking":
             self.found[name].add("channel")
-        if name in BRANDED:
-            if self.derived["brand_by_table"][name]["rows"]:
-                self.found[name].add("brand")
+        if name in BRANDED and self.derived["brand_by_table"][name]["rows"]:
+            self.found[name].add("brand")
         self._tell_rows(staged, softly)
 
     def _tell_rows(self, staged: Staged, softly: set[str]) -> None:
         table, name = staged.table, staged.table.name
         rows: list[Quarantined] = []
 
-        def leave(rule: str, column: str, condition: str, value: str, message: str, mend: str) -> None:
+        def leave(
+            rule: str, column: str, condition: str, value: str, message: str, mend: str
+        ) -> None:
             found = self.con.execute(
                 f"SELECT row, CAST({value} AS VARCHAR) FROM judged_{name} WHERE {condition} ORDER BY row"
             ).fetchall()
@@ -766,6 +834,14 @@ class _Loading:
             [Example(row, text or "") for row, text in found],
         )
 
+    def _tell_decisions(self) -> None:
+        self.derived["dates"], self.derived["numbers"] = {}, {}
+        for staged in self.staged.values():
+            tell_columns(staged, self.say)
+            self.derived["numbers"] |= tell_numbers(self.con, staged, self.say)
+            self.derived["dates"] |= tell_dates(self.con, staged, self.say)
+        suspicious_defaults(self.staged, self.say)
+
     # --- the check ------------------------------------------------------------------------------------------
 
     def _check(self, chosen: Mapping[str, column_rules.Candidate]) -> Check:
@@ -792,7 +868,6 @@ class _Loading:
             "rows": main["rows"] if main else 0,
             "tables": brand,
         }
-        self.derived.setdefault("dates", {})
         return Check(
             tables=tables,
             problems=ordered(self.problems),
@@ -895,8 +970,21 @@ def _rows(count: int) -> str:
     return "row" if count == 1 else "rows"
 
 
+def _meant(name: str) -> str | None:
+    """The table that a file name clearly points to, if it is one of the four that people export."""
+    tables = column_rules.named_tables(name)
+    return tables[0] if tables and tables[0] in MAIN_TABLES else None
+
+
+def _has_known_header(source: Source) -> bool:
+    known = max(len(column_rules.match(table, source.headers).places) for table in TABLES.values())
+    return known >= 2
+
+
 def _matters(name: str) -> bool:
-    return name.lower().endswith((".csv", ".gz", ".tsv", ".parquet", ".xlsx", ".xls")) or "[" in name
+    return (
+        name.lower().endswith((".csv", ".gz", ".tsv", ".parquet", ".xlsx", ".xls")) or "[" in name
+    )
 
 
 def _same_bytes(one: Source, other: Source) -> bool:
@@ -906,13 +994,26 @@ def _same_bytes(one: Source, other: Source) -> bool:
 
 
 def _missing(candidate: column_rules.Candidate) -> str:
+    """Say which required columns have no header, what was found, and which header may be meant."""
     source, found = candidate.source, candidate.match
-    headers = [header for header in source.headers if header]
-    parts = []
+    sentences = [
+        f"{source.label} has no column for {listed(found.missing)}, which {found.table.name} needs. "
+        f"Found: {_headers(source)}."
+    ]
+    free = list(found.unused)
     for name in found.missing:
-        near = did_you_mean(name, headers)
-        parts.append(f"'{name}'" + (f" ({near})" if near else ""))
-    return (
-        f"{source.label} has no column for {', '.join(parts)}, which {found.table.name} needs. "
-        f"Found: {listed(headers)}."
+        near = column_rules.nearest_header(found.table, name, free)
+        if near:
+            free.remove(near)
+            sentences.append(
+                f"Rename '{near}' to '{name}', or map it in the params: "
+                f"data: {{columns: {{{found.table.name}: {{{name}: {near}}}}}}}."
+            )
+    return " ".join(sentences)
+
+
+def _headers(source: Source) -> str:
+    """The headers of a source for a message, long ones cut."""
+    return listed(
+        header if len(header) <= 40 else header[:39] + "…" for header in source.headers if header
     )

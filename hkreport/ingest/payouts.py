@@ -1,9 +1,10 @@
 """What payouts agree with, and which of them need a second look.
 
-Each payout row is compared with what its rate would give: the rate itself, the rate times a count of
-posts or orders, the rate as a share of revenue. Which of these holds for most rows of a basis is the
-rule of that basis; rows that break it, and influencers paid without work or working without pay,
-become exceptions with amounts.
+Each payout is compared with what its rate would give: the rate itself, the rate times a count of posts
+or orders, the rate as a share of revenue. Which of these holds for most payouts of a basis is the rule
+of that basis; payouts that break it, influencers paid without work and influencers working without pay
+become exceptions with amounts. Counts that come from other files are those of an influencer as a whole,
+so an influencer's payouts on one basis are compared with them together.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,42 +14,50 @@ import duckdb
 
 from hkreport.ingest.check import Example
 from hkreport.schema import BASES
+from hkreport.units import Unit, text
 
-__all__ = ["FORMULAS", "reconcile"]
+__all__ = ["KINDS", "reconcile"]
 
-# Formula: what the rate is multiplied with, as SQL over one row of ``paid``; the plain ones first, since
-# the first that fits is named.
-FORMULAS: Mapping[str, str] = {
+# Formula: what the rate is multiplied with, as SQL over one row of ``paid``. The first that fits is named.
+BY_ROW: Mapping[str, str] = {
     "flat rate": "1",
     "rate × orders stated": "orders_stated",
     "rate × posts stated": "posts_stated",
-    "rate × orders tracked": "orders_tracked",
+}
+BY_INFLUENCER: Mapping[str, str] = {
     "rate × posts in the posts file": "posts_made",
+    "rate × orders tracked": "orders_tracked",
     "rate × revenue": "revenue_tracked",
     "rate % of revenue": "revenue_tracked / 100",
 }
-UNEXPLAINED = "nothing"
+FORMULAS = {**BY_ROW, **BY_INFLUENCER}
 COUNTED = "rate × a whole number"
-# From this share of a basis's rows on, a formula is the rule and the other rows are exceptions.
+ELSEWHERE = "rate × revenue that is not in the exports"
+NOTHING = "nothing"
+# From this share of a basis's payouts on, a formula is the rule and the others are exceptions.
 RULE_SHARE = 0.6
+# A commission is a share of revenue; above this share a rate is hardly a percentage.
+MOST_PERCENT = 60
 KINDS = (
     "overpaid",
     "underpaid",
+    "paid twice",
     "more orders paid than tracked",
     "fewer orders paid than tracked",
+    "more posts paid than found",
+    "fewer posts paid than found",
     "paid without posts or orders",
     "orders without payout",
-    "paid twice",
-    "two bases",
     "unknown influencer",
+    "two bases",
     "refund",
 )
+NOTES = frozenset({"two bases", "refund"})
+Has = Callable[..., bool]
 Say = Callable[..., None]
 
 
-def reconcile(
-    con: duckdb.DuckDBPyConnection, has: Callable[[str, str | None], bool], say: Say
-) -> dict[str, Any]:
+def reconcile(con: duckdb.DuckDBPyConnection, has: Has, say: Say) -> dict[str, Any]:
     """Build the table ``reconciliation`` and say what payouts agree with.
 
     Parameters
@@ -64,196 +73,189 @@ def reconcile(
     -------
     dict
         ``rows``, ``agrees_with`` (formula to rows), ``rules`` (basis to formula) and ``exceptions``
-        (kind to rows), for the check.
+        (kind to cases), for the check; empty without payouts.
     """
-    if not has("payouts", None):
-        _empty(con)
-        return {}
-    _paid(con, has)
-    agreement = {
-        (basis or "none", formula): int(rows)
-        for basis, formula, rows in con.execute(
-            "SELECT basis, agrees_with, count(*) FROM paid WHERE total_payout <> 0 GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-    }
-    rules = _rules(con)
-    _exceptions(con, has, rules)
-    kinds = dict(
-        con.execute("SELECT kind, count(*) FROM reconciliation GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
-    )
-    _say(con, say, agreement, rules)
-    by_formula: dict[str, int] = {}
-    for (_, formula), rows in agreement.items():
-        by_formula[formula] = by_formula.get(formula, 0) + rows
-    return {
-        "rows": sum(by_formula.values()),
-        "agrees_with": dict(sorted(by_formula.items(), key=lambda each: -each[1])),
-        "rules": {basis: formula for basis, (formula, _) in rules.items()},
-        "exceptions": kinds,
-    }
-
-
-def _empty(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
         CREATE OR REPLACE TABLE reconciliation (influencer_id VARCHAR, name VARCHAR, kind VARCHAR,
             basis VARCHAR, rate DECIMAL(18, 6), expected DECIMAL(18, 6), paid DECIMAL(18, 6),
             difference DECIMAL(18, 6), "row" BIGINT, explanation VARCHAR)""")
+    if not has("payouts"):
+        return {}
+    _compare(con, has)
+    rules = _rules(con)
+    _list_exceptions(con, has, rules)
+    agreement = con.execute(
+        "SELECT coalesce(basis, ''), agrees_with, count(*) FROM paid WHERE paid <> 0 "
+        "GROUP BY ALL ORDER BY 1, 3 DESC, 2"
+    ).fetchall()
+    _say_agreement(say, agreement)
+    _say_stated_orders(con, has, say)
+    kinds = _say_exceptions(con, say)
+    by_formula: dict[str, int] = {}
+    for _, formula, rows in agreement:
+        by_formula[formula] = by_formula.get(formula, 0) + rows
+    return {
+        "rows": sum(by_formula.values()),
+        "agrees_with": dict(sorted(by_formula.items(), key=lambda each: (-each[1], each[0]))),
+        "rules": rules,
+        "exceptions": kinds,
+    }
 
 
-def _paid(con: duckdb.DuckDBPyConnection, has: Callable[[str, str | None], bool]) -> None:
-    """Put beside each payout what its influencer did, and name the first formula that fits.
+def _fits(formula: str) -> str:
+    """Build SQL that is true where the payout is what the formula gives, bonus in or on top.
 
-    A rate with two decimals may be off by half a paisa for each unit that it is multiplied with, so the
-    formula fits within that rounding.
+    A rate that was rounded for the export is off by up to half its last digit for each unit it is
+    multiplied with; the formula fits within that.
     """
-    tracked = (
-        "SELECT influencer_id, sum(orders) AS orders_tracked, sum(revenue) AS revenue_tracked "
-        "FROM table_tracking WHERE influencer_id IS NOT NULL AND channel = 'influencer' GROUP BY 1"
+    count = f"CAST({FORMULAS[formula]} AS DOUBLE)"
+    amount = "paid" if formula in BY_ROW else "paid_together"
+    bonus = "bonus" if formula in BY_ROW else "bonus_together"
+    slack = f"slack * abs({count}) + 0.011"
+    extra = {
+        "rate × revenue": " AND rate < 1",
+        "rate % of revenue": f" AND rate BETWEEN 1 AND {MOST_PERCENT}",
+    }.get(formula, "")
+    one_rate = "" if formula in BY_ROW else " AND one_rate"
+    return (
+        f"coalesce(rate <> 0 AND {count} <> 0{extra}{one_rate} AND (abs({amount} - rate * {count}) <= {slack} "
+        f"OR {bonus} <> 0 AND abs({amount} - {bonus} - rate * {count}) <= {slack}), false)"
     )
-    posted = "SELECT influencer_id, count(*) AS posts_made FROM table_posts GROUP BY 1"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE tracked AS {tracked}")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE posted AS {posted}")
-    fits = []
-    for formula, count in FORMULAS.items():
-        share = "AND rate < 1" if formula == "rate × revenue" else ""
-        share = "AND rate BETWEEN 1 AND 60" if formula == "rate % of revenue" else share
-        base = f"CAST({count} AS DOUBLE)"
-        fits.append(
-            f"WHEN {base} <> 0 {share} AND "
-            f"(abs(paid - rate * {base}) <= slack * abs({base}) + 0.011 "
-            f"OR bonus <> 0 AND abs(paid - bonus - rate * {base}) <= slack * abs({base}) + 0.011) "
-            f"THEN '{formula}'"
-        )
+
+
+def _compare(con: duckdb.DuckDBPyConnection, has: Has) -> None:
+    """Put beside each payout what its influencer did, and name the first formula that fits."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE tracked AS SELECT influencer_id, sum(orders) AS orders_all, "
+        "coalesce(sum(orders) FILTER (channel = 'influencer'), 0) AS orders_tracked, "
+        "coalesce(sum(revenue) FILTER (channel = 'influencer'), 0) AS revenue_tracked "
+        "FROM table_tracking WHERE influencer_id IS NOT NULL GROUP BY 1"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE posted AS SELECT influencer_id, count(*) AS posts_made "
+        "FROM table_posts GROUP BY 1"
+    )
+    cases = " ".join(f"WHEN {_fits(formula)} THEN '{formula}'" for formula in FORMULAS)
+    elsewhere = "" if has("tracking") else f"WHEN rate > 0 AND rate < 1 THEN '{ELSEWHERE}'"
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE paid AS
-        SELECT *, CASE WHEN rate IS NULL OR rate = 0 THEN '{UNEXPLAINED}' {" ".join(fits)}
-            WHEN rate <> 0 AND abs(paid / rate) > 1.5 AND abs(paid / rate) < 10000
-                 AND abs(paid - rate * round(paid / rate)) <= slack * abs(paid / rate) + 0.011
-                 AND slack * abs(paid / rate) < 0.05 * abs(rate) THEN '{COUNTED}'
-            ELSE '{UNEXPLAINED}' END AS agrees_with
+        SELECT *, CASE WHEN rate IS NULL OR rate = 0 THEN '{NOTHING}' {cases} {elsewhere}
+            WHEN abs(times) BETWEEN 1.5 AND 10000 AND slack * abs(times) < 0.05 * abs(rate)
+                 AND abs(paid - rate * round(times)) <= slack * abs(times) + 0.011 THEN '{COUNTED}'
+            ELSE '{NOTHING}' END AS agrees_with
         FROM (
-            SELECT p.row, p.influencer_id, p.payout_id, p.basis, p.total_payout, p.rate AS rate_stated,
+            SELECT p.row, p.influencer_id, p.payout_id, p.basis, p.rate AS rate_stated,
                 CAST(p.rate AS DOUBLE) AS rate, CAST(p.total_payout AS DOUBLE) AS paid,
+                CAST(p.total_payout AS DOUBLE) / nullif(CAST(p.rate AS DOUBLE), 0) AS times,
                 CAST(coalesce(p.performance_bonus, 0) AS DOUBLE) AS bonus,
-                p.orders AS orders_stated, p.posts AS posts_stated,
-                t.orders_tracked, t.revenue_tracked, d.posts_made,
-                CASE WHEN p.rate = trunc(p.rate) THEN 0.0000005 WHEN p.rate * 100 = trunc(p.rate * 100) THEN 0.0051
-                     ELSE 0.000051 END AS slack,
-                count(*) OVER (PARTITION BY p.influencer_id, p.basis) AS rows_of_influencer
+                CAST(p.orders AS DOUBLE) AS orders_stated, CAST(p.posts AS DOUBLE) AS posts_stated,
+                CAST(t.orders_tracked AS DOUBLE) AS orders_tracked, CAST(t.orders_all AS DOUBLE) AS orders_all,
+                CAST(t.revenue_tracked AS DOUBLE) AS revenue_tracked, d.posts_made,
+                ({_slack(con)})::DOUBLE AS slack,
+                CAST(sum(p.total_payout) OVER mine AS DOUBLE) AS paid_together,
+                CAST(sum(coalesce(p.performance_bonus, 0)) OVER mine AS DOUBLE) AS bonus_together,
+                min(p.rate) OVER mine IS NOT DISTINCT FROM max(p.rate) OVER mine AS one_rate,
+                count(*) OVER mine AS payouts, min(p.row) OVER mine AS first_row
             FROM table_payouts AS p
             LEFT JOIN tracked AS t ON t.influencer_id = p.influencer_id
             LEFT JOIN posted AS d ON d.influencer_id = p.influencer_id
+            WINDOW mine AS (PARTITION BY p.influencer_id, p.basis)
         )""")
 
 
-def _rules(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
-    """Which formula most rows of a basis follow, where one does: basis to (formula, count)."""
+def _slack(con: duckdb.DuckDBPyConnection) -> float:
+    """Half the last digit that the rates of the file carry."""
+    for digits in (0, 2, 4):
+        found = con.execute(
+            f"SELECT count(*) FROM table_payouts WHERE rate * {10**digits} <> trunc(rate * {10**digits})"
+        ).fetchone()
+        if found and not found[0]:
+            return 0.51 / 10**digits if digits else 0.0
+    return 0.0000011
+
+
+def _rules(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Which formula most payouts of a basis follow, where one does."""
     rules = {}
-    for basis in (*BASES, "none"):
-        where = "basis IS NULL" if basis == "none" else f"basis = '{basis}'"
-        # Rows that several formulas fit count for each of them; a flat rate for one post does.
-        counts = []
-        for formula, count in FORMULAS.items():
-            base = f"CAST({count} AS DOUBLE)"
-            found = con.execute(
-                f"SELECT count(*) FILTER (abs(paid - bonus - rate * {base}) <= slack * abs({base}) + 0.011 "
-                f"OR abs(paid - rate * {base}) <= slack * abs({base}) + 0.011), count(*) "
-                f"FROM paid WHERE {where} AND rate <> 0 AND paid <> 0"
-            ).fetchone()
-            if found and found[1]:
-                counts.append((int(found[0]) / int(found[1]), formula, count))
-        if counts:
-            share, formula, count = max(counts, key=lambda each: each[0])
-            if share >= RULE_SHARE:
-                rules[basis] = (formula, count)
+    for basis in (*BASES, ""):
+        counts = ", ".join(f"count(*) FILTER ({_fits(formula)})" for formula in FORMULAS)
+        found = con.execute(
+            f"SELECT count(*), {counts} FROM paid WHERE coalesce(basis, '') = ? AND rate <> 0 AND paid <> 0",
+            [basis],
+        ).fetchone()
+        if found and found[0]:
+            rows, formula = max(
+                zip(found[1:], FORMULAS, strict=True), key=lambda each: each[0]
+            )  # the first among equals
+            if rows >= RULE_SHARE * found[0]:
+                rules[basis] = formula
     return rules
 
 
-def _exceptions(
-    con: duckdb.DuckDBPyConnection,
-    has: Callable[[str, str | None], bool],
-    rules: Mapping[str, tuple[str, str]],
-) -> None:
-    """Fill ``reconciliation``, one row an exception, worst amounts first."""
-    _empty(con)
-    parts = []
-    columns = "influencer_id, kind, basis, rate, expected, paid, row, explanation"
-    for basis, (formula, count) in rules.items():
-        where = "basis IS NULL" if basis == "none" else f"basis = '{basis}'"
-        base = f"CAST({count} AS DOUBLE)"
-        parts.append(f"""
-            SELECT influencer_id, CASE WHEN paid > expected THEN 'overpaid' ELSE 'underpaid' END AS kind,
-                basis, rate_stated, expected, paid, row,
-                '{formula} gives ' || round(expected, 2) || ', as for most payouts of this basis; paid '
-                    || round(paid, 2) || CASE WHEN agrees_with NOT IN ('{UNEXPLAINED}')
-                    THEN ', which is ' || agrees_with ELSE '' END AS explanation
-            FROM (SELECT *, rate * {base} + bonus AS expected FROM paid
-                  WHERE {where} AND rate <> 0 AND {base} IS NOT NULL)
-            WHERE abs(paid - expected) > slack * abs({base}) + 0.011
-              AND abs(paid - expected + bonus) > slack * abs({base}) + 0.011""")
-    if has("tracking", "influencer_id") and has("payouts", "orders"):
-        # Only where one row pays for all orders of an influencer is the stated count a total.
-        parts.append("""
-            SELECT influencer_id, CASE WHEN orders_stated > orders_tracked
-                    THEN 'more orders paid than tracked' ELSE 'fewer orders paid than tracked' END AS kind,
-                basis, rate_stated, rate * coalesce(orders_tracked, 0) AS expected, paid, row,
-                'paid for ' || CAST(orders_stated AS BIGINT) || ' orders, tracking has '
-                    || CAST(coalesce(orders_tracked, 0) AS BIGINT) AS explanation
-            FROM (SELECT * REPLACE (coalesce(orders_tracked, 0) AS orders_tracked) FROM paid)
-            WHERE basis = 'order' AND agrees_with = 'rate × orders stated' AND rows_of_influencer = 1
-              AND rate >= 1 AND orders_stated <> orders_tracked""")
-    seen = [
-        f"SELECT influencer_id FROM {name}"
-        for name, known in (("tracked", has("tracking", "influencer_id")), ("posted", has("posts", None)))
+def _list_exceptions(con: duckdb.DuckDBPyConnection, has: Has, rules: Mapping[str, str]) -> None:
+    """Fill ``reconciliation``: each part is one kind of exception."""
+    parts = [_against_rule(basis, formula) for basis, formula in rules.items()]
+    sources = {
+        "tracked": has("tracking", "influencer_id"),
+        "posted": has("posts"),
+    }
+    idle = " AND ".join(
+        f"influencer_id NOT IN (SELECT influencer_id FROM {name})"
+        for name, known in sources.items()
         if known
-    ]
-    if seen:
-        what = "neither posts nor credited orders" if len(seen) == 2 else (
-            "no posts" if has("posts", None) else "no credited orders"
-        )
-        parts.append(f"""
-            SELECT influencer_id, 'paid without posts or orders' AS kind, string_agg(DISTINCT basis, ' and ') AS basis,
-                CASE WHEN count(DISTINCT rate_stated) = 1 THEN min(rate_stated) END AS rate,
-                0 AS expected, sum(paid) AS paid, min(row) AS row,
-                'the exports hold {what} of this influencer' AS explanation
-            FROM paid WHERE influencer_id NOT IN ({" UNION ALL ".join(seen)})
-            GROUP BY 1 HAVING sum(paid) <> 0""")
-    if has("tracking", "influencer_id"):
-        parts.append("""
-            SELECT influencer_id, 'orders without payout' AS kind, NULL AS basis, NULL AS rate, NULL AS expected,
-                0 AS paid, NULL AS row, CAST(orders_tracked AS BIGINT) || ' orders worth '
-                    || round(revenue_tracked, 2) || ' are credited, nothing was paid' AS explanation
-            FROM tracked WHERE influencer_id NOT IN (SELECT influencer_id FROM paid) AND orders_tracked > 0""")
-    parts.append("""
-        SELECT influencer_id, 'two bases' AS kind, string_agg(DISTINCT basis, ' and ' ORDER BY basis) AS basis,
-            NULL AS rate, NULL AS expected, sum(paid) AS paid, min(row) AS row,
-            'paid on more than one basis: ' || string_agg(DISTINCT basis, ' and ' ORDER BY basis) AS explanation
-        FROM paid WHERE basis IS NOT NULL GROUP BY 1 HAVING count(DISTINCT basis) > 1""")
-    parts.append(f"""
-        SELECT influencer_id, 'paid twice' AS kind, basis, rate_stated, 0 AS expected, paid, row,
-            'the same {_same(has)} as on row ' || first_row AS explanation
-        FROM (SELECT *, row_number() OVER same AS copy, min(row) OVER same AS first_row, count(*) OVER same AS copies
-              FROM paid WINDOW same AS (PARTITION BY {_twin(has)} ORDER BY row
-                  ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
-        WHERE copy > 1 AND paid > 0 {_plausible(has)}""")
-    if has("influencers", None):
-        parts.append("""
-            SELECT influencer_id, 'unknown influencer' AS kind, string_agg(DISTINCT basis, ' and ') AS basis, NULL AS rate,
-                NULL AS expected, sum(paid) AS paid, min(row) AS row,
-                'the influencers file does not have this id' AS explanation
-            FROM paid WHERE influencer_id NOT IN (SELECT influencer_id FROM table_influencers)
-            GROUP BY 1""")
-    parts.append("""
-        SELECT influencer_id, 'refund' AS kind, basis, rate_stated, NULL AS expected, paid, row,
-            'a negative payout: taken back' AS explanation
-        FROM paid WHERE paid < 0""")
-    union = " UNION ALL BY NAME ".join(
-        f"SELECT * FROM ({part}) AS part({columns})" for part in parts
     )
+    if idle:
+        lacking = {"tracked": "credited orders", "posted": "posts"}
+        what = " or ".join(lacking[name] for name, known in sources.items() if known)
+        parts.append(f"""
+            SELECT influencer_id, 'paid without posts or orders',
+                string_agg(DISTINCT basis, ' and ' ORDER BY basis),
+                CASE WHEN count(DISTINCT rate_stated) = 1 THEN min(rate_stated) END, 0, sum(paid), min(row),
+                'the exports hold no {what} of this influencer'
+            FROM paid WHERE {idle} GROUP BY 1 HAVING sum(paid) <> 0""")
+    if sources["tracked"]:
+        parts.append("""
+            SELECT influencer_id, 'orders without payout', NULL, NULL, NULL, 0, NULL,
+                trim_zeros(orders_tracked) || ' orders worth ₹' || trim_zeros(revenue_tracked)
+                    || ' are credited and nothing is paid'
+            FROM tracked WHERE orders_tracked > 0 AND influencer_id NOT IN (SELECT influencer_id FROM paid)""")
+        if has("payouts", "orders"):
+            parts.append(f"""
+                SELECT influencer_id, CASE WHEN stated > tracked THEN 'more orders paid than tracked'
+                        ELSE 'fewer orders paid than tracked' END, basis, rate_stated, rate * tracked, paid, row,
+                    'paid for ' || stated || ' orders; tracking credits ' || tracked
+                        || CASE WHEN everything <> tracked THEN ' (' || everything || ' with organic ones)' ELSE '' END
+                FROM (SELECT *, CAST(orders_stated AS BIGINT) AS stated, CAST(coalesce(orders_tracked, 0) AS BIGINT) AS tracked,
+                        CAST(coalesce(orders_all, 0) AS BIGINT) AS everything FROM paid)
+                WHERE basis = 'order' AND agrees_with = 'rate × orders stated' AND payouts = 1 AND rate >= 1
+                  AND stated <> tracked AND NOT ({idle})""")
+    if sources["posted"] and rules.get("post") is None:
+        parts.append(f"""
+            SELECT influencer_id, CASE WHEN times > posts_made THEN 'more posts paid than found'
+                    ELSE 'fewer posts paid than found' END, basis, rate_stated, rate * posts_made, paid, row,
+                'paid for ' || CAST(round(times) AS BIGINT) || ' posts at this rate; the posts file has ' || posts_made
+            FROM paid WHERE basis = 'post' AND payouts = 1 AND posts_made IS NOT NULL
+              AND agrees_with IN ('flat rate', '{COUNTED}') AND round(times) <> posts_made""")
+    parts.append("""
+        SELECT influencer_id, 'two bases', string_agg(DISTINCT basis, ' and ' ORDER BY basis), NULL, NULL, sum(paid),
+            min(row), 'paid on more than one basis'
+        FROM paid WHERE basis IS NOT NULL GROUP BY 1 HAVING count(DISTINCT basis) > 1""")
+    parts.append(_paid_twice(has))
+    if has("influencers"):
+        parts.append("""
+            SELECT influencer_id, 'unknown influencer', string_agg(DISTINCT basis, ' and ' ORDER BY basis), NULL, NULL,
+                sum(paid), min(row), 'the influencers file does not have this id'
+            FROM paid WHERE influencer_id NOT IN (SELECT influencer_id FROM table_influencers) GROUP BY 1""")
+    parts.append("""
+        SELECT influencer_id, 'refund', basis, rate_stated, NULL, paid, row, 'a negative payout'
+        FROM paid WHERE paid < 0""")
+    names = "influencer_id, kind, basis, rate, expected, paid, row, explanation"
+    union = " UNION ALL ".join(f"SELECT * FROM ({part}) AS part({names})" for part in parts)
+    money = "DECIMAL(18, 6)"
     con.execute(f"""
         INSERT INTO reconciliation
         SELECT e.influencer_id, i.name, e.kind, e.basis, e.rate, e.expected, e.paid,
-            CAST(e.paid AS DECIMAL(18, 6)) - CAST(e.expected AS DECIMAL(18, 6)), e.row, e.explanation
+            CAST(e.paid AS {money}) - CAST(e.expected AS {money}), e.row, e.explanation
         FROM ({union}) AS e
         LEFT JOIN (SELECT influencer_id, any_value(name) AS name FROM table_influencers GROUP BY 1) AS i
             ON i.influencer_id = e.influencer_id
@@ -261,56 +263,129 @@ def _exceptions(
             e.influencer_id, e.row""")
 
 
-def _same(has: Callable[[str, str | None], bool]) -> str:
-    return "payout id" if has("payouts", "payout_id") else "influencer, basis, rate, count and amount"
+def _against_rule(basis: str, formula: str) -> str:
+    """Payouts of a basis that are not what its rule gives."""
+    count = f"CAST({FORMULAS[formula]} AS DOUBLE)"
+    together = formula in BY_INFLUENCER
+    amount, bonus = ("paid_together", "bonus_together") if together else ("paid", "bonus")
+    once = " AND one_rate AND row = first_row" if together else ""
+    return f"""
+        SELECT influencer_id, CASE WHEN {amount} > expected THEN 'overpaid' ELSE 'underpaid' END, basis, rate_stated,
+            expected, {amount}, row, '{formula}, as most {basis or "payouts without a basis"} '
+                || 'payouts, gives ₹' || round(expected, 2)
+                || CASE WHEN agrees_with IN ('{NOTHING}', '{formula}') THEN '' ELSE '; paid is ' || agrees_with END
+        FROM (SELECT *, rate * {count} + {bonus} AS expected FROM paid
+              WHERE coalesce(basis, '') = '{basis}' AND rate <> 0 AND {count} IS NOT NULL{once}
+                AND NOT (paid = 0 AND {count} = 0))
+        WHERE NOT {_fits(formula)} AND paid > 0"""
 
 
-def _twin(has: Callable[[str, str | None], bool]) -> str:
+def _paid_twice(has: Has) -> str:
+    """Payouts with an id, or everything, of an earlier one.
+
+    Without ids, equal rows are no double payment where each may pay for one of several posts or orders.
+    """
     if has("payouts", "payout_id"):
-        return "coalesce(payout_id, CAST(row AS VARCHAR))"
-    return "influencer_id, basis, rate_stated, orders_stated, posts_stated, paid"
+        twin = "coalesce(payout_id, CAST(row AS VARCHAR))"
+        what, likely = "payout id", ""
+    else:
+        twin = "influencer_id, basis, rate_stated, orders_stated, posts_stated, paid"
+        what = "influencer, basis, rate, count and amount"
+        likely = (
+            "AND NOT (coalesce(basis, '') = 'post' AND copies <= coalesce(posts_made, 0)) "
+            "AND NOT coalesce(orders_stated = 1, false)"
+        )
+    return f"""
+        SELECT influencer_id, 'paid twice', basis, rate_stated, 0, paid, row,
+            'the same {what} as on row ' || earlier
+        FROM (SELECT *, min(row) OVER twin AS earlier, count(*) OVER twin AS copies FROM paid
+              WINDOW twin AS (PARTITION BY {twin}))
+        WHERE row > earlier AND paid > 0 {likely}"""
 
 
-def _plausible(has: Callable[[str, str | None], bool]) -> str:
-    """Equal rows are no double payment where each pays for one post or one order."""
-    if has("payouts", "payout_id"):
-        return ""
-    return (
-        "AND NOT (coalesce(basis, '') = 'post' AND copies <= coalesce(posts_made, 0)) "
-        "AND NOT coalesce(orders_stated = 1, false)"
-    )
-
-
-def _say(
-    con: duckdb.DuckDBPyConnection,
-    say: Say,
-    agreement: Mapping[tuple[str, str], int],
-    rules: Mapping[str, tuple[str, str]],
-) -> None:
-    by_basis: dict[str, dict[str, int]] = {}
-    for (basis, formula), rows in agreement.items():
-        by_basis.setdefault(basis, {})[formula] = rows
+def _say_agreement(say: Say, agreement: list[tuple[str, str, int]]) -> None:
+    by_basis: dict[str, list[tuple[str, int]]] = {}
+    for basis, formula, rows in agreement:
+        by_basis.setdefault(basis, []).append((formula, rows))
     for basis, formulas in by_basis.items():
-        total = sum(formulas.values())
-        parts = [
-            f"{formula} in {rows} of {total}"
-            for formula, rows in sorted(formulas.items(), key=lambda each: -each[1])
-        ]
-        title = "without a basis" if basis == "none" else f"on {basis} basis"
-        say("payouts", "total_payout", "agrees_with", "note", total,
-            f"Payouts {title} agree with {', '.join(parts)} rows.")  # fmt: skip
-    severities = {"two bases": "note", "refund": "note", "fewer orders paid than tracked": "warning"}
+        total = sum(rows for _, rows in formulas)
+        parts = [f"{formula} in {text(rows, Unit.COUNT)}" for formula, rows in formulas]
+        say(
+            "payouts",
+            "total_payout",
+            "agrees_with",
+            "note",
+            total,
+            f"total_payout {'on ' + basis + ' basis' if basis else 'without a basis'} agrees with "
+            f"{', '.join(parts)} of {text(total, Unit.COUNT)} rows.",
+        )
+
+
+def _say_stated_orders(con: duckdb.DuckDBPyConnection, has: Has, say: Say) -> None:
+    """Compare the orders that payouts state with tracking, or with posts where they are posts."""
+    if not has("payouts", "orders"):
+        return
+    posts_basis = False
+    if has("posts"):
+        found = con.execute(
+            "SELECT count(*), count(*) FILTER (orders_stated = posts_made) FROM paid "
+            "WHERE basis = 'post' AND orders_stated > 0"
+        ).fetchone()
+        posts_basis = bool(found and found[0] and found[1] >= 0.9 * found[0])
+        if found and posts_basis:
+            say(
+                "payouts",
+                "orders",
+                "orders_are_posts",
+                "note",
+                found[0],
+                f"payouts.orders on post basis is the number of posts in {text(found[1], Unit.COUNT)} of "
+                f"{text(found[0], Unit.COUNT)} rows, not a number of orders.",
+            )
+    if not has("tracking", "influencer_id"):
+        return
+    query = f"""
+        SELECT min(row) AS row, influencer_id || ': ' || trim_zeros(sum(orders_stated)) || ' stated, '
+            || trim_zeros(coalesce(any_value(orders_all), 0)) || ' tracked' AS value
+        FROM paid WHERE orders_stated IS NOT NULL AND NOT (coalesce(basis, '') = 'post'
+            AND ({str(posts_basis).lower()} OR orders_stated = 0))
+        GROUP BY influencer_id HAVING sum(orders_stated) <> coalesce(any_value(orders_all), 0)"""
+    found = con.execute(f"SELECT count(*) FROM ({query})").fetchone()
+    some = con.execute(f"SELECT * FROM ({query}) ORDER BY 1 LIMIT 5").fetchall()
+    if found and some:
+        say(
+            "payouts",
+            "orders",
+            "orders_differ",
+            "warning",
+            found[0],
+            f"payouts: for {text(found[0], Unit.COUNT)} influencers the stated orders are not those of tracking; "
+            f"the report counts tracking's (first: row {some[0][0]}, {some[0][1]}).",
+            [Example(row, value) for row, value in some],
+        )
+
+
+def _say_exceptions(con: duckdb.DuckDBPyConnection, say: Say) -> dict[str, int]:
+    kinds = {}
     for kind, rows, paid, difference in con.execute(
-        "SELECT kind, count(*), sum(paid), sum(difference) FROM reconciliation GROUP BY 1 ORDER BY 2 DESC, 1"
+        "SELECT kind, count(*), sum(paid), sum(abs(difference)) FROM reconciliation GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall():
+        kinds[kind] = int(rows)
         some = con.execute(
             "SELECT row, influencer_id || ': ' || explanation FROM reconciliation WHERE kind = ? "
-            "ORDER BY abs(coalesce(difference, paid, 0)) DESC, influencer_id LIMIT 5",
+            "ORDER BY abs(coalesce(difference, paid, 0)) DESC, influencer_id, row LIMIT 5",
             [kind],
         ).fetchall()
-        amount = difference if difference is not None else paid
-        say("payouts", "total_payout", "payout_" + kind.replace(" ", "_"), severities.get(kind, "warning"), int(rows),
-            f"Payouts, {kind}: {rows} cases"
-            + (f", ₹{abs(amount):,.2f} in all" if amount else "")
-            + f" (first: {some[0][1]}).",
-            [Example(row, text) for row, text in some])  # fmt: skip
+        amount = float(difference if difference is not None else abs(paid or 0))
+        say(
+            "payouts",
+            "total_payout",
+            "payout_" + kind.replace(" ", "_"),
+            "note" if kind in NOTES else "warning",
+            int(rows),
+            f"Payouts, {kind}: {text(rows, Unit.COUNT)} {'case' if rows == 1 else 'cases'}"
+            + (f", {text(amount, Unit.MONEY)} in all" if amount else "")
+            + f" (largest: {some[0][1]}).",
+            [Example(row, value) for row, value in some],
+        )
+    return kinds

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import duckdb
 from python_calamine import CalamineError, CalamineWorkbook
@@ -203,6 +204,14 @@ def _mended(source: Source, target: Path) -> Source:
         notes.append(
             ("nul_bytes", f"{source.label}: {lines.nul_bytes} NUL characters were left out.")
         )
+    if lines.stray_quotes:
+        notes.append(
+            (
+                "stray_quotes",
+                f"{source.label}: in {lines.stray_quotes} lines a double quote is opened and never closed; it was "
+                "left out and the line read by itself. Check texts that hold a double quote.",
+            )
+        )
     if mended.short:
         notes.append(
             (
@@ -212,9 +221,7 @@ def _mended(source: Source, target: Path) -> Source:
                 "were taken as empty.",
             )
         )
-    return replace(
-        source, notes=tuple(notes), query=_csv_query(target, mended.width, 0, ",")
-    )
+    return replace(source, notes=tuple(notes), query=_csv_query(target, mended.width, 0, ","))
 
 
 def _stem(path: Path) -> str:
@@ -230,8 +237,8 @@ def _is_gzip(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def _open_bytes(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path, "rb") if _is_gzip(path) else path.open("rb")  # type: ignore[return-value]
+def _open_bytes(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if _is_gzip(path) else path.open("rb")
 
 
 def _plain_name(source: Source, workdir: Path, number: int) -> Path:
@@ -324,7 +331,7 @@ def _encoding(head: bytes) -> str:
 def _is_binary(head: bytes) -> bool:
     some = head[:8192]
     control = sum(some.count(byte) for byte in range(32) if byte not in (9, 10, 11, 12, 13))
-    return control > 0.02 * len(some) and some.count(b"\n") + some.count(b"\r") < len(some) / 8
+    return control > 0.02 * len(some)
 
 
 def _head_records(lines: list[str], delimiter: str) -> Iterator[list[str]]:
@@ -347,8 +354,13 @@ def _header(records: list[list[str]]) -> tuple[int, int, tuple[str, ...], list[l
     if best < 2:
         place = first
     headers = tuple(cell.strip().lstrip("\ufeff").strip() for cell in records[place])
-    while headers and not headers[-1] and not any(
-        len(row) >= len(headers) and row[len(headers) - 1].strip() for row in records[place + 1 :]
+    while (
+        headers
+        and not headers[-1]
+        and not any(
+            len(row) >= len(headers) and row[len(headers) - 1].strip()
+            for row in records[place + 1 :]
+        )
     ):
         headers = headers[:-1]
     return best, place, headers, records[place + 1 :]
@@ -384,9 +396,7 @@ def _reads(con: duckdb.DuckDBPyConnection, query: str) -> bool:
     return True
 
 
-def _csv_query(
-    path: Path, width: int, skip: int, delimiter: str, *, marked: bool = True
-) -> str:
+def _csv_query(path: Path, width: int, skip: int, delimiter: str, *, marked: bool = True) -> str:
     """Select every column as text from a CSV file; the last one of a rewritten file is the mark."""
     names = [f"c{place}" for place in range(width)] + (["bad"] if marked else [])
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
@@ -408,6 +418,7 @@ class _Lines:
         self.encoding = encoding
         self.odd_lines = 0
         self.nul_bytes = 0
+        self.stray_quotes = 0
 
     def __iter__(self) -> Iterator[str]:
         with _open_bytes(self.path) as file:
@@ -431,20 +442,16 @@ class _Lines:
                 yield text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _byte_lines(file: io.BufferedIOBase) -> Iterator[bytes]:
+def _byte_lines(file: BinaryIO) -> Iterator[bytes]:
     """Split at line feeds, or at carriage returns in a file that has no line feeds."""
     for line in file:
         if line.count(b"\r") > 1 or (b"\r" in line.rstrip(b"\r\n")):
-            yield from (
-                part + b"\n" for part in re.split(b"\r\n|\r|\n", line.rstrip(b"\r\n"))
-            )
+            yield from (part + b"\n" for part in re.split(b"\r\n|\r|\n", line.rstrip(b"\r\n")))
         else:
             yield line
 
 
-def _records(
-    lines: Iterable[str], delimiter: str, width: int
-) -> Iterator[tuple[list[str], str | None]]:
+def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[tuple[list[str], str | None]]:
     """Parse records one at a time, so that one stray quote cannot swallow the rest of the file."""
     waiting: deque[str] = deque()
     source = iter(lines)
@@ -466,6 +473,7 @@ def _records(
             yield cells, None
             continue
         waiting.extendleft(reversed(parts[1:]))
+        lines.stray_quotes += 1
         cells = line.rstrip("\n").split(delimiter)
         yield (
             [cell.strip('"') for cell in cells],
@@ -490,9 +498,7 @@ class _Mended:
     first_short: int = 0
 
 
-def _rewrite(
-    records: Iterable[tuple[list[str], str | None]], width: int, target: Path
-) -> _Mended:
+def _rewrite(records: Iterable[tuple[list[str], str | None]], width: int, target: Path) -> _Mended:
     """Write records with the header's number of cells and a last one that says what is wrong."""
     result = _Mended(width)
     empty = [""] * width
@@ -545,7 +551,9 @@ def _parquet_source(path: Path) -> Source:
 
 def _parquet_query(source: Source, path: Path) -> str:
     names = ", ".join(f"c{place}" for place in range(len(source.headers)))
-    casts = ", ".join(f"CAST(c{place} AS VARCHAR) AS c{place}" for place in range(len(source.headers)))
+    casts = ", ".join(
+        f"CAST(c{place} AS VARCHAR) AS c{place}" for place in range(len(source.headers))
+    )
     return (
         f"SELECT {casts}, NULL::VARCHAR AS bad FROM read_parquet({quoted(path)}) AS file({names})"
     )

@@ -78,10 +78,14 @@ KNOWN_LABELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 # Columns where a word outside the list is not used, since metrics depend on it.
 CLOSED_LABELS = frozenset({"basis", "gender", "touch"})
-UNKNOWN_WORDS = frozenset({"unknown", "notknown", "notspecified", "unspecified", "undisclosed", "notavailable"})
+UNKNOWN_WORDS = frozenset(
+    {"unknown", "notknown", "notspecified", "unspecified", "undisclosed", "notavailable"}
+)
 
 YES = frozenset("yes y true t 1 10 incremental new first firsttime".split())
-NO = frozenset("no n false f 0 00 nonincremental notincremental returning repeat existing old".split())
+NO = frozenset(
+    "no n false f 0 00 nonincremental notincremental returning repeat existing old".split()
+)
 
 MOST = "999999999999.999999"  # what DECIMAL(18, 6) holds
 
@@ -98,8 +102,48 @@ def nothing(expression: str) -> str:
     return f"(strlen({expression}) <= 8 AND regexp_full_match({expression}, {quoted(NOTHING)}))"
 
 
+BLANKS = " \t\r\n\u00a0\u200b\ufeff"
+
+
+def text(cell: str) -> str:
+    """Build SQL for a trimmed text, NULL where it stands for an empty cell."""
+    odd = (
+        f"{cell} < '!' OR {cell} >= '\x7f' OR suffix({cell}, ' ') OR suffix({cell}, '\t') "
+        f"OR suffix({cell}, '\r') OR suffix({cell}, '\n') OR suffix({cell}, '\u00a0')"
+    )
+    return (
+        f"CASE WHEN {nothing(cell)} THEN NULL WHEN {odd} "
+        f"THEN nullif(trim({cell}, '{BLANKS}'), '') ELSE {cell} END"
+    )
+
+
+def identifier(cell: str) -> str:
+    """Build SQL for an id: trimmed, and 17.0 as 17."""
+    clean = text(cell)
+    return (
+        f"CASE WHEN suffix({cell}, '0') AND regexp_full_match({cell}, '\\s*-?[0-9]+[.]0+') "
+        f"THEN split_part(trim({cell}), '.', 1) ELSE {clean} END"
+    )
+
+
+def is_nothing(cell: str) -> bool:
+    """Whether a text stands for an empty cell.
+
+    Examples
+    --------
+    >>> is_nothing(" N/A "), is_nothing("0")
+    (True, False)
+    """
+    return re.fullmatch(NOTHING, cell) is not None
+
+
 def number_query(
-    relation: str, *, decimal_comma: bool, percent: bool, foreign: bool, whole_is_percent: bool = False
+    relation: str,
+    *,
+    decimal_comma: bool,
+    percent: bool,
+    foreign: bool,
+    whole_is_percent: bool = False,
 ) -> str:
     """Read the texts of `relation` (column ``raw``) as numbers.
 
@@ -221,6 +265,7 @@ def number_evidence(relation: str) -> str:
             OR regexp_full_match(t, '[0-9]{{4,}}\\.[0-9]+')
             OR regexp_full_match(t, '[0-9]{{1,3}}(,[0-9]{{2,3}})+,[0-9]{{3}}')) AS english,
         count(*) FILTER (regexp_full_match(t, '[0-9]{{1,3}}\\.[0-9]{{3}}')) AS open_dot,
+        count(*) FILTER (regexp_full_match(t, '[0-9]{{1,3}}\\.000')) AS zero_dot,
         count(*) FILTER (regexp_full_match(t, '[0-9]{{1,3}},[0-9]{{3}}')) AS open_comma,
         count(*) FILTER (regexp_matches(lower(raw), {quoted(_FOREIGN)})) AS "foreign",
         count(*) FILTER (t <> '') AS filled
@@ -325,9 +370,7 @@ def channel(source: str) -> str | None:
 
 def says_percent(column: Column, header: str) -> bool:
     """Whether the header says that plain numbers are percentages."""
-    return column.kind is Kind.SHARE and bool(
-        re.search(r"%|percent|pct|\bpc\b", header.lower())
-    )
+    return column.kind is Kind.SHARE and bool(re.search(r"%|percent|pct|\bpc\b", header.lower()))
 
 
 def most_common(values: Iterable[tuple[str, int]]) -> str:

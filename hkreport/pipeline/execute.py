@@ -78,7 +78,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any], executed: Path, *, su
             progress_bar=False,
             cwd=str(notebook.parent),
             # The kernel talks over loopback, with a key; its notice about that is not for our reader.
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
         )
     except PapermillExecutionError as error:
         raise RenderError(

@@ -1,0 +1,216 @@
+"""What was decided about the values of a column, in words and as numbers for the check."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import duckdb
+
+from hkreport.ingest.check import Example
+from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading
+from hkreport.ingest.stage import Staged
+from hkreport.units import Unit, text
+
+__all__ = ["suspicious_defaults", "tell_columns", "tell_dates", "tell_numbers"]
+
+Say = Callable[..., None]
+NUMBER_KINDS: Mapping[str, str] = {
+    "formatted": "carry a currency sign, spaces or thousands separators, which were removed",
+    "scaled": "are in lakh, crore, thousands or millions and were written out",
+    "brackets": "stand in brackets and were read as negative",
+    "percent": "carry a percent sign and were read as shares",
+    "comma": "have a decimal comma or a dot between thousands",
+}
+DATE_KINDS: Mapping[str, str] = {
+    "serial": "are spreadsheet day numbers (45822 is 2025-06-14)",
+    "epoch": "are seconds or milliseconds since 1970, read in Indian time",
+    "compact": "are written as YYYYMMDD",
+    "short_year": "have a year of two digits, read as 1970 to 2069",
+}
+
+
+def tell_columns(staged: Staged, say: Say) -> None:
+    """Say which header was taken where several could be meant, and what was kept aside."""
+    name, source, match = staged.table.name, staged.source, staged.match
+    for column, others in match.rivals.items():
+        taken = source.headers[match.places[column]]
+        same = [other for other in others if other == taken]
+        words = (
+            f"the first of {len(same) + 1} columns called '{taken}' was taken"
+            if same
+            else f"'{taken}' was taken, not {' or '.join(repr(other) for other in others)}"
+        )
+        say(name, column, "column_choice", "warning" if same else "note", len(others),
+            f"{source.label}: for {column}, {words}. To change it, name the column under data: columns "
+            "in the params.")  # fmt: skip
+    for rule, sentence in source.notes:
+        severity = "note" if rule == "not_gzip" else "warning"
+        say(name, None, rule, severity, 1, sentence)
+    if not staged.rows:
+        say(name, None, "no_rows", "warning", 0, f"{source.label} has a header but no rows.")
+    if match.unused:
+        listing = ", ".join(repr(header) for header in match.unused[:6])
+        more = f" and {len(match.unused) - 6} more" if len(match.unused) > 6 else ""
+        say(name, None, "extra_columns", "note", len(match.unused),
+            f"{source.label}: {listing}{more} {'is' if len(match.unused) == 1 else 'are'} not used by the "
+            "report and kept aside.")  # fmt: skip
+
+
+def tell_numbers(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> dict[str, Any]:
+    """Say how numbers that are not written plainly were read; give the decisions by column."""
+    decisions: dict[str, Any] = {}
+    name, label = staged.table.name, staged.source.label
+    for column, reading in staged.readings.items():
+        if reading.column.kind not in NUMBERS:
+            continue
+        told: dict[str, Any] = {}
+        for kind, words in NUMBER_KINDS.items():
+            rows, some = reading.kinds.get(kind, (0, []))
+            if not rows or (kind == "comma" and not reading.decimal_comma):
+                continue
+            told[kind] = rows
+            say(name, column, f"number_{kind}", "note", rows,
+                f"{label}: {_cells(rows)} of {column} {words} (first: {_shown(some)}).", some)  # fmt: skip
+        rows, some = reading.kinds.get("foreign", (0, []))
+        if rows:
+            told["foreign"] = rows
+            say(name, column, "foreign_currency", "warning", rows,
+                f"{label}: all of {column} carries a foreign currency sign; the numbers were taken as rupees "
+                f"without conversion (first: {_shown(some)}). Convert them if they are not rupees.", some)  # fmt: skip
+        if reading.decimal_comma:
+            told["decimal_comma"] = True
+            say(name, column, "decimal_comma", "warning", reading.european or 1,
+                f"{label}: {column} is read with a decimal comma: 1.234,50 is 1234.50 and 1.234 is 1234"
+                + (f"; {_cells(reading.english)} look otherwise." if reading.english else "."))  # fmt: skip
+        if reading.doubtful:
+            told["doubtful_thousands"] = reading.doubtful
+            say(name, column, "doubtful_thousands", "warning", reading.doubtful,
+                f"{label}: every {column} with a dot has three digits behind it, as in 1.234; the dot was read as "
+                "a decimal point. If it stands between thousands, remove it in the export.", reading.doubtful_cells)  # fmt: skip
+        if reading.scale != 1:
+            told["scale"] = reading.scale
+            say(name, column, "header_unit", "warning", staged.rows,
+                f"{label}: the header '{reading.header}' says that amounts are in units of "
+                f"{text(reading.scale, Unit.COUNT)}; they were multiplied by it.")  # fmt: skip
+        if reading.percent:
+            told["percent"] = True
+            say(name, column, "percent_numbers", "warning", staged.rows,
+                f"{label}: {column} holds percentages without a sign (such as 12 for 12 %); plain numbers were "
+                "divided by 100.")  # fmt: skip
+        if (name, column) in SUMMED:
+            found = con.execute(
+                f"SELECT count(*), min(row) FROM judged_{name} WHERE x_{column} <> 0"
+            ).fetchone()
+            if found and found[0]:
+                told["rounded"] = int(found[0])
+                say(name, column, "rounded", "note", int(found[0]),
+                    f"{label}: {text(found[0], Unit.COUNT)} values of {column} have more than six decimals; they are "
+                    f"kept to six, the totals of the check use all (first: row {found[1]}).")  # fmt: skip
+        if told:
+            decisions[f"{name}.{column}"] = told
+    return decisions
+
+
+def tell_dates(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> dict[str, Any]:
+    """Say which way round dates were read; give the decisions by column."""
+    decisions: dict[str, Any] = {}
+    name = staged.table.name
+    for column, reading in staged.readings.items():
+        if reading.column.kind not in DATES:
+            continue
+        found = con.execute(
+            f"SELECT min({column}), max({column}), count({column}) FROM judged_{name}"
+        ).fetchone()
+        first, last, filled = found or (None, None, 0)
+        entry: dict[str, Any] = {
+            "format": "none" if not filled else "year first",
+            "first": str(first) if first else None,
+            "last": str(last) if last else None,
+        }
+        _tell_order(staged, column, reading, entry, say)
+        for kind, words in DATE_KINDS.items():
+            rows, some = reading.kinds.get(kind, (0, []))
+            if rows:
+                entry[kind] = rows
+                say(name, column, f"date_{kind}", "note", rows,
+                    f"{staged.source.label}: {_cells(rows)} of {column} {words} (first: {_shown(some)}).", some)  # fmt: skip
+        if reading.zoned:
+            entry["with_zone"] = reading.zoned
+            say(name, column, "date_zone", "note", reading.zoned,
+                f"{staged.source.label}: {_cells(reading.zoned)} of {column} name a time zone and were converted to "
+                "Indian time (Asia/Kolkata), which may move them to another day.")  # fmt: skip
+        decisions[f"{name}.{column}"] = entry
+    return decisions
+
+
+def _tell_order(
+    staged: Staged, column: str, reading: Reading, entry: dict[str, Any], say: Say
+) -> None:
+    order = reading.order
+    if order is None:
+        return
+    name, label = staged.table.name, staged.source.label
+    words = "day first" if order.day_first else "month first"
+    entry |= {
+        "format": words,
+        "chosen_by": order.chosen_by,
+        "only_day_first": order.only_day_first,
+        "only_month_first": order.only_month_first,
+        "ambiguous": order.either,
+    }
+    contrary = order.only_month_first if order.day_first else order.only_day_first
+    overrule = (
+        f"If that is wrong, set data: day_first: {{{name}.{column}: {str(not order.day_first).lower()}}} "
+        "in the params."
+    )
+    if order.either and order.chosen_by == "default":
+        say(name, column, "ambiguous_dates", "warning", order.either,
+            f"{label}: {column} does not show whether the day or the month comes first"
+            + (f" ({text(order.only_day_first, Unit.COUNT)} cells speak for each)" if order.only_day_first else "")
+            + f"; {_cells(order.either)} could be read both ways and were read {words} "
+            f"(first: {_shown(reading.either)}). {overrule}", reading.either)  # fmt: skip
+    elif order.either:
+        why = (
+            "the settings say so"
+            if order.chosen_by == "setting"
+            else (
+                f"{_cells(order.only_day_first if order.day_first else order.only_month_first)} allow nothing else"
+            )
+        )
+        say(name, column, "date_order", "note", order.either,
+            f"{label}: {column} is read {words}, because {why}; by itself {_cells(order.either)} could be read both "
+            f"ways (first: {_shown(reading.either)}).", reading.either)  # fmt: skip
+    if contrary:
+        other = "month first" if order.day_first else "day first"
+        say(name, column, "mixed_date_order", "warning", contrary,
+            f"{label}: {column} mixes both orders: {_cells(contrary)} can only be {other} and were read so, "
+            f"the others {words}. {overrule}", reading.contrary)  # fmt: skip
+
+
+def suspicious_defaults(staged: Mapping[str, Staged], say: Say) -> None:
+    """Warn where a column was read day first by default although another one is month first."""
+    month_first = [
+        f"{name}.{column}"
+        for name, each in staged.items()
+        for column, reading in each.readings.items()
+        if reading.order and reading.order.chosen_by == "data" and not reading.order.day_first
+    ]
+    if not month_first:
+        return
+    for name, each in staged.items():
+        for column, reading in each.readings.items():
+            order = reading.order
+            if order and order.chosen_by == "default" and order.either and order.day_first:
+                say(name, column, "date_order_differs", "warning", order.either,
+                    f"{name}.{column} was read day first by default, but {', '.join(month_first)} in the same "
+                    "folder can only be month first. Look at its dates before you trust a period.")  # fmt: skip
+
+
+def _cells(count: int) -> str:
+    return f"{text(count, Unit.COUNT)} {'cell' if count == 1 else 'cells'}"
+
+
+def _shown(some: list[Example]) -> str:
+    if not some:
+        return "not kept"
+    row = f"row {some[0].row}, " if some[0].row is not None else ""
+    return f"{row}'{some[0].value}'"

@@ -1,0 +1,320 @@
+"""Cells that the reading pass could not cast: each distinct text is read once and joined back.
+
+Here the decisions over a whole column are made: the decimal sign, the order of day and month, and
+whether plain numbers are percentages.
+"""
+
+import re
+from collections.abc import Mapping
+
+import duckdb
+
+from hkreport.ingest import dates, values
+from hkreport.ingest.check import Example
+from hkreport.ingest.plans import (
+    DATES,
+    DECIMAL,
+    NUMBERS,
+    SUMMED,
+    Plan,
+    Reading,
+    one_row,
+    setting,
+)
+from hkreport.ingest.read import Source
+from hkreport.schema import Kind, Table
+
+__all__ = ["Leftovers"]
+
+# A column of shares is percentages if more than this part of its plain numbers is above 1.
+PERCENT_PART = 0.5
+BEYOND = 10**16  # decimals beyond the sixth are kept in units of 1e-16
+_NUMERIC_DATE = re.compile(r"\s*(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(?:\d{4}|\d{2})\b")
+
+
+class Leftovers:
+    """The staged relation of one table and what is left to read in it.
+
+    Parameters
+    ----------
+    con : DuckDB connection
+    raw : str
+        The staged relation: ``v_COLUMN`` values, ``r_COLUMN`` texts that are left.
+    table : Table
+    source : Source
+    plans : mapping of str to Plan
+    day_first : mapping of str to bool
+        What a person said.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        raw: str,
+        table: Table,
+        source: Source,
+        plans: Mapping[str, Plan],
+        day_first: Mapping[str, bool],
+    ) -> None:
+        self.con = con
+        self.raw = raw
+        self.table = table
+        self.first_row = source.header_row + 1
+        self.plans = plans
+        self.day_first = day_first
+        self.readings = {
+            name: Reading(plan.column, plan.header, plan.scale) for name, plan in plans.items()
+        }
+
+    def decimal_signs_changed(self) -> bool:
+        """Look at all cells that are not plain; True if the file must be read again another way."""
+        changed = False
+        for name, plan in self.plans.items():
+            if plan.column.kind not in NUMBERS:
+                continue
+            reading = self.readings[name]
+            found = one_row(self.con, values.number_evidence(self._left(name)))
+            reading.european, reading.english = found["european"], found["english"]
+            if found["european"] and not plan.decimal_comma:
+                # Values cast with fewer than three decimals speak for the point.
+                reading.english += one_row(
+                    self.con,
+                    f"SELECT count(*) FILTER (v_{name} <> trunc(v_{name}) "
+                    f"AND v_{name} * 100 = trunc(v_{name} * 100)) AS n FROM {self.raw}",
+                )["n"]
+            comma = plan.decimal_comma
+            if reading.european != reading.english:
+                comma = reading.european > reading.english
+            if comma != plan.decimal_comma:
+                plan.decimal_comma = comma
+                changed = True
+            reading.decimal_comma = comma
+        return changed
+
+    def finish(self) -> tuple[list[str], list[str]]:
+        """Read what is left; give the select list and the joins of the typed relation."""
+        selects, joins = [], []
+        for name, plan in self.plans.items():
+            if plan.column.kind in NUMBERS:
+                select, join = self._number(name, plan)
+            elif plan.column.kind in DATES:
+                select, join = self._date(name, plan)
+            elif plan.column.kind is Kind.FLAG:
+                select, join = self._flag(name)
+            elif plan.column.kind is Kind.ID:
+                select, join = f"{values.identifier(f's.v_{name}')} AS {name}", ""
+            else:
+                select, join = f"{values.text(f's.v_{name}')} AS {name}", ""
+            selects.append(select)
+            joins.extend([join] if join else [])
+        return selects, joins
+
+    def _left(self, name: str) -> str:
+        return (
+            f"(SELECT r_{name} AS raw, count(*) AS cells, min(n) AS first FROM {self.raw} "
+            f"WHERE r_{name} IS NOT NULL AND mark IS NULL GROUP BY r_{name})"
+        )
+
+    def _map(self, name: str, query: str) -> str | None:
+        """Keep how each text was read; None if there was nothing to read."""
+        relation = f"map_{self.table.name}_{name}"
+        self.con.execute(f"CREATE OR REPLACE TABLE {relation} AS {query}")
+        return (
+            relation if self.con.execute(f"SELECT 1 FROM {relation} LIMIT 1").fetchone() else None
+        )
+
+    def _note_kinds(self, name: str, relation: str) -> None:
+        counted = f"{self._left(name)} AS t JOIN {relation} AS m ON m.raw = t.raw"
+        for kind, cells in self.con.execute(
+            f"SELECT m.kind, sum(t.cells) FROM {counted} GROUP BY 1 ORDER BY 1"
+        ).fetchall():
+            self.readings[name].kinds[kind] = (
+                int(cells),
+                self._examples(f"SELECT t.first, t.raw FROM {counted} WHERE m.kind = ?", kind),
+            )
+
+    def _examples(self, query: str, *values: object) -> list[Example]:
+        found = self.con.execute(f"{query} ORDER BY 1 LIMIT 5", list(values)).fetchall()
+        return [Example(int(n) + self.first_row, str(text)) for n, text in found]
+
+    # --- numbers --------------------------------------------------------------------------------------
+
+    def _number(self, name: str, plan: Plan) -> tuple[str, str]:
+        reading = self.readings[name]
+        summed = (self.table.name, name) in SUMMED
+        left = self._left(name)
+        found = one_row(self.con, values.number_evidence(left))
+        plain = one_row(
+            self.con, f"SELECT count(v_{name}) AS n FROM {self.raw} WHERE mark IS NULL"
+        )["n"]
+        relation = self._map(
+            name,
+            values.number_query(
+                left,
+                decimal_comma=plan.decimal_comma,
+                percent=plan.column.kind is Kind.SHARE or name == "rate",
+                # A sign on every cell is how the export writes amounts; on some it is another currency.
+                foreign=not plain and found["foreign"] == found["filled"],
+            ),
+        )
+        value, rest = f"s.v_{name}", f"s.x_{name}"
+        join, unreadable = "", "NULL::VARCHAR"
+        if relation:
+            self._note_kinds(name, relation)
+            alias = f"m_{name}"
+            join = f"LEFT JOIN {relation} AS {alias} ON {alias}.raw = s.r_{name}"
+            value = f"coalesce({value}, CAST({alias}.value AS {DECIMAL}))"
+            rest = f"coalesce({rest}, CAST(({alias}.value - CAST({alias}.value AS {DECIMAL})) * {BEYOND} AS BIGINT))"
+            unreadable = (
+                f"CASE WHEN {alias}.kind IN ('unreadable', 'too_large') THEN s.r_{name} END"
+            )
+        if plan.column.kind is Kind.SHARE and self._is_percent(name, plan):
+            reading.percent = True
+            signed = f"coalesce(m_{name}.kind = 'percent', false)" if relation else "false"
+            value = f"CASE WHEN {signed} THEN {value} ELSE CAST({value} / 100 AS {DECIMAL}) END"
+        if plan.scale != 1:
+            value = f"TRY_CAST(CAST({value} AS DECIMAL(38, 6)) * {plan.scale} AS {DECIMAL})"
+            rest = f"{rest} * {plan.scale}"
+        if plan.column.kind is Kind.MONEY and not plan.decimal_comma:
+            self._look_for_thousand_dots(name)
+        parts = [f"{value} AS {name}", f"{unreadable} AS u_{name}"]
+        if summed:
+            parts.append(f"{rest} AS x_{name}")
+        return ", ".join(parts), join
+
+    def _is_percent(self, name: str, plan: Plan) -> bool:
+        if values.says_percent(plan.column, plan.header):
+            return True
+        found = one_row(
+            self.con,
+            f"SELECT count(*) FILTER (v_{name} > 1) AS large, count(*) FILTER (v_{name} <> 0) AS filled "
+            f"FROM {self.raw} WHERE mark IS NULL",
+        )
+        return found["large"] > PERCENT_PART * found["filled"]
+
+    def _look_for_thousand_dots(self, name: str) -> None:
+        """Note a column where each fraction has three digits and no value reaches a thousand."""
+        reading = self.readings[name]
+        value = f"v_{name}"
+        found = one_row(
+            self.con,
+            f"SELECT count(*) FILTER ({value} <> trunc({value})) AS fractions, "
+            f"count(*) FILTER ({value} <> trunc({value}) AND abs({value}) < 1000 "
+            f"AND {value} * 1000 = trunc({value} * 1000)) AS threes, "
+            f"count(*) FILTER ({value} * 1000 = trunc({value} * 1000) "
+            f"AND {value} * 100 <> trunc({value} * 100)) AS last_filled, "
+            f"count(*) FILTER (abs({value}) >= 1000) AS large FROM {self.raw} WHERE mark IS NULL",
+        )
+        fractions = found["fractions"]
+        if (
+            fractions >= 2
+            and found["threes"] == fractions
+            and found["last_filled"] >= 0.7 * fractions
+            and not found["large"]
+        ):
+            reading.doubtful = fractions
+            reading.doubtful_cells = self._examples(
+                f"SELECT n, trim_zeros({value}) FROM {self.raw} WHERE mark IS NULL "
+                f"AND {value} <> trunc({value})"
+            )
+
+    # --- dates ----------------------------------------------------------------------------------------
+
+    def _date(self, name: str, plan: Plan) -> tuple[str, str]:
+        reading = self.readings[name]
+        left = self._left(name)
+        relation = self._map(name, dates.date_query(left, True))
+        counts = {"only_day": 0, "only_month": 0, "either": 0}
+        if relation:
+            for kind, cells in self.con.execute(
+                f"SELECT m.reading, sum(t.cells) FROM {left} AS t JOIN {relation} AS m ON m.raw = t.raw "
+                "WHERE m.reading IS NOT NULL GROUP BY 1"
+            ).fetchall():
+                counts[kind] = int(cells)
+        turned = False
+        if plan.separator:
+            fast = one_row(
+                self.con,
+                f"SELECT count(*) FILTER (day(w_{name}) > 12) AS one_way, count(*) FILTER "
+                f"(day(w_{name}) <= 12 AND day(w_{name}) <> month(w_{name})) AS either "
+                f"FROM {self.raw} WHERE mark IS NULL",
+            )
+            counts["either"] += fast["either"]
+            counts["only_day" if plan.day_first else "only_month"] += fast["one_way"]
+        if counts["only_day"] + counts["only_month"] + counts["either"]:
+            order = dates.decide(
+                counts["only_day"],
+                counts["only_month"],
+                counts["either"],
+                setting(self.day_first, self.table, plan.column),
+            )
+            reading.order = order
+            turned = plan.day_first is not order.day_first
+            if relation and not order.day_first:
+                self._map(name, dates.date_query(left, False))
+            self._note_order(name, plan, relation)
+        kind = "TIMESTAMP" if plan.column.kind is Kind.TIMESTAMP else "DATE"
+        value = f"s.v_{name}"
+        if plan.separator:
+            word = f"s.w_{name}"
+            if turned:
+                word = (
+                    f"CASE WHEN day({word}) <= 12 THEN make_date(year({word}), day({word}), month({word})) "
+                    f"ELSE {word} END"
+                )
+            value = f"coalesce({value}, {word})"
+        join, unreadable = "", "NULL::VARCHAR"
+        if relation:
+            self._note_kinds(name, relation)
+            reading.zoned = one_row(
+                self.con,
+                f"SELECT sum(t.cells) AS n FROM {left} AS t JOIN {relation} AS m ON m.raw = t.raw WHERE m.zoned",
+            )["n"]
+            alias = f"m_{name}"
+            join = f"LEFT JOIN {relation} AS {alias} ON {alias}.raw = s.r_{name}"
+            value = f"coalesce({value}, {alias}.value)"
+            unreadable = f"CASE WHEN {alias}.kind = 'unreadable' THEN s.r_{name} END"
+        return f"CAST({value} AS {kind}) AS {name}, {unreadable} AS u_{name}", join
+
+    def _note_order(self, name: str, plan: Plan, relation: str | None) -> None:
+        """Find cells that show the ambiguity, and those that go the other way."""
+        reading = self.readings[name]
+        assert reading.order is not None
+        for row, text in plan.head:
+            found = _NUMERIC_DATE.match(text)
+            if not found:
+                continue
+            first, second = int(found[1]), int(found[2])
+            if first <= 12 and second <= 12 and first != second:
+                reading.either.append(Example(row, text))
+            elif (second > 12) is reading.order.day_first and max(first, second) > 12:
+                reading.contrary.append(Example(row, text))
+        if relation:
+            contrary = "only_month" if reading.order.day_first else "only_day"
+            joined = f"{self._left(name)} AS t JOIN {relation} AS m ON m.raw = t.raw"
+            query = f"SELECT t.first, t.raw FROM {joined} WHERE m.reading = ?"
+            reading.either = reading.either or self._examples(query, "either")
+            reading.contrary = reading.contrary or self._examples(query, contrary)
+
+    # --- yes and no -------------------------------------------------------------------------------------
+
+    def _flag(self, name: str) -> tuple[str, str]:
+        found = self.con.execute(
+            f"SELECT raw FROM {self._left(name)} ORDER BY 1 LIMIT 10000"
+        ).fetchall()
+        relation = f"map_{self.table.name}_{name}"
+        self.con.execute(
+            f"CREATE OR REPLACE TABLE {relation} (raw VARCHAR, value BOOLEAN, kind VARCHAR)"
+        )
+        for (text,) in found:
+            value = values.flag(text)
+            kind = (
+                "nothing" if values.is_nothing(text) else "unreadable" if value is None else "flag"
+            )
+            self.con.execute(f"INSERT INTO {relation} VALUES (?, ?, ?)", [text, value, kind])
+        self._note_kinds(name, relation)
+        alias = f"m_{name}"
+        return (
+            f"{alias}.value AS {name}, CASE WHEN {alias}.kind = 'unreadable' THEN s.r_{name} END AS u_{name}",
+            f"LEFT JOIN {relation} AS {alias} ON {alias}.raw = s.r_{name}",
+        )

@@ -491,7 +491,7 @@ _NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "returns": (("tracking.returns",),),
     "discount": (("tracking.discount",),),
     "new_customers": (("tracking.is_new_customer",),),
-    **{rule: (("payouts",),) for rule in ALLOCATION_RULES},
+    **dict.fromkeys(ALLOCATION_RULES, (("payouts",),)),
     "posts": (("posts",),),
     "reach": (("posts.reach",),),
     "impressions": (("posts.impressions",),),

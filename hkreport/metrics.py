@@ -775,8 +775,8 @@ def _needs(metric: Metric) -> Iterable[Total | Distinct]:
         case Share():
             yield metric.part
         case Score():
-            for _, part in metric.parts:
-                yield from _needs(part)
+            for _, ranked in metric.parts:
+                yield from _needs(ranked)
 
 
 def sums(metrics: Iterable[Metric]) -> list[Total | Distinct]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hkreport.periods import months_between, parse
+from hkreport.periods import parse, steps
 from hkreport.schema import BASES
 from hkreport.simulate.exports import Touchlog
 from hkreport.simulate.payouts import Payouts
@@ -126,7 +126,7 @@ def _periods(world: World) -> dict[str, list[int]]:
     for name in names:
         period = parse(name)
         if start <= period.start and period.end <= end:
-            inside = months_between(period.start, period.end)
+            inside = steps(period.start, period.end, "month")
             found[name] = [made.months.index(month) for month in inside]
     found["all"] = list(range(len(made.months)))
     return found

@@ -1,8 +1,10 @@
 """The command line: contracts of its output, and one clear sentence for each wrong input."""
 
 import json
+from pathlib import Path
 
 import exports
+import jsonschema
 import pytest
 
 from hkreport import cli, metrics
@@ -158,6 +160,12 @@ def test_check_counts_rows_and_quarantines_with_strict_exit_code(run, tmp_path):
     assert found["totals"]["revenue"] == 13200.0
     assert run("check", folder, "--strict")[0] == 1
     assert run("check", folder, "--json", "--strict")[0] == 1
+
+
+def test_check_keeps_its_published_schema(run, data):
+    contracts = Path(cli.__file__).parent / "pipeline" / "contracts"
+    schema = json.loads((contracts / "check.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(run("check", data, "--json")[1]), schema)
 
 
 def test_report_of_an_unknown_brand_lists_the_brands_and_writes_nothing(run, data, tmp_path):

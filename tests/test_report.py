@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import exports
+import jsonschema
 import pytest
 
 from hkreport import params, store
@@ -17,6 +18,7 @@ from hkreport.pipeline import report as pipeline
 from hkreport.pipeline.execute import check_parameters, execute
 
 ROOT = Path(__file__).parents[1]
+CONTRACTS = ROOT / "hkreport" / "pipeline" / "contracts"
 
 
 def build(folder: Path, site: Path, **options):
@@ -107,6 +109,12 @@ def test_run_json_names_every_output_with_its_hash(built):
         assert pipeline._hash(built / name) == digest
     assert run["engine"]["name"] == "pandoc"
     assert run["parameters"]["brand"] == "HKVitals"
+
+
+@pytest.mark.parametrize("name", ["kpis", "run"])
+def test_json_files_keep_their_published_schema(built, name):
+    schema = json.loads((CONTRACTS / f"{name}.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads((built / f"{name}.json").read_text(encoding="utf-8")), schema)
 
 
 def test_summary_is_two_pages_and_shows_the_rupee(built, require):

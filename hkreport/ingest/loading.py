@@ -287,8 +287,8 @@ class _Loading:
             meant = _meant(source.stem)
             if meant and meant not in chosen and not _has_known_header(source):
                 structure.append(
-                    f"{source.label} has no header row with the column names of {meant}; its first row is "
-                    f"{_headers(source)}. Add the header row ('hkreport templates' shows it)."
+                    f"{source.label} has no header row with the column names of {meant} (looked for in the first "
+                    "rows). Add the header row; 'hkreport templates' writes an example."
                 )
         for table, others in left.items():
             self._tell_left(chosen.get(table), others)
@@ -389,15 +389,15 @@ class _Loading:
                 brands[value] = brands.get(value, 0) + rows
         by_rows = sorted(brands, key=lambda each: (-brands[each], each))
         self.book = BrandBook(self.settings.brands, by_rows)
-        for found, meant in self.book.near_misses():
+        for name, meant in self.book.near_misses():
             self.say(
                 None,
                 "brand",
                 "brand_near_miss",
                 "warning",
-                brands[found],
-                f"Brand '{found}' ({brands[found]} rows) looks like '{meant}' misspelt; they are kept apart. "
-                f"If they are one, add '{found}' to {meant} in params/brands.yml.",
+                brands[name],
+                f"Brand '{name}' ({brands[name]} rows) looks like '{meant}' misspelt; they are kept apart. "
+                f"If they are one, add '{name}' to {meant} in params/brands.yml.",
             )
         result: dict[tuple[str, str], dict[str, str | None]] = {}
         for column_name, tables in counts.items():

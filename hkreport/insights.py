@@ -71,7 +71,7 @@ def change(report: Report, metric: Metric) -> str:
     now, before = float(report.totals[metric.name]), float(report.totals_before[metric.name])
     value = text(now, metric.unit, short=True)
     if before != before or before <= 0 or now != now:
-        return f"{metric.label}: {value} in {report.period.words}"
+        return f"{metric.label} was {value} from {report.period.words}"
     moved = now / before - 1
     if abs(moved) < 0.005:
         return f"{metric.label} held at {value}, as in {report.previous_label}"
@@ -175,9 +175,9 @@ def _warnings(report: Report, brief: bool) -> list[str]:
     fragile = report.fragility
     if fragile.reasons and report.totals["roas"] == report.totals["roas"]:
         low, high = (text(end, Unit.MULTIPLE) for end in (fragile.low, fragile.high))
-        same = f"about {low} under every" if low == high else f"between {low} and {high} over the"
+        span = f"{low} under every way" if low == high else f"between {low} and {high} over the ways"
         body = (
-            f"{'; '.join(fragile.reasons)}. ROAS is {same} ways of allocating payouts, and "
+            f"{'; '.join(fragile.reasons)}. ROAS is {span} of allocating payouts, and "
             f"{text(fragile.whole, Unit.MULTIPLE)} over the whole history of the data."
         )
         body = escape_markdown(f"{body[0].upper()}{body[1:]}") + (

@@ -177,7 +177,8 @@ class Ratio:
     @property
     def undefined(self) -> str:
         """Why it may be missing."""
-        return f"no {self.denominator.label[0].lower()}{self.denominator.label[1:]}"
+        short = self.denominator.label.partition(" (")[0]
+        return f"no {short[0].lower()}{short[1:]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

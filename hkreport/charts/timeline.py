@@ -107,6 +107,8 @@ def trend(
     require_columns(frame, names, f"trend of {what}")
     dated, undated = _dated(frame, x)
     values = numbers(dated, measure.name)
+    if previous and dated[previous].isna().all():
+        previous = ""
     if not any(value == value for value in values):
         return nothing(f"The trend of {in_sentence(measure.label)}", "there is no dated value")
     ahead = _flags(dated, forecast)

@@ -175,7 +175,9 @@ def _warnings(report: Report, brief: bool) -> list[str]:
     fragile = report.fragility
     if fragile.reasons and report.totals["roas"] == report.totals["roas"]:
         low, high = (text(end, Unit.MULTIPLE) for end in (fragile.low, fragile.high))
-        span = f"{low} under every way" if low == high else f"between {low} and {high} over the ways"
+        span = (
+            f"{low} under every way" if low == high else f"between {low} and {high} over the ways"
+        )
         body = (
             f"{'; '.join(fragile.reasons)}. ROAS is {span} of allocating payouts, and "
             f"{text(fragile.whole, Unit.MULTIPLE)} over the whole history of the data."

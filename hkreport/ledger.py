@@ -309,7 +309,7 @@ class Ledger:
             )
         exact = [value for folded, value in existing.items() if folded in wanted]
         match = column.isin(exact)
-        if UNASSIGNED in wanted and UNASSIGNED not in existing.values():
+        if UNASSIGNED in wanted:
             match = match | column.isnull()
         if name == "influencer":
             ids = self._existing("influencer_id")

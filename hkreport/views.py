@@ -728,7 +728,7 @@ def csv_text(frame: "pd.DataFrame") -> str:
     --------
     >>> import pandas as pd
     >>> csv_text(pd.DataFrame({"influencer": ["=1+1"], "roas": [0.1 + 0.2]}))
-    "influencer,roas\\n'=1+1,0.30000000000000004\n"
+    "influencer,roas\n'=1+1,0.30000000000000004\n"
     """
     safe = frame.copy()
     for name in safe.columns:

@@ -554,7 +554,7 @@ def test_the_reference_line_runs_through_no_label_that_has_room_in_its_bar() -> 
     words = {line.words: line for line in texts(svg)}
     line = (words["all 2.1×"].left + words["all 2.1×"].right) / 2
     assert words["2.0×"].right < line
-    assert words["1.9×"].right < line
+    assert words["1.90×"].right < line
     assert words["0.10×"].left > words["Delhi"].right
 
 
@@ -656,7 +656,7 @@ def test_medians_and_counts_of_groups() -> None:
         {"tier": ["nano"] * 5 + ["macro"], "roas": [1.0, 2.0, 3.0, 4.0, 90.0, 1.5]}
     )
     chart = charts.box(frame, "tier", m.ROAS)
-    assert chart.alt.endswith("6 values. nano median 3.0×, n = 5; macro median 1.5×, n = 1.")
+    assert chart.alt.endswith("6 values. nano median 3.0×, n = 5; macro median 1.50×, n = 1.")
 
 
 def test_frames_are_not_changed() -> None:

@@ -427,7 +427,7 @@ def test_verdict_follows_the_direction_of_the_metric(
             id="budget",
         ),
         pytest.param(
-            {"unit": Unit.MULTIPLE, "target": 151.0}, "target 151×: missed by 1.0×", id="multiple"
+            {"unit": Unit.MULTIPLE, "target": 151.0}, "target 151×: missed by 1.00×", id="multiple"
         ),
         pytest.param(
             {"unit": Unit.PERCENT, "target": 150.5}, "target 15,050%: missed by 50.0 points",
@@ -435,7 +435,7 @@ def test_verdict_follows_the_direction_of_the_metric(
         ),
         pytest.param(
             {"unit": Unit.MULTIPLE, "interval": (1.8, 2.9)},
-            "95% interval 1.8× to 2.9×",
+            "95% interval 1.80× to 2.9×",
             id="interval",
         ),
     ],

@@ -106,7 +106,7 @@ def dots(
     >>> frame = pd.DataFrame({"tier": ["nano", "macro"], "roas": [3.1, 1.2], "low": [2.0, 0.7],
     ...     "high": [4.2, 1.9]})
     >>> dots(frame, "tier", ROAS, "low", "high", reference=1.0).alt
-    'Dot chart of ROAS by tier with intervals, 2 rows. nano 3.1× (2.0× to 4.2×); macro 1.2× (0.70× to 1.9×).'
+    'Dot chart of ROAS by tier with intervals, 2 rows. nano 3.1× (2.0× to 4.2×); macro 1.20× (0.70× to 1.90×).'
     """
     what = f"{measure.label} by {dimension(key)}"
     require_columns(frame, [key, measure.name, low, high, n, verdict], f"dots of {what}")

@@ -223,7 +223,7 @@ def slug(words: str) -> str:
     >>> slug("HKVitals"), slug("2025-06-01..2025-08-31")
     ('HKVitals', '2025-06-01..2025-08-31')
     >>> slug("../x"), slug("all")
-    ('x-b5ff1f6d', 'all-e11a6c71')
+    ('x-d6b96a97', 'all-5ef5ef03')
     """
     plain = unicodedata.normalize("NFKC", words)
     safe = re.sub(r"[^A-Za-z0-9.]+", "-", plain).strip("-.")[:60].rstrip("-.")

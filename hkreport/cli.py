@@ -288,7 +288,9 @@ def metrics(
     if output == "json":
         print(json.dumps(views.records(frame), ensure_ascii=False, indent=1))
     elif output == "csv":
-        sys.stdout.write(views.csv_text(frame))
+        from hkreport import tables
+
+        sys.stdout.write(tables.csv_text(frame))
     else:
         print(views.plain_table(frame))
 

@@ -42,6 +42,7 @@ __all__ = [
     "Tiles",
     "Unit",
     "bands",
+    "csv_text",
     "key_label",
     "key_text",
     "number",
@@ -264,9 +265,9 @@ class Table:
         require_columns(
             self.frame, [*self._names(), self.group, self.alert], f"table '{self.label}'"
         )
-        if self.file and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.file):
+        if self.file and not re.fullmatch(r"[a-z0-9][a-z0-9_]*", self.file):
             raise InputError(
-                f"Table '{self.label}': file is '{self.file}'; allowed are a–z, 0–9 and '-'."
+                f"Table '{self.label}': file is '{self.file}'; allowed are a–z, 0–9 and '_'."
             )
 
     @classmethod
@@ -453,14 +454,7 @@ class Table:
     @property
     def csv(self) -> str:
         """All rows as CSV: raw numbers, canonical headers, no cell that a spreadsheet would run."""
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        names = list(dict.fromkeys(self._names()))
-        writer.writerow(names)
-        writer.writerows(
-            zip(*(map(_raw, self.frame[name].tolist()) for name in names), strict=True)
-        )
-        return stream.getvalue()
+        return csv_text(self.frame[list(dict.fromkeys(self._names()))])
 
     def _repr_mimebundle_(self, **_: object) -> Bundle:
         if self.frame.empty:
@@ -470,9 +464,7 @@ class Table:
             "text/html": self.html,
             "text/plain": f"{self.label}: {len(self.frame)} rows",
         }
-        if not self.file:
-            return data, {}
-        return data, {"hkreport": {"csv": {"name": f"{self.file}.csv", "text": self.csv}}}
+        return data, {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -825,6 +817,22 @@ def _time_text(step: str, words: str) -> str:
     if period.grain is periods.Grain.QUARTER and "-Q" in words and words[0] != "F":
         return f"{words[-2:]} {year}"
     return words
+
+
+def csv_text(frame: "pd.DataFrame") -> str:
+    r"""A frame as CSV: raw numbers, its own headers, no cell that a spreadsheet would run.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> csv_text(pd.DataFrame({"influencer": ["=1+1"], "orders": [3.0], "roas": [float("nan")]}))
+    "influencer,orders,roas\n'=1+1,3,\n"
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(frame.columns)
+    writer.writerows(zip(*(map(_raw, frame[name].tolist()) for name in frame.columns), strict=True))
+    return stream.getvalue()
 
 
 def _raw(value: object) -> object:

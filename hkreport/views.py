@@ -7,7 +7,6 @@
 
 import datetime
 import functools
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from hkreport.units import Unit, text
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HEADLINE", "Report", "csv_text", "hidden_words", "open_report", "plain_table", "records",
+__all__ = ["HEADLINE", "Report", "hidden_words", "open_report", "plain_table", "records",
            "slice_metrics"]  # fmt: skip
 
 HEADLINE: tuple[Metric, ...] = (
@@ -719,29 +718,6 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
         {str(name): None if value != value else value for name, value in row.items()}
         for row in frame.to_dict("records")
     ]
-
-
-def csv_text(frame: "pd.DataFrame") -> str:
-    r"""A frame as CSV that no spreadsheet takes for a formula.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> csv_text(pd.DataFrame({"influencer": ["=1+1"], "roas": [0.1 + 0.2]}))
-    "influencer,roas\n'=1+1,0.30000000000000004\n"
-    """
-    safe = frame.copy()
-    for name in safe.columns:
-        if safe[name].dtype == object or str(safe[name].dtype) in ("str", "string"):
-            safe[name] = safe[name].map(_inert)
-    out = io.StringIO()
-    safe.to_csv(out, index=False, lineterminator="\n")
-    return out.getvalue()
-
-
-def _inert(value: object) -> object:
-    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")
-    return f"'{value}" if risky else value
 
 
 def plain_table(frame: "pd.DataFrame") -> str:

@@ -67,7 +67,7 @@ def test_brand_filter_cuts_revenue_and_spend_alike(run, data):
 def test_csv_has_a_header_and_no_formula(run, data):
     code, out, _ = run("metrics", data, "--by", "month", "--metric", "orders", "--format", "csv")
     assert code == 0
-    assert out.splitlines() == ["month,orders", "2025-04,10.0", "2025-05,6.0", "2025-06,3.0"]
+    assert out.splitlines() == ["month,orders", "2025-04,10", "2025-05,6", "2025-06,3"]
 
 
 def test_dimensions_of_every_name_can_be_grouped_by(run, data):

@@ -77,7 +77,7 @@ def test_influencers_csv_holds_everybody_with_unpaid_ones_undefined(built):
     with (built / "data" / "influencers.csv").open(encoding="utf-8") as stream:
         rows = {row["influencer_id"]: row for row in csv.DictReader(stream)}
     assert set(rows) == {"1", "2", "3", "4"}
-    assert rows["4"]["spend"] == "0.0"
+    assert rows["4"]["spend"] == "0"
     assert rows["4"]["roas"] == ""
 
 

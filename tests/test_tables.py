@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -288,14 +287,6 @@ def test_sentence_is_inert_markdown() -> None:
 def test_table_without_rows_is_a_sentence() -> None:
     data, _ = Table(two_rows().iloc[:0], [Col.key("influencer")])._repr_mimebundle_()
     assert data["text/markdown"] == r"Nothing in this selection\."
-
-
-def test_csv_travels_with_the_output() -> None:
-    _, metadata = simple(file="influencers")._repr_mimebundle_()
-    assert metadata == {
-        "hkreport": {"csv": {"name": "influencers.csv", "text": simple().csv}},
-    }
-    json.dumps(metadata)
 
 
 def test_details_fold_the_table_away() -> None:

@@ -18,7 +18,18 @@ from typing import Any, Literal
 from hkreport.errors import DataError
 from hkreport.schema import TABLES, TOTALS
 
-__all__ = ["Check", "Example", "Problem", "Quarantined", "TableCheck", "masked", "write_quarantine"]
+__all__ = [
+    "MOST_EXAMPLES",
+    "Check",
+    "Example",
+    "Problem",
+    "Quarantined",
+    "Severity",
+    "TableCheck",
+    "masked",
+    "ordered",
+    "write_quarantine",
+]
 
 MOST_EXAMPLES = 5
 Severity = Literal["error", "warning", "note"]

@@ -1,376 +1,481 @@
 """Where the tables contradict each other or themselves: counted, with a few rows each.
 
-Nothing is changed here. Each rule is one query over the used rows of tables that are there.
+Nothing is changed here. The rules of one table are counted in one reading of its used rows; what needs
+two tables is first summed up by influencer.
 """
 
-import datetime
 from collections.abc import Callable, Mapping
+from datetime import date
 
-import duckdb
+import numpy as np
+import pyarrow as pa
 
 from hkreport.errors import listed
 from hkreport.ingest.check import Example
+from hkreport.ingest.job import Job, Rule
+from hkreport.ingest.plans import DATES
 from hkreport.ingest.read import quoted
-from hkreport.ingest.stage import Staged
-from hkreport.schema import TABLES, Kind
+from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
+from hkreport.schema import TABLES
 from hkreport.units import Unit, text
 
 __all__ = ["find_contradictions", "find_duplicates"]
 
-Say = Callable[..., None]
-# Order of tier names, smallest first; hk_5 puts mega under macro, so both orders are tried.
+# The two schemes in use; hk_5 puts mega under macro.
 TIER_STEPS: Mapping[str, Mapping[str, int]] = {
     "standard": {"nano": 0, "micro": 10_000, "mid": 50_000, "macro": 100_000, "mega": 1_000_000},
     "hk_5": {"nano": 0, "micro": 10_000, "mega": 50_000, "macro": 100_000, "celebrity": 500_000},
 }
+MANY_SALES = 20  # from here on it is strange that all are on one day
+LONG_GAP_DAYS = 60  # between the last post and the first sale, or the other way round
+HASHES_AT_ONCE = 32_000_000  # 256 MB
 
 
-def find_contradictions(
-    con: duckdb.DuckDBPyConnection,
-    staged: Mapping[str, Staged],
-    as_of: datetime.date | None,
-    say: Say,
-) -> None:
+def find_contradictions(job: Job) -> None:
     """Run every rule that the tables at hand allow."""
-    _Rules(con, staged, as_of, say).run()
+    for name in job.staged:
+        own = OWN_RULES.get(name)
+        rules = _future(job, name) + (own(job) if own else [])
+        job.apply(name, f"table_{name}", rules)
+    _influencers_in_tables(job)
+    _sales_and_posts(job)
+    _posts_and_influencers(job)
+    _tiers(job)
+    _names(job)
 
 
-class _Rules:
-    def __init__(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        staged: Mapping[str, Staged],
-        as_of: datetime.date | None,
-        say: Say,
-    ) -> None:
-        self.con = con
-        self.staged = staged
-        self.as_of = as_of
-        self.say = say
-
-    def run(self) -> None:
-        self._orphans()
-        self._before_first_post()
-        self._future()
-        self._posts()
-        self._tiers()
-        self._organic()
-        self._amounts()
-        self._names()
-
-    def has(self, table: str, *columns: str) -> bool:
-        return table in self.staged and all(self.staged[table].has(each) for each in columns)
-
-    def rows(
-        self,
-        table: str,
-        column: str | None,
-        rule: str,
-        query: str,
-        words: str,
-        severity: str = "warning",
-    ) -> None:
-        """Say `words` if the query (columns row, value) finds rows; ``{count}`` is their number."""
-        found = self.con.execute(f"SELECT count(*) FROM ({query})").fetchone()
-        count = int(found[0]) if found else 0
-        if not count:
-            return
-        some = self.con.execute(f"SELECT * FROM ({query}) ORDER BY 1 LIMIT 5").fetchall()
-        message = words.format(count=text(count, Unit.COUNT), rows="row" if count == 1 else "rows")
-        self.say(
-            table,
-            column,
-            rule,
-            severity,
-            count,
-            f"{message} (first: row {some[0][0]}, {some[0][1]}).",
-            [Example(row, str(value)) for row, value in some],
+def _future(job: Job, name: str) -> list[Rule]:
+    as_of = job.settings.as_of
+    if as_of is None:
+        return []
+    return [
+        Rule(
+            "future_date",
+            column.name,
+            "warning",
+            f"CAST({column.name} AS DATE) > DATE {quoted(as_of)}",
+            column.name,
+            f"{name}: {{count}} {{rows}} have a {column.name} after {as_of}",
         )
+        for column in TABLES[name]
+        if column.kind in DATES and job.has(name, column.name)
+    ]
 
-    def _orphans(self) -> None:
-        if not self.has("influencers"):
-            return
-        file = self.staged["influencers"].source.label
-        for table in ("posts", "tracking", "payouts", "touchpoints"):
-            if not self.has(table, "influencer_id"):
-                continue
-            self.rows(
-                table,
-                "influencer_id",
-                "unknown_influencer",
-                f"SELECT row, influencer_id FROM table_{table} WHERE influencer_id IS NOT NULL AND "
-                "influencer_id NOT IN (SELECT influencer_id FROM table_influencers)",
-                f"{table}: {{count}} {{rows}} name influencers that {file} does not have",
-            )
-        doing = [
-            f"SELECT influencer_id FROM table_{table} WHERE influencer_id IS NOT NULL"
-            for table in ("posts", "tracking", "payouts")
-            if self.has(table, "influencer_id")
-        ]
-        if doing:
-            self.rows(
-                "influencers",
-                "influencer_id",
-                "idle_influencer",
-                "SELECT row, influencer_id FROM table_influencers WHERE influencer_id NOT IN "
-                f"({' UNION '.join(doing)})",
-                "influencers: {count} have neither posts, orders nor payouts",
-                "note",
-            )
 
-    def _before_first_post(self) -> None:
-        if not (self.has("posts") and self.has("tracking", "influencer_id")):
-            return
-        self.con.execute(
-            "CREATE OR REPLACE TEMP TABLE first_posts AS "
-            "SELECT influencer_id, min(date) AS first_post FROM table_posts GROUP BY 1"
+def _of_posts(job: Job) -> list[Rule]:
+    rules = [
+        Rule(
+            f"{more}_above_reach",
+            more,
+            "warning",
+            f"{more} > reach",
+            f"trim_zeros({more}) || ' {more}, reach ' || trim_zeros(reach)",
+            f"posts: {{count}} {{rows}} have more {more} than reach",
         )
-        self.rows(
-            "tracking",
-            "date",
-            "sale_before_first_post",
-            "SELECT t.row, t.date || ' before ' || f.first_post FROM table_tracking AS t "
-            "JOIN first_posts AS f ON f.influencer_id = t.influencer_id "
-            "WHERE t.date < f.first_post AND t.channel = 'influencer'",
-            "tracking: {count} {rows} credit an influencer with a sale before that influencer's first post",
-        )
-        self.rows(
-            "tracking",
-            "influencer_id",
-            "sale_without_post",
-            "SELECT min(row), influencer_id FROM table_tracking WHERE influencer_id IS NOT NULL AND "
-            "channel = 'influencer' AND influencer_id NOT IN (SELECT influencer_id FROM first_posts) "
-            "GROUP BY influencer_id",
-            "tracking: {count} influencers have credited sales but no post",
-        )
-
-    def _future(self) -> None:
-        if self.as_of is None:
-            return
-        for name in self.staged:
-            for column in TABLES[name]:
-                if column.kind in (Kind.DATE, Kind.TIMESTAMP) and self.has(name, column.name):
-                    self.rows(
-                        name,
-                        column.name,
-                        "future_date",
-                        f"SELECT row, {column.name} FROM table_{name} "
-                        f"WHERE CAST({column.name} AS DATE) > DATE {quoted(self.as_of)}",
-                        f"{name}: {{count}} {{rows}} have a {column.name} after {self.as_of}",
-                    )
-
-    def _posts(self) -> None:
-        for more in ("likes", "comments"):
-            if self.has("posts", more, "reach"):
-                self.rows(
-                    "posts",
-                    more,
-                    f"{more}_above_reach",
-                    f"SELECT row, trim_zeros({more}) || ' {more}, reach ' || trim_zeros(reach) "
-                    f"FROM table_posts WHERE {more} > reach",
-                    f"posts: {{count}} {{rows}} have more {more} than reach",
-                )
-        if self.has("posts", "reach", "impressions"):
-            self.rows(
-                "posts",
-                "reach",
+        for more in ("likes", "comments")
+        if job.has("posts", more, "reach")
+    ]
+    if job.has("posts", "reach", "impressions"):
+        rules.append(
+            Rule(
                 "reach_above_impressions",
-                "SELECT row, 'reach ' || trim_zeros(reach) || ', impressions ' || trim_zeros(impressions) "
-                "FROM table_posts WHERE reach > impressions",
+                "reach",
+                "warning",
+                "reach > impressions",
+                "'reach ' || trim_zeros(reach) || ', impressions ' || trim_zeros(impressions)",
                 "posts: {count} {rows} reach more people than they were shown",
             )
-        if self.has("posts", "reach") and self.has("influencers", "follower_count"):
-            self.rows(
-                "posts",
-                "reach",
-                "reach_above_followers",
-                "SELECT p.row, 'reach ' || trim_zeros(p.reach) || ', followers ' || trim_zeros(i.follower_count) "
-                "FROM table_posts AS p JOIN table_influencers AS i ON i.influencer_id = p.influencer_id "
-                "WHERE p.reach > i.follower_count",
-                "posts: {count} {rows} reach more people than the influencer has followers",
-                "note",
-            )
-        if self.has("posts", "platform") and self.has("influencers", "platform"):
-            total = self.con.execute("SELECT count(*) FROM table_posts").fetchone()
-            self.rows(
-                "posts",
-                "platform",
-                "platform_differs",
-                "SELECT p.row, p.platform || ', influencer: ' || i.platform FROM table_posts AS p "
-                "JOIN table_influencers AS i ON i.influencer_id = p.influencer_id "
-                "WHERE p.platform <> i.platform",
-                f"posts: {{count}} of {total[0] if total else 0} {{rows}} are on another platform than their influencer; both are kept",
-                "note",
-            )
+        )
+    return rules
 
-    def _tiers(self) -> None:
-        if not self.has("influencers", "tier", "follower_count"):
-            return
-        found = self.con.execute(
-            "SELECT row, tier, follower_count FROM table_influencers "
-            "WHERE tier IS NOT NULL AND follower_count IS NOT NULL ORDER BY row"
-        ).fetchall()
-        best: tuple[int, str, list[Example]] | None = None
-        for scheme, steps in TIER_STEPS.items():
-            ordered = sorted(steps, key=lambda name: -steps[name])
-            wrong = []
-            for row, tier, followers in found:
-                computed = next(name for name in ordered if followers >= steps[name])
-                if tier.casefold() != computed:
-                    wrong.append(Example(row, f"{tier}, followers {followers:,.0f}: {computed}"))
-            if best is None or len(wrong) < best[0]:
-                best = (len(wrong), scheme, wrong)
-        if best and best[0]:
-            count, scheme, wrong = best
-            self.say(
-                "influencers",
-                "tier",
-                "tier_differs",
-                "note",
-                count,
-                f"influencers: the tier of {count} of {len(found)} disagrees with the followers, by the scheme "
-                f"that fits best ({scheme}); the report computes its own (first: row {wrong[0].row}, {wrong[0].value}).",
-                wrong[:5],
-            )
 
-    def _organic(self) -> None:
-        if self.has("tracking", "source", "influencer_id"):
-            self.rows(
-                "tracking",
-                "source",
+def _of_tracking(job: Job) -> list[Rule]:
+    rules = [
+        Rule(
+            "negative_revenue",
+            "revenue",
+            "note",
+            "revenue < 0",
+            "trim_zeros(revenue)",
+            "tracking: {count} {rows} have negative revenue; they are kept as returns",
+        ),
+        Rule(
+            "orders_without_revenue",
+            "revenue",
+            "note",
+            "revenue = 0 AND orders > 0",
+            "trim_zeros(orders) || ' orders'",
+            "tracking: {count} {rows} have orders but no revenue",
+        ),
+        Rule(
+            "revenue_without_orders",
+            "orders",
+            "warning",
+            "orders = 0 AND revenue <> 0",
+            "trim_zeros(revenue)",
+            "tracking: {count} {rows} have revenue but no orders",
+        ),
+        Rule(
+            "fractional_orders",
+            "orders",
+            "warning",
+            "orders <> trunc(orders)",
+            "trim_zeros(orders)",
+            "tracking: {count} {rows} have a fraction of an order; it is kept",
+        ),
+    ]
+    if job.has("tracking", "source", "influencer_id"):
+        rules += [
+            Rule(
                 "organic_with_id",
-                "SELECT row, source || ', ' || influencer_id FROM table_tracking "
-                "WHERE channel = 'organic' AND influencer_id IS NOT NULL",
-                "tracking: {count} {rows} are called organic but name an influencer; they count as organic",
-            )
-            self.rows(
-                "tracking",
                 "source",
+                "warning",
+                "channel = 'organic' AND influencer_id IS NOT NULL",
+                "source || ', ' || influencer_id",
+                "tracking: {count} {rows} are called organic but name an influencer; they count as organic",
+            ),
+            Rule(
                 "influencer_without_id",
-                "SELECT row, source FROM table_tracking "
-                "WHERE channel = 'influencer' AND influencer_id IS NULL",
+                "source",
+                "warning",
+                "channel = 'influencer' AND influencer_id IS NULL",
+                "source",
                 "tracking: {count} {rows} say influencer but name none",
-            )
-
-    def _amounts(self) -> None:
-        if self.has("tracking"):
-            self.rows(
-                "tracking",
-                "revenue",
-                "negative_revenue",
-                "SELECT row, trim_zeros(revenue) FROM table_tracking WHERE revenue < 0",
-                "tracking: {count} {rows} have negative revenue; they are kept as returns",
-                "note",
-            )
-            self.rows(
-                "tracking",
-                "revenue",
-                "orders_without_revenue",
-                "SELECT row, trim_zeros(orders) || ' orders' FROM table_tracking "
-                "WHERE revenue = 0 AND orders > 0",
-                "tracking: {count} {rows} have orders but no revenue",
-                "note",
-            )
-            self.rows(
-                "tracking",
-                "orders",
-                "revenue_without_orders",
-                "SELECT row, trim_zeros(revenue) FROM table_tracking WHERE orders = 0 AND revenue <> 0",
-                "tracking: {count} {rows} have revenue but no orders",
-            )
-        if self.has("payouts"):
-            self.rows(
-                "payouts",
-                "total_payout",
-                "zero_payout",
-                "SELECT row, influencer_id FROM table_payouts WHERE total_payout = 0",
-                "payouts: {count} {rows} pay nothing",
-                "note",
-            )
-
-    def _names(self) -> None:
-        if not self.has("influencers", "name"):
-            return
-        found = self.con.execute(
-            "SELECT name, count(*), min(row) FROM table_influencers WHERE name IS NOT NULL "
-            "GROUP BY 1 HAVING count(*) > 1 ORDER BY 3"
-        ).fetchall()
-        if found:
-            self.say(
-                "influencers",
-                "name",
-                "repeated_name",
-                "note",
-                len(found),
-                f"influencers: {len(found)} names stand for more than one id "
-                f"({listed([each[0] for each in found], 3)}); everything is grouped by id.",
-                [Example(row, name) for name, _, row in found[:5]],
-            )
+            ),
+        ]
+    return rules
 
 
-def find_duplicates(con: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged], say: Say) -> None:
+def _of_payouts(job: Job) -> list[Rule]:
+    return [
+        Rule(
+            "zero_payout",
+            "total_payout",
+            "note",
+            "total_payout = 0",
+            "influencer_id",
+            "payouts: {count} {rows} pay nothing",
+        )
+    ]
+
+
+OWN_RULES: Mapping[str, Callable[[Job], list[Rule]]] = {
+    "posts": _of_posts,
+    "tracking": _of_tracking,
+    "payouts": _of_payouts,
+}
+
+
+# --- two tables -----------------------------------------------------------------------------------------
+
+
+def _influencers_in_tables(job: Job) -> None:
+    """Sum each table up by influencer, and look for those that only some tables know."""
+    tables = [
+        name
+        for name in ("posts", "tracking", "payouts", "touchpoints")
+        if job.has(name, "influencer_id")
+    ]
+    for name in tables:
+        days = "min(date) AS first, max(date) AS last, " if name in ("posts", "tracking") else ""
+        credited = "bool_or(channel = 'influencer')" if name == "tracking" else "true"
+        job.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE by_influencer_{name} AS SELECT influencer_id, {days}"
+            f"count(*) AS rows, min(row) AS row, {credited} AS credited FROM table_{name} "
+            "WHERE influencer_id IS NOT NULL GROUP BY 1"
+        )
+    if not job.has("influencers") or not tables:
+        return
+    file = job.staged["influencers"].source.label
+    for name in tables:
+        unknown = f"FROM by_influencer_{name} WHERE influencer_id NOT IN (SELECT influencer_id FROM table_influencers)"
+        rows, ids = job.one(f"SELECT coalesce(sum(rows), 0), count(*) {unknown}")
+        if rows:
+            some = job.rows(f"SELECT row, influencer_id {unknown} ORDER BY row LIMIT 5")
+            rule = Rule(
+                "unknown_influencer",
+                "influencer_id",
+                "warning",
+                "",
+                "",
+                f"{name}: {{count}} {{rows}} name {text(ids, Unit.COUNT)} "
+                f"{'influencer' if ids == 1 else 'influencers'} that {file} does not have",
+            )
+            job.report(name, rule, int(rows), some)
+    busy = " UNION ALL ".join(
+        f"SELECT influencer_id FROM by_influencer_{name}"
+        for name in tables
+        if name != "touchpoints"
+    )
+    if busy:
+        rule = Rule(
+            "idle_influencer",
+            "influencer_id",
+            "note",
+            f"influencer_id NOT IN ({busy})",
+            "influencer_id",
+            "influencers: {count} {rows} have neither posts, orders nor payouts",
+        )
+        job.apply("influencers", "table_influencers", [rule])
+
+
+def _sales_and_posts(job: Job) -> None:
+    if not job.has("tracking"):
+        return
+    first, last, sales = job.one("SELECT min(date), max(date), count(*) FROM table_tracking")
+    if sales >= MANY_SALES and first == last:
+        job.say(
+            "tracking",
+            "date",
+            "one_day",
+            "warning",
+            sales,
+            f"tracking: all {text(sales, Unit.COUNT)} sales are on one day, {first}; trends and periods say nothing.",
+        )
+    if not job.has("posts"):
+        return
+    first_post, last_post = job.one("SELECT min(date), max(date) FROM table_posts")
+    if first and first_post:
+        _tell_gap(job, first, last, first_post, last_post)
+    if not job.has("tracking", "influencer_id"):
+        return
+    early = (
+        "table_tracking AS t JOIN by_influencer_posts AS p ON p.influencer_id = t.influencer_id "
+        "WHERE t.date < p.first AND t.channel = 'influencer'"
+    )
+    (any_early,) = job.one(
+        "SELECT count(*) FROM by_influencer_tracking AS t JOIN by_influencer_posts AS p "
+        "ON p.influencer_id = t.influencer_id WHERE t.first < p.first"
+    )
+    if any_early:
+        (count,) = job.one(f"SELECT count(*) FROM {early}")
+        some = job.rows(
+            f"SELECT t.row, t.date || ' before ' || p.first FROM {early} ORDER BY 1 LIMIT 5"
+        )
+        if count:
+            rule = Rule(
+                "sale_before_first_post",
+                "date",
+                "warning",
+                "",
+                "",
+                "tracking: {count} {rows} credit an influencer with a sale before that influencer's first post",
+            )
+            job.report("tracking", rule, int(count), some)
+    unposted = (
+        "FROM by_influencer_tracking WHERE credited "
+        "AND influencer_id NOT IN (SELECT influencer_id FROM by_influencer_posts)"
+    )
+    rows, ids = job.one(f"SELECT coalesce(sum(rows), 0), count(*) {unposted}")
+    if rows:
+        some = job.rows(f"SELECT row, influencer_id {unposted} ORDER BY row LIMIT 5")
+        rule = Rule(
+            "sale_without_post",
+            "influencer_id",
+            "warning",
+            "",
+            "",
+            f"tracking: {{count}} {{rows}} credit {text(ids, Unit.COUNT)} "
+            f"{'influencer' if ids == 1 else 'influencers'} without any post",
+        )
+        job.report("tracking", rule, int(rows), some)
+
+
+def _tell_gap(job: Job, first: date, last: date, first_post: date, last_post: date) -> None:
+    gap = (first - last_post).days
+    words = f"the first sale ({first}) is {gap} days after the last post ({last_post})"
+    if gap <= 0:
+        gap = (first_post - last).days
+        words = f"the last sale ({last}) is {gap} days before the first post ({first_post})"
+    if gap > LONG_GAP_DAYS:
+        job.say(
+            "tracking",
+            "date",
+            "dates_apart",
+            "warning",
+            1,
+            f"tracking: {words}. One of the two files may be of another period, or its dates read the wrong way.",
+        )
+
+
+def _posts_and_influencers(job: Job) -> None:
+    if not (job.has("posts") and job.has("influencers")):
+        return
+    rules = []
+    if job.has("posts", "reach") and job.has("influencers", "follower_count"):
+        rules.append(
+            Rule(
+                "reach_above_followers",
+                "reach",
+                "note",
+                "reach > follower_count",
+                "'reach ' || trim_zeros(reach) || ', followers ' || trim_zeros(follower_count)",
+                "posts: {count} {rows} reach more people than the influencer has followers",
+            )
+        )
+    if job.has("posts", "platform") and job.has("influencers", "platform"):
+        (posts,) = job.one("SELECT count(*) FROM table_posts")
+        rules.append(
+            Rule(
+                "platform_differs",
+                "platform",
+                "note",
+                "platform <> usual_platform",
+                "platform || ', influencer: ' || usual_platform",
+                f"posts: {{count}} of {text(posts, Unit.COUNT)} posts are on another platform than their influencer; "
+                "both are kept",
+            )
+        )
+    job.apply(
+        "posts",
+        "(SELECT p.row, p.reach, p.platform, i.follower_count, i.platform AS usual_platform "
+        "FROM table_posts AS p JOIN table_influencers AS i ON i.influencer_id = p.influencer_id)",
+        rules,
+    )
+
+
+# --- influencers ------------------------------------------------------------------------------------------
+
+
+def _tiers(job: Job) -> None:
+    if not job.has("influencers", "tier", "follower_count"):
+        return
+    found = job.rows(
+        "SELECT row, tier, follower_count FROM table_influencers "
+        "WHERE tier IS NOT NULL AND follower_count IS NOT NULL ORDER BY row"
+    )
+    by_scheme = {}
+    for scheme, steps in TIER_STEPS.items():
+        largest_first = sorted(steps, key=lambda name: -steps[name])
+        wrong = []
+        for row, tier, followers in found:
+            computed = next(name for name in largest_first if followers >= steps[name])
+            if tier.casefold() != computed:
+                wrong.append(Example(row, f"{tier}, followers {followers:,.0f}: {computed}"))
+        by_scheme[scheme] = wrong
+    scheme = min(by_scheme, key=lambda name: len(by_scheme[name]))
+    wrong = by_scheme[scheme]
+    if wrong:
+        job.say(
+            "influencers",
+            "tier",
+            "tier_differs",
+            "note",
+            len(wrong),
+            f"influencers: the tier of {len(wrong)} of {len(found)} disagrees with the followers, by the scheme "
+            f"that fits best ({scheme}); the report computes its own (first: row {wrong[0].row}, {wrong[0].value}).",
+            wrong,
+        )
+
+
+def _names(job: Job) -> None:
+    if not job.has("influencers", "name"):
+        return
+    found = job.rows(
+        "SELECT name, min(row) FROM table_influencers WHERE name IS NOT NULL "
+        "GROUP BY 1 HAVING count(*) > 1 ORDER BY 2"
+    )
+    if found:
+        job.say(
+            "influencers",
+            "name",
+            "repeated_name",
+            "note",
+            len(found),
+            f"influencers: {len(found)} {'name stands' if len(found) == 1 else 'names stand'} for more than one id "
+            f"({listed([name for name, _ in found], 3)}); everything is grouped by id.",
+            [Example(row, name) for name, row in found],
+        )
+
+
+# --- duplicates -------------------------------------------------------------------------------------------
+
+
+def find_duplicates(job: Job) -> None:
     """Report rows that are twice in a file, and keys that stand for different rows.
 
     They are kept: the same order id may rightly be on several lines, one for each product.
     """
-    for name, each in staged.items():
+    for name, staged in job.staged.items():
         if name in ("influencers", "products"):
             continue  # there the second row was left out, and said
-        keys = [column for column in each.table.key if each.has(column)]
+        keys = [column for column in staged.table.key if staged.has(column)]
         if keys:
-            _key_twice(con, name, keys, each, say)
+            _key_twice(job, staged, keys)
         else:
-            _rows_twice(con, name, each, say)
+            _row_twice(job, staged)
 
 
-def _key_twice(
-    con: duckdb.DuckDBPyConnection, name: str, keys: list[str], each: Staged, say: Say
-) -> None:
-    filled = " AND ".join(f"{key} IS NOT NULL" for key in keys)
-    key = ", ".join(keys)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE twice AS SELECT {key}, count(*) AS copies FROM table_{name} "
-        f"WHERE {filled} GROUP BY {key} HAVING count(*) > 1"
-    )
-    found = con.execute("SELECT count(*), coalesce(sum(copies - 1), 0) FROM twice").fetchone()
-    if not found or not found[0]:
+def _twice(job: Job, relation: str, expression: str, rows: int) -> bool:
+    """Build the table ``twice`` with the hashes that more than one row has; False if there are none.
+
+    A large relation is hashed and sorted outside DuckDB, whose grouping of as many distinct values as
+    there are rows costs several times more.
+    """
+    if rows <= MATERIALISED_ROWS:
+        job.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE twice AS SELECT {expression} AS h FROM {relation} "
+            "GROUP BY 1 HAVING count(*) > 1"
+        )
+    else:
+        parts = -(-rows // HASHES_AT_ONCE)
+        found = []
+        for part in range(parts):
+            hashes = job.con.execute(
+                f"SELECT h FROM (SELECT {expression} AS h FROM {relation}) WHERE h % {parts} = {part}"
+            ).fetchnumpy()["h"]
+            hashes = np.ma.getdata(hashes)
+            hashes.sort()
+            found.append(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]))
+        job.con.register("hashes", pa.table({"h": pa.array(np.concatenate(found), pa.uint64())}))
+        job.con.execute("CREATE OR REPLACE TEMP TABLE twice AS SELECT * FROM hashes")
+        job.con.unregister("hashes")
+    return bool(job.one("SELECT count(*) FROM twice")[0])
+
+
+def _key_twice(job: Job, staged: Staged, keys: list[str]) -> None:
+    name, key = staged.table.name, ", ".join(keys)
+    filled = " AND ".join(f"{each} IS NOT NULL" for each in keys)
+    relation = f"(SELECT * FROM table_{name} WHERE {filled})"
+    if not _twice(job, relation, f"hash({key})", staged.rows):
         return
-    columns = ", ".join(column for column in each.match.places)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE copies AS SELECT * FROM (SELECT row, {key}, "
+    columns = ", ".join(staged.match.places)
+    job.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE copies AS SELECT row, {keys[-1]} AS value, "
         f"row_number() OVER (PARTITION BY {columns} ORDER BY row) > 1 AS same, "
         f"row_number() OVER (PARTITION BY {key} ORDER BY row) > 1 AS later "
-        f"FROM table_{name} WHERE ({key}) IN (SELECT ({key}) FROM twice)) WHERE later"
+        f"FROM {relation} WHERE hash({key}) IN (SELECT h FROM twice)"
     )
-    last = keys[-1]
-    for same, rule, words in (
-        ("same", "duplicate_row", "repeat an earlier row with the same {key} and values; they are kept and counted twice"),
-        ("NOT same", "duplicate_key", "have the {key} of an earlier row but other values; all are kept"),
-    ):  # fmt: skip
-        some = con.execute(
-            f"SELECT row, CAST({last} AS VARCHAR) FROM copies WHERE {same} ORDER BY 1 LIMIT 5"
-        ).fetchall()
-        counted = con.execute(f"SELECT count(*) FROM copies WHERE {same}").fetchone()
-        if some and counted:
-            say(name, last, rule, "warning", int(counted[0]),
-                f"{each.source.label}: {counted[0]} rows " + words.format(key=" and ".join(keys))
-                + f" (first: row {some[0][0]}). If they are copies, remove them.",
-                [Example(row, value) for row, value in some])  # fmt: skip
+    mend = " If they are copies, remove them"
+    words = f"the same {' and '.join(keys)} as an earlier row"
+    job.apply(
+        name,
+        "copies",
+        [
+            Rule("duplicate_row", keys[-1], "warning", "later AND same", "value",
+                 f"{staged.source.label}: {{count}} {{rows}} have {words}, and the same values; they are kept and "
+                 f"counted again.{mend}"),
+            Rule("duplicate_key", keys[-1], "warning", "later AND NOT same", "value",
+                 f"{staged.source.label}: {{count}} {{rows}} have {words}, but other values; all are kept.{mend}"),
+        ],
+    )  # fmt: skip
 
 
-def _rows_twice(con: duckdb.DuckDBPyConnection, name: str, each: Staged, say: Say) -> None:
-    found = con.execute(
-        f"SELECT count(*) FROM (SELECT row, row_number() OVER (PARTITION BY whole ORDER BY row) AS copy "
-        f"FROM judged_{name} WHERE NOT is_bad) WHERE copy > 1"
-    ).fetchone()
-    if not found or not found[0]:
+def _row_twice(job: Job, staged: Staged) -> None:
+    name = staged.table.name
+    relation = f"(SELECT * FROM judged_{name} WHERE NOT is_bad)"
+    if not _twice(job, relation, "whole", staged.rows):
         return
-    some = con.execute(
-        f"SELECT row, first FROM (SELECT row, row_number() OVER (PARTITION BY whole ORDER BY row) AS copy, "
-        f"min(row) OVER (PARTITION BY whole) AS first FROM judged_{name} WHERE NOT is_bad) "
-        "WHERE copy > 1 ORDER BY 1 LIMIT 5"
-    ).fetchall()
-    say(name, None, "duplicate_row", "warning", int(found[0]),
-        f"{each.source.label}: {found[0]} rows repeat an earlier row in every column; they are kept and counted "
-        f"(first: row {some[0][0]}, as row {some[0][1]}). If they are copies, remove them.",
-        [Example(row, f"as row {first}") for row, first in some])  # fmt: skip
+    job.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE copies AS SELECT row, min(row) OVER (PARTITION BY whole) AS earlier "
+        f"FROM {relation} WHERE whole IN (SELECT h FROM twice)"
+    )
+    job.apply(
+        name,
+        "copies",
+        [
+            Rule("duplicate_row", None, "warning", "row > earlier", "'as row ' || earlier",
+                 f"{staged.source.label}: {{count}} {{rows}} repeat an earlier row in every column; they are kept "
+                 "and counted again. If they are copies, remove them"),
+        ],
+    )  # fmt: skip

@@ -69,6 +69,8 @@ class Source:
         What had to be done to read the file.
     query : str
         SQL that gives ``c0``, ``c1``, … and ``bad`` (why a record is malformed); empty until prepared.
+    marked : bool
+        Whether any record can be malformed: a file that DuckDB reads as it stands has none.
     """
 
     path: Path
@@ -82,6 +84,7 @@ class Source:
     delimiter: str = ","
     notes: tuple[tuple[str, str], ...] = ()
     query: str = ""
+    marked: bool = False
 
     @property
     def label(self) -> str:
@@ -170,7 +173,7 @@ def prepare(
         target = workdir / f"{number}.csv"
         rows = _workbook_rows(source.path, source.sheet or "")
         mended = _rewrite(islice(rows, source.header_row, None), len(source.headers), target)
-        return replace(source, query=_csv_query(target, mended.width, 0, ","))
+        return replace(source, query=_csv_query(target, mended.width, 0, ","), marked=True)
     if source.encoding == "utf-8" and not rewrite:
         path = _plain_name(source, workdir, number)
         if _is_plain(path):
@@ -221,7 +224,12 @@ def _mended(source: Source, target: Path) -> Source:
                 "were taken as empty.",
             )
         )
-    return replace(source, notes=tuple(notes), query=_csv_query(target, mended.width, 0, ","))
+    return replace(
+        source,
+        notes=tuple(notes),
+        query=_csv_query(target, mended.width, 0, ","),
+        marked=True,
+    )
 
 
 def _stem(path: Path) -> str:

@@ -85,7 +85,9 @@ def stage(
     selects, joins = leftovers.finish()
     con.execute(
         f"CREATE OR REPLACE VIEW read_{name} AS "
-        f"SELECT CAST(s.n + {source.header_row + 1} AS BIGINT) AS row, s.mark, s.bad AS reason, s.whole"
+        f"SELECT CAST(s.n + {source.header_row + 1} AS BIGINT) AS row, s.mark, "
+        f"{'s.bad' if source.marked else 'NULL::VARCHAR'} AS reason"
+        + ("" if match.table.key and all(key in plans for key in match.table.key) else ", s.whole")
         + "".join(f", {each}" for each in selects)
         + f" FROM stage_{name} AS s {' '.join(joins)} WHERE s.mark IS DISTINCT FROM 'blank'"
     )
@@ -108,59 +110,64 @@ def _read(
 ) -> None:
     """Do the reading pass: build ``stage_TABLE``, with ``n`` counting records from 0."""
     name = f"stage_{match.table.name}"
-    inner, outer = [], []
+    inner, outer, left = [], [], {}
     for column, plan in plans.items():
         cell, value = plan.cell, f"v_{column}"
         if plan.column.kind in NUMBERS:
             inner.append(f"{_fast_number(plan)} AS {value}")
-            outer.append(f"{value}, CASE WHEN {value} IS NULL THEN {cell} END AS r_{column}")
+            outer.append(value)
+            left[column] = f"{value} IS NULL"
             if (match.table.name, column) in SUMMED:
                 outer.append(f"{_beyond(cell, value)} AS x_{column}")
         elif plan.column.kind in DATES:
             timestamp = plan.column.kind is Kind.TIMESTAMP
             inner.append(f"{dates.fast_date(cell, timestamp=timestamp)} AS i_{column}")
-            inner.append(f"{_numeric_date(plan)} AS w_{column}")
-            plain, numeric = f"i_{column} {_LIKELY}", f"w_{column} {_LIKELY}"
-            outer.append(
-                f"CASE WHEN {plain} THEN i_{column} END AS {value}, "
-                f"CASE WHEN {numeric} THEN w_{column} END AS w_{column}, "
-                f"CASE WHEN {plain} OR {numeric} THEN NULL ELSE {cell} END AS r_{column}"
-            )
+            plain = f"i_{column} {_LIKELY}"
+            outer.append(f"CASE WHEN {plain} THEN i_{column} END AS {value}")
+            left[column] = f"{plain} IS NOT TRUE"
+            if plan.separator:
+                inner.append(f"{_numeric_date(plan)} AS w_{column}")
+                outer.append(f"CASE WHEN w_{column} {_LIKELY} THEN w_{column} END AS w_{column}")
+                left[column] = f"({plain} OR w_{column} {_LIKELY}) IS NOT TRUE"
         elif plan.column.kind is Kind.FLAG:
-            outer.append(f"{cell} AS r_{column}")
+            left[column] = "true"
         else:
             outer.append(f"{cell} AS {value}")
-    if match.table.key and all(key in plans for key in match.table.key):
-        outer.append("NULL::UBIGINT AS whole")
-    else:
+    if not match.table.key or any(key not in plans for key in match.table.key):
         cells = ", ".join(f"c{place}" for place in range(len(source.headers)))
         outer.append(f"hash({cells}) AS whole")
-    mark = f"CASE WHEN {_suspect(match, plans)} THEN {_mark(source, match)} END AS mark"
+    # All texts that are left share one column, which a clean file leaves empty.
+    odd = " OR ".join(f"{sign} AND {plans[each].cell} IS NOT NULL" for each, sign in left.items())
+    texts = ", ".join(
+        f"CASE WHEN {sign} THEN {plans[each].cell} END" for each, sign in left.items()
+    )
+    outer.append(f"CASE WHEN {odd or 'false'} THEN [{texts}]::VARCHAR[] END AS odd")
+    outer.append(f"CASE WHEN {_suspect(match, plans)} THEN {_mark(source, match)} END AS mark")
+    if source.marked:
+        outer.append("bad")
     query = (
-        f"SELECT {', '.join(outer)}, {mark}, bad "
+        f"SELECT {', '.join(outer)} "
         f"FROM (SELECT *{''.join(', ' + each for each in inner)} FROM ({source.query}))"
     )
     con.execute(f"DROP VIEW IF EXISTS {name}")
     if source.size <= IN_MEMORY_BYTES and source.kind != "parquet":
         con.execute(f"CREATE OR REPLACE TABLE {name}_rows AS {query}")
-        con.execute(f"CREATE VIEW {name} AS SELECT rowid AS n, * FROM {name}_rows")
+        number, relation = "rowid", f"{name}_rows"
     else:
         target = workdir / f"{name}.parquet"
         con.execute(
             f"COPY ({query}) TO {quoted(target)} (FORMAT parquet, COMPRESSION uncompressed)"
         )
-        con.execute(
-            f"CREATE VIEW {name} AS SELECT file_row_number AS n, * EXCLUDE (file_row_number) "
-            f"FROM read_parquet({quoted(target)}, file_row_number = true)"
-        )
+        number = "file_row_number"
+        relation = f"read_parquet({quoted(target)}, file_row_number = true)"
+    unpacked = "".join(f", odd[{at}] AS r_{each}" for at, each in enumerate(left, start=1))
+    con.execute(f"CREATE VIEW {name} AS SELECT {number} AS n, *{unpacked} FROM {relation}")
 
 
 _LIKELY = f"BETWEEN DATE '{dates.FIRST_YEAR}-01-01' AND DATE '{dates.LAST_YEAR}-12-31'"
 
 
 def _numeric_date(plan: Plan) -> str:
-    if not plan.separator:
-        return "NULL::DATE"
     pair = ("%d", "%m") if plan.day_first else ("%m", "%d")
     form = quoted(plan.separator.join((*pair, "%Y")))
     return f"CASE WHEN strlen({plan.cell}) <= 10 THEN CAST(try_strptime({plan.cell}, {form}) AS DATE) END"
@@ -198,7 +205,8 @@ def _suspect(match: Match, plans: Mapping[str, Plan]) -> str:
         if plan.column.kind in NUMBERS:
             signs.append(f"v_{name} IS NULL")
         elif plan.column.kind in DATES:
-            signs.append(f"i_{name} IS NULL AND w_{name} IS NULL")
+            numeric = f" AND w_{name} IS NULL" if plan.separator else ""
+            signs.append(f"i_{name} IS NULL{numeric}")
         else:
             cell = plan.cell
             header = quoted(plan.header.strip().lower())

@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from hkreport import __version__, params, store, views
+from hkreport import __version__, params, store, tables, views
 from hkreport import metrics as m
 from hkreport.errors import UsageError
 from hkreport.ledger import Filters
@@ -254,7 +254,7 @@ def _write_data(report: views.Report, folder: Path) -> None:
         "payout_exceptions": report.exceptions,
     }
     for name, frame in frames.items():
-        (data / f"{name}.csv").write_text(views.csv_text(frame), encoding="utf-8")
+        (data / f"{name}.csv").write_text(tables.csv_text(frame), encoding="utf-8")
     (folder / "kpis.json").write_text(_json(_kpis(report)), encoding="utf-8")
 
 

@@ -1,0 +1,228 @@
+"""Which files of a folder are read as which tables; structural errors are collected and raised together."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hkreport.errors import DataError, did_you_mean, listed
+from hkreport.ingest.columns import Candidate, choose, match, named_tables, nearest_header
+from hkreport.ingest.job import Job
+from hkreport.ingest.read import (
+    PARQUET_ENDINGS,
+    TEXT_ENDINGS,
+    WORKBOOK_ENDINGS,
+    Source,
+    find_sources,
+)
+from hkreport.schema import TABLES
+
+__all__ = ["choose_files"]
+
+# The four that people export: a broken file that is called so is an error, not an absent table.
+MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
+LONGEST_HEADER = 40
+
+
+def choose_files(job: Job) -> tuple[dict[str, Candidate], list[str]]:
+    """Find the exports of the job's folder.
+
+    Returns
+    -------
+    chosen : dict of str to Candidate
+        By table.
+    not_used : list of str
+        Files and sheets that are not read.
+
+    Raises
+    ------
+    DataError
+        If the folder, a named file, or a table's structure cannot be used; all problems at once.
+    """
+    _require_folder(job.folder)
+    try:
+        sources, unusable = find_sources(job.folder)
+    except PermissionError as error:
+        raise DataError(
+            f"The folder {job.folder} cannot be read.", next_step="Check its permissions."
+        ) from error
+    structure = _wrong_names(job, sources, unusable)
+    if not sources and not structure:
+        reasons = " ".join(unusable[name] for name in sorted(unusable)[:5])
+        raise DataError(
+            f"{job.folder} has no exports that can be read. {reasons}".strip(),
+            next_step="Put CSV, Parquet or Excel exports there; 'hkreport templates' writes empty ones.",
+        )
+    chosen, left, strangers = choose(sources, job.settings.files, job.settings.columns)
+    not_used = []
+    for name, reason in unusable.items():
+        not_used.append(name)
+        data = _is_data(name)
+        job.say(None, None, "file_not_used", "warning" if data else "note", 1, reason)
+        meant = _meant(name.rsplit("[", 1)[-1])
+        if data and meant and meant not in chosen:
+            structure.append(reason)
+    for source in strangers:
+        not_used.append(source.label)
+        job.say(
+            None,
+            None,
+            "file_not_used",
+            "note",
+            1,
+            f"{source.label} was not used: its columns ({_headers(source)}) fit no table.",
+        )
+        meant = _meant(source.stem)
+        if meant and meant not in chosen and not _has_known_headers(source):
+            structure.append(
+                f"{source.label} has no header row with the column names of {meant} (looked for in the "
+                "first rows). Add the header row; 'hkreport templates' writes an example."
+            )
+    for table, others in left.items():
+        for other in others:
+            not_used.append(other.source.label)
+            _tell_left(job, chosen.get(table), other)
+    for table, candidate in chosen.items():
+        structure.extend(_wrong_columns(table, candidate))
+    if not chosen and not structure:
+        structure.append(
+            f"{job.folder} has files, but none is a table of this report. "
+            + " ".join(each.message for each in job.problems[:5])
+        )
+    if structure:
+        raise DataError(
+            "\n".join(structure),
+            next_step="To read a table from another file, say --map TABLE=FILE.",
+        )
+    return chosen, not_used
+
+
+def _require_folder(folder: Path) -> None:
+    if not folder.exists():
+        raise DataError(
+            f"The folder {folder} does not exist.",
+            next_step="Give the folder that holds the exports.",
+        )
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder} is a file, not a folder.", next_step=f"Give its folder: {folder.parent}."
+        )
+
+
+def _wrong_names(job: Job, sources: list[Source], unusable: Mapping[str, str]) -> list[str]:
+    """What the settings map that is no table or no file."""
+    names = {each.path.name for each in sources} | {each.label for each in sources} | set(unusable)
+    sheets = {each.sheet for each in sources}
+    wrong = []
+    for table, name in job.settings.files.items():
+        if table not in TABLES:
+            wrong.append(
+                f"'{table}' is not a table. Tables: {listed(TABLES)}. {did_you_mean(table, TABLES)}".strip()
+            )
+        elif name in unusable:
+            wrong.append(unusable[name])
+        elif Path(name).name not in names and name not in names and name not in sheets:
+            wrong.append(
+                f"{table} is mapped to '{name}', which is not in {job.folder}. "
+                f"Found: {listed(sorted(names))}. {did_you_mean(name, names)}".strip()
+            )
+    for table in job.settings.columns:
+        if table not in TABLES:
+            wrong.append(
+                f"'{table}' under columns is not a table. Tables: {listed(TABLES)}. "
+                f"{did_you_mean(table, TABLES)}".strip()
+            )
+            continue
+        for column in job.settings.columns[table]:
+            if column not in TABLES[table].names:
+                wrong.append(
+                    f"'{column}' under columns: {table} is not a column of it. "
+                    f"Columns: {listed(TABLES[table].names, 40)}. "
+                    f"{did_you_mean(column, TABLES[table].names)}".strip()
+                )
+    return wrong
+
+
+def _wrong_columns(table: str, candidate: Candidate) -> list[str]:
+    """Headers that the settings name and the file lacks, and required columns without a header."""
+    source, found = candidate.source, candidate.match
+    wrong = [
+        f"{source.label} has no column '{header}', which the settings name for {table}. "
+        f"Found: {_headers(source)}. {did_you_mean(header, source.headers)}".strip()
+        for header in found.strange
+    ]
+    if not found.missing:
+        return wrong
+    sentences = [
+        f"{source.label} has no column for {listed(found.missing)}, which {table} needs. "
+        f"Found: {_headers(source)}."
+    ]
+    free = list(found.unused)
+    for name in found.missing:
+        near = nearest_header(found.table, name, free)
+        if near:
+            free.remove(near)
+            sentences.append(
+                f"Rename '{near}' to '{name}', or map it in the params: "
+                f"data: {{columns: {{{table}: {{{name}: {near}}}}}}}."
+            )
+    return [*wrong, " ".join(sentences)]
+
+
+def _tell_left(job: Job, taken: Candidate | None, other: Candidate) -> None:
+    table, label = other.match.table.name, other.source.label
+    severity: str = "note"
+    if taken is None:
+        severity = "warning"
+        message = (
+            f"{label} was not used for {table}: it looks like a summary made from other tables. "
+            f"If it is the export itself, say --map {table}={label}."
+        )
+    elif other.derived:
+        message = (
+            f"{table}: {taken.source.label} was taken; {label} looks like a summary made from other "
+            "tables and was left."
+        )
+    elif _same_bytes(taken.source, other.source):
+        message = f"{table}: {taken.source.label} was taken; {label} is the same file again."
+    else:
+        severity = "warning"
+        message = (
+            f"{table}: {taken.source.label} was taken ({len(taken.match.places)} known columns, "
+            f"{taken.source.size} bytes); {label} ({len(other.match.places)} known columns, "
+            f"{other.source.size} bytes) was left. To use it instead, say --map {table}={label}; if both "
+            "are parts of one table, join them into one file."
+        )
+    job.say(table, None, "file_left", "warning" if severity == "warning" else "note", 1, message)
+
+
+def _meant(name: str) -> str | None:
+    """The table that a file name clearly points to, if it is one of those that people export."""
+    tables = named_tables(name)
+    return tables[0] if tables and tables[0] in MAIN_TABLES else None
+
+
+def _has_known_headers(source: Source) -> bool:
+    return max(len(match(table, source.headers).places) for table in TABLES.values()) >= 2
+
+
+def _is_data(name: str) -> bool:
+    plain = name.split(" [")[0].lower().removesuffix(".gz")
+    return plain.endswith((*TEXT_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS))
+
+
+def _same_bytes(one: Source, other: Source) -> bool:
+    if one.size != other.size or one.sheet or other.sheet:
+        return False
+    with one.path.open("rb") as first, other.path.open("rb") as second:
+        while block := first.read(1 << 20):
+            if block != second.read(1 << 20):
+                return False
+    return True
+
+
+def _headers(source: Source) -> str:
+    """The headers of a source for a message, long ones cut."""
+    return listed(
+        header if len(header) <= LONGEST_HEADER else header[: LONGEST_HEADER - 1] + "…"
+        for header in source.headers
+        if header
+    )

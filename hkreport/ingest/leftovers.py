@@ -101,10 +101,9 @@ class Leftovers:
                 select, join = self._date(name, plan)
             elif plan.column.kind is Kind.FLAG:
                 select, join = self._flag(name)
-            elif plan.column.kind is Kind.ID:
-                select, join = f"{values.identifier(f's.v_{name}')} AS {name}", ""
             else:
-                select, join = f"{values.text(f's.v_{name}')} AS {name}", ""
+                clean = values.identifier if plan.column.kind is Kind.ID else values.text
+                select, join = f"{clean(f's.v_{name}')} AS {name}, s.v_{name} AS raw_{name}", ""
             selects.append(select)
             joins.extend([join] if join else [])
         return selects, joins
@@ -175,7 +174,7 @@ class Leftovers:
         if plan.scale != 1:
             value = f"TRY_CAST(CAST({value} AS DECIMAL(38, 6)) * {plan.scale} AS {DECIMAL})"
             rest = f"{rest} * {plan.scale}"
-        if plan.column.kind is Kind.MONEY and not plan.decimal_comma:
+        if plan.column.kind is Kind.MONEY and plan.maybe_thousands and not plan.decimal_comma:
             self._look_for_thousand_dots(name)
         parts = [f"{value} AS {name}", f"{unreadable} AS u_{name}"]
         if summed:

@@ -187,7 +187,8 @@ def _rules(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
             rows, formula = max(
                 zip(found[1:], FORMULAS, strict=True), key=lambda each: each[0]
             )  # the first among equals
-            if rows >= RULE_SHARE * found[0]:
+            # A hybrid pays for posts and for orders, so one rate cannot say what is owed.
+            if rows >= RULE_SHARE * found[0] and basis != "hybrid":
                 rules[basis] = formula
     return rules
 

@@ -43,6 +43,8 @@ class Plan:
     head : list of (row, text)
         Its first filled cells, with spreadsheet rows.
     decimal_comma : bool
+    maybe_thousands : bool
+        Whether each cell with a dot looks like ``1.234``.
     separator, day_first
         Of numeric dates; an empty separator means that there are none.
     scale : int
@@ -54,6 +56,7 @@ class Plan:
     header: str
     head: list[tuple[int, str]]
     decimal_comma: bool = False
+    maybe_thousands: bool = False
     separator: str = ""
     day_first: bool = True
     scale: int = 1
@@ -132,7 +135,9 @@ def make_plans(
         if column.kind in NUMBERS:
             if column.kind is not Kind.SHARE:
                 plan.scale = header_scale(plan.header)
-            evidence[column.name] = one_row(con, values.number_evidence(texts_of(head)))
+            found = one_row(con, values.number_evidence(texts_of(head)))
+            evidence[column.name] = found
+            plan.maybe_thousands = found["open_dot"] > 0 and not found["english"]
         elif column.kind in DATES:
             shapes = con.execute(dates.shape_query(texts_of(head))).fetchall()
             if shapes:

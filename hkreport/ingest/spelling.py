@@ -4,7 +4,7 @@ The staged tables are summed up once, by each column that is respelt; every deci
 distinct texts and joined back as a small map.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hkreport.errors import listed
@@ -15,7 +15,7 @@ from hkreport.ingest.ids import match_ids
 from hkreport.ingest.job import Job
 from hkreport.ingest.read import quoted
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
-from hkreport.schema import Kind
+from hkreport.schema import Column, Kind
 
 __all__ = ["spell_tables"]
 
@@ -50,12 +50,71 @@ ALLOWED = {
 Counts = dict[str, tuple[int, int]]  # text to rows and first row
 
 
+# A map of so many texts is written into the query, where it costs nothing that is not asked for; a
+# larger one is joined.
+MOST_IN_QUERY = 300
+
+
 @dataclass
 class _Spelling:
+    """What is known about the texts of each (table, column): all keyed by the trimmed text but `raws`."""
+
     job: Job
+    raws: dict[tuple[str, str], dict[str, str | None]] = field(default_factory=dict)
     counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
     changes: dict[tuple[str, str], Mapping[str, str | None]] = field(default_factory=dict)
     book: BrandBook = field(default_factory=lambda: BrandBook({}))
+
+    def by_raw(
+        self, table: str, column: str, values: Mapping[str, str | None]
+    ) -> list[tuple[str, str | None]]:
+        """Values for texts as they stand in the file, from values for trimmed texts."""
+        return [
+            (raw, values[text])
+            for raw, text in self.raws[table, column].items()
+            if text is not None and text in values
+        ]
+
+
+@dataclass(frozen=True)
+class _Lookup:
+    """A map from the texts of one column, as SQL over any relation that has the column."""
+
+    relation: str
+    literal: str
+
+    @classmethod
+    def of(cls, job: Job, relation: str, pairs: Sequence[tuple[str, str | None]]) -> "_Lookup":
+        if len(pairs) <= MOST_IN_QUERY:
+            listing = ", ".join(
+                f"{quoted(raw)}: {'NULL' if value is None else quoted(value)}"
+                for raw, value in pairs
+            )
+            return cls(relation, f"MAP {{{listing}}}")
+        job.keep(relation, pairs)
+        return cls(relation, "")
+
+    def value(self, key: str) -> str:
+        """What the map holds for `key`, NULL where it holds nothing."""
+        return (
+            f"map_extract_value({self.literal}, {key})"
+            if self.literal
+            else f"{self.relation}.value"
+        )
+
+    def known(self, key: str) -> str:
+        """Whether the map holds `key`."""
+        return (
+            f"map_contains({self.literal}, {key})"
+            if self.literal
+            else f"{self.relation}.raw IS NOT NULL"
+        )
+
+    def join(self, key: str) -> str:
+        """The join that `value` and `known` need; empty for a small map."""
+        if self.literal:
+            return ""
+        return f" LEFT JOIN {self.relation} ON {self.relation}.raw = {key}"
 
 
 def spell_tables(job: Job) -> None:
@@ -66,17 +125,29 @@ def spell_tables(job: Job) -> None:
     _spell_labels(work)
     _match_ids(work)
     for staged in job.staged.values():
-        joins, replaced, added = _respell(work, staged)
         name = staged.table.name
+        replaced, joins = _respell(work, staged)
+        added = []
         if name in BRANDED:
-            _brand(work, staged, joins, added)
+            added.append(f"{_brand(work, staged, joins)} AS brand")
             replaced.pop("brand", None)
         if name == "tracking":
-            _channel(work, staged, joins, added)
-        exclude = " EXCLUDE (brand)" if name in BRANDED and staged.has("brand") else ""
-        replace = ", ".join(f"{sql} AS {column}" for column, sql in replaced.items())
-        select = ", ".join([f"r.*{exclude}{f' REPLACE ({replace})' if replace else ''}", *added])
-        job.view(f"spelt_{name}", f"SELECT {select} FROM read_{name} AS r {' '.join(joins)}")
+            added.append(f"{_channel(work, staged, replaced, joins)} AS channel")
+        hidden = [f"raw_{each.name}" for each in staged.table if _is_text(staged, each)]
+        if name in BRANDED and staged.has("brand"):
+            hidden.append("brand")
+        select = "r.*" + (f" EXCLUDE ({', '.join(hidden)})" if hidden else "")
+        if replaced:
+            changed = ", ".join(f"{sql} AS {column}" for column, sql in replaced.items())
+            select += f" REPLACE ({changed})"
+        job.view(
+            f"spelt_{name}",
+            f"SELECT {', '.join([select, *added])} FROM read_{name} AS r{''.join(joins)}",
+        )
+
+
+def _is_text(staged: Staged, column: Column) -> bool:
+    return staged.has(column.name) and column.kind in (Kind.ID, Kind.TEXT, Kind.LABEL)
 
 
 def _profile(work: _Spelling, staged: Staged) -> None:
@@ -108,18 +179,21 @@ def _profile(work: _Spelling, staged: Staged) -> None:
     first_row = staged.source.header_row + 1
     for column in wanted:
         clean = values.identifier if column == "influencer_id" else values.text
-        level = _level(wanted, [column])
         found = job.rows(
-            f"SELECT text, sum(rows), min(n) FROM (SELECT {clean(f'v_{column}')} AS text, rows, n "
-            f"FROM profile_{name} WHERE level = {level}) WHERE text IS NOT NULL GROUP BY 1 ORDER BY 1"
+            f"SELECT v_{column}, {clean(f'v_{column}')}, rows, n FROM profile_{name} "
+            f"WHERE level = {_level(wanted, [column])} AND v_{column} IS NOT NULL ORDER BY 1"
         )
-        work.counts[name, column] = {
-            text: (int(rows), int(n) + first_row) for text, rows, n in found
-        }
+        counts: Counts = {}
+        for _, text, rows, n in found:
+            if text is not None:
+                before, row = counts.get(text, (0, n + first_row))
+                counts[text] = (before + int(rows), min(row, int(n) + first_row))
+        work.raws[name, column] = {raw: text for raw, text, _, _ in found}
+        work.counts[name, column] = counts
     if together:
-        cleaned = ", ".join(f"{values.text(f'v_{column}')} AS {column}" for column in together)
+        columns = ", ".join(f"v_{column} AS raw_{column}" for column in together)
         job.con.execute(
-            f"CREATE OR REPLACE TABLE brands_{name} AS SELECT {cleaned}, rows, n + {first_row} AS row "
+            f"CREATE OR REPLACE TABLE brands_{name} AS SELECT {columns}, rows, n + {first_row} AS row "
             f"FROM profile_{name} WHERE level = {_level(wanted, together)}"
         )
 
@@ -261,68 +335,69 @@ def _match_ids(work: _Spelling) -> None:
     job.derived["ids"] = {table: {"matched": dict(levels)} for table, levels in matches.how.items()}
 
 
-def _respell(work: _Spelling, staged: Staged) -> tuple[list[str], dict[str, str], list[str]]:
-    """Joins and replaced columns for one table; brand and channel are added by others."""
-    joins, replaced = [], {}
-    for (table, column), becomes in work.changes.items():
+def _respell(work: _Spelling, staged: Staged) -> tuple[dict[str, str], list[str]]:
+    """SQL for each column that is read through its distinct texts, and the joins it needs."""
+    replaced, joins = {}, []
+    for (table, column), raws in work.raws.items():
         if table != staged.table.name:
             continue
-        relation = f"spell_{table}_{column}"
-        work.job.keep(relation, list(becomes.items()))
-        alias = f"l_{column}"
-        joins.append(f"LEFT JOIN {relation} AS {alias} ON {alias}.raw = r.{column}")
-        replaced[column] = f"CASE WHEN {alias}.raw IS NULL THEN r.{column} ELSE {alias}.value END"
-    return joins, replaced, []
+        becomes = work.changes.get((table, column), {})
+        final = {
+            raw: becomes.get(text, text) if text is not None else None for raw, text in raws.items()
+        }
+        pairs = [(raw, value) for raw, value in final.items() if value != raw]
+        key = f"r.raw_{column}"
+        if pairs:
+            lookup = _Lookup.of(work.job, f"spell_{table}_{column}", pairs)
+            joins.append(lookup.join(key))
+            replaced[column] = (
+                f"CASE WHEN {lookup.known(key)} THEN {lookup.value(key)} ELSE {key} END"
+            )
+        else:
+            replaced[column] = key
+    return replaced, joins
 
 
 # --- brand ----------------------------------------------------------------------------------------------
 
 
-def _brand(work: _Spelling, staged: Staged, joins: list[str], added: list[str]) -> None:
-    """Add the derived brand, and count which rule gave it and where sources disagree."""
+def _brand(work: _Spelling, staged: Staged, joins: list[str]) -> str:
+    """SQL for the derived brand; counts which rule gave it and where sources disagree."""
     job, name = work.job, staged.table.name
-    offers: list[tuple[str, str, str]] = []  # rule, SQL in the table, SQL over the brand profile
-    profile_joins = []
+    offers: list[tuple[str, str, _Lookup]] = []  # rule, column, map
     if staged.has("brand"):
-        spelt = (name, "brand") in work.changes
-        table_sql = "CASE WHEN l_brand.raw IS NULL THEN r.brand ELSE l_brand.value END"
-        offers.append(
-            (
-                "brand column",
-                table_sql if spelt else "r.brand",
-                table_sql.replace("r.brand", "p.brand") if spelt else "p.brand",
-            )
-        )
-        if spelt:
-            profile_joins.append(
-                f"LEFT JOIN spell_{name}_brand AS l_brand ON l_brand.raw = p.brand"
-            )
+        final = {text: work.changes.get((name, "brand"), {}).get(text, text)
+                 for text in work.counts[name, "brand"]}  # fmt: skip
+        pairs = work.by_raw(name, "brand", final)
+        offers.append(("brand column", "brand", _Lookup.of(job, f"brand_{name}_column", pairs)))
     for column, how in BRANDED[name]:
         if (name, column) not in work.counts or not _is_small(work, staged, column):
             continue
-        pairs = _texts_with_brand(work, name, column, how, first=not offers)
-        if not pairs:
-            continue
-        relation, alias = f"brand_{name}_{column}_{how}", f"b_{column}_{how}"
-        job.keep(relation, pairs)
-        joins.append(f"LEFT JOIN {relation} AS {alias} ON {alias}.raw = r.{column}")
-        profile_joins.append(f"LEFT JOIN {relation} AS {alias} ON {alias}.raw = p.{column}")
-        offers.append((RULE_WORDS[how].format(column), f"{alias}.value", f"{alias}.value"))
-    added.append(f"{_first_of([each for _, each, _ in offers])} AS brand")
+        found = _texts_with_brand(work, name, column, how, first=not offers)
+        pairs = work.by_raw(name, column, dict(found))
+        if pairs:
+            lookup = _Lookup.of(job, f"brand_{name}_{column}_{how}", pairs)
+            offers.append((RULE_WORDS[how].format(column), column, lookup))
     if not offers:
         job.derived.setdefault("brand_by_table", {})[name] = {
             "rule": "none", "rows": 0, "rules": {}, "without_brand": staged.rows, "disagree": 0,
         }  # fmt: skip
-        return
-    chosen = _first_of([each for *_, each in offers])
-    rules = " ".join(f"WHEN {each} IS NOT NULL THEN {quoted(rule)}" for rule, _, each in offers)
-    disputes = " OR ".join(f"{each} <> {chosen}" for *_, each in offers[1:]) or "false"
+        return "NULL::VARCHAR"
+    joins.extend(lookup.join(f"r.raw_{column}") for _, column, lookup in offers)
+    profiled = [
+        (rule, lookup.value(f"p.raw_{column}"), lookup.join(f"p.raw_{column}"))
+        for rule, column, lookup in offers
+    ]
+    chosen = _first_of([value for _, value, _ in profiled])
+    rules = " ".join(f"WHEN {value} IS NOT NULL THEN {quoted(rule)}" for rule, value, _ in profiled)
+    disputes = " OR ".join(f"{value} <> {chosen}" for _, value, _ in profiled[1:]) or "false"
     job.con.execute(
         f"CREATE OR REPLACE TABLE branded_{name} AS SELECT p.rows, p.row, {chosen} AS brand, "
         f"coalesce(CASE {rules} END, 'none') AS rule, coalesce({disputes}, false) AS disputed "
-        f"FROM brands_{name} AS p {' '.join(profile_joins)}"
+        f"FROM brands_{name} AS p{''.join(join for *_, join in profiled)}"
     )
     _tell_brand(job, name, [rule for rule, *_ in offers])
+    return _first_of([lookup.value(f"r.raw_{column}") for _, column, lookup in offers])
 
 
 def _first_of(offers: list[str]) -> str:
@@ -417,24 +492,22 @@ def _tell_brand(job: Job, table: str, rules: list[str]) -> None:
 # --- channel --------------------------------------------------------------------------------------------
 
 
-def _channel(work: _Spelling, staged: Staged, joins: list[str], added: list[str]) -> None:
-    has_id = "r.influencer_id IS NOT NULL" if staged.has("influencer_id") else "false"
-    pairs: list[tuple[str, str | None]] = [
-        (text, said)
-        for text in work.counts.get(("tracking", "source"), {})
-        if (said := values.channel(text)) is not None
-    ]
+def _channel(work: _Spelling, staged: Staged, replaced: Mapping[str, str], joins: list[str]) -> str:
+    """SQL for how an order came about."""
+    texts = work.counts.get(("tracking", "source"), {})
+    found = {text: said for text in texts if (said := values.channel(text)) is not None}
+    has_id = f"{replaced['influencer_id']} IS NOT NULL" if staged.has("influencer_id") else "false"
     said = "NULL::VARCHAR"
-    if pairs:
-        work.job.keep("channel_tracking", pairs)
-        joins.append("LEFT JOIN channel_tracking AS ch ON ch.raw = r.source")
-        said = "ch.value"
-    added.append(
-        f"CASE WHEN {said} IN ('organic', 'influencer') THEN {said} WHEN {has_id} THEN 'influencer' "
-        f"WHEN {said} = 'paid' THEN 'paid' ELSE 'unattributed' END AS channel"
-    )
-    words = {word for _, word in pairs}
+    if found:
+        pairs = work.by_raw("tracking", "source", found)
+        lookup = _Lookup.of(work.job, "channel_tracking", pairs)
+        joins.append(lookup.join("r.raw_source"))
+        said = lookup.value("r.raw_source")
     work.job.derived["channel"] = {
-        "source_says": sorted(word for word in words if word),
-        "texts": len(work.counts.get(("tracking", "source"), {})),
+        "source_says": sorted({each for each in found.values()}),
+        "texts": len(texts),
     }
+    return (
+        f"CASE WHEN {said} = 'organic' THEN 'organic' WHEN {said} = 'influencer' OR {has_id} "
+        f"THEN 'influencer' WHEN {said} = 'paid' THEN 'paid' ELSE 'unattributed' END"
+    )

@@ -32,6 +32,7 @@ class Staged:
 
     The relation ``read_TABLE`` has ``row``, ``mark`` (why a record is no data, or NULL), ``reason``,
     ``whole`` (a hash of the record, where the table has no key), each canonical column that the file has,
+    ``raw_COLUMN`` (a text as it stands in the file),
     ``u_COLUMN`` (the text that could not be read) and, for summed columns, ``x_COLUMN`` (what rounding to
     six decimals took away, in units of 1e-16).
     """

@@ -504,7 +504,7 @@ def _channel(work: _Spelling, staged: Staged, replaced: Mapping[str, str], joins
         joins.append(lookup.join("r.raw_source"))
         said = lookup.value("r.raw_source")
     work.job.derived["channel"] = {
-        "source_says": sorted({each for each in found.values()}),
+        "source_says": sorted(set(found.values())),
         "texts": len(texts),
     }
     return (

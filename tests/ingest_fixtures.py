@@ -69,10 +69,11 @@ def load(folder: Path, **settings: Any) -> ingest.Dataset:
     for table in dataset.check.tables.values():
         assert table.rows_read == table.rows_used + table.rows_quarantined
     for problem in dataset.check.problems:
-        assert problem.message.strip() and len(problem.examples) <= 5
-        assert "None" not in problem.message and "{" not in problem.message.replace("{columns", "").replace(
-            "day_first: {", ""
-        ), problem.message
+        assert problem.message.strip()
+        assert len(problem.examples) <= 5
+        assert "None" not in problem.message and "{" not in problem.message.replace(
+            "{columns", ""
+        ).replace("day_first: {", ""), problem.message
     return dataset
 
 

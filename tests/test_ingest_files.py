@@ -41,7 +41,8 @@ def test_plain_exports_load_with_totals_and_every_canonical_column(tmp_path):
     assert list(dataset.tables) == ["influencers", "posts", "tracking", "payouts", "products",
                                     "assignments", "touchpoints"]  # fmt: skip
     assert dataset.tables["products"].count().to_pandas() == 0
-    assert dataset.has("tracking", "brand") and not dataset.has("tracking", "city")
+    assert dataset.has("tracking", "brand")
+    assert not dataset.has("tracking", "city")
     assert not dataset.has("products")
     tracking = dataset.tables["tracking"].schema()
     assert str(tracking["revenue"]) == "decimal(18, 6)"
@@ -93,7 +94,9 @@ def as_parquet(text):
         pytest.param("tracking.csv", TRACKING.rstrip("\n"), id="no_last_line_end"),
         pytest.param("tracking.csv", TRACKING + "\n\n,,,,,,,,,\n \n", id="trailing_blank_rows"),
         pytest.param("tracking.csv", "Export of June\n\n" + TRACKING, id="title_above"),
-        pytest.param("tracking.csv", "Export,,,,,,,,,\n,,,,,,,,,\n" + TRACKING, id="title_with_commas"),
+        pytest.param(
+            "tracking.csv", "Export,,,,,,,,,\n,,,,,,,,,\n" + TRACKING, id="title_with_commas"
+        ),
         pytest.param("tracking.csv", TRACKING.replace("T2,", "T\x002,"), id="nul_character"),
     ],
 )
@@ -220,7 +223,9 @@ def test_folder_name_says_nothing_about_the_table(tmp_path):
     assert set(dataset.check.tables) == {"influencers", "posts"}
 
 
-@pytest.mark.parametrize("left_out", ["influencers.csv", "posts.csv", "tracking_data.csv", "payouts.csv"])
+@pytest.mark.parametrize(
+    "left_out", ["influencers.csv", "posts.csv", "tracking_data.csv", "payouts.csv"]
+)
 def test_any_of_the_four_may_be_missing(left_out, tmp_path):
     dataset = load(write(tmp_path, {left_out: None}))
     assert len(dataset.check.tables) == 3
@@ -402,12 +407,17 @@ def test_stray_quote_does_not_swallow_the_rest_of_the_file(tmp_path):
 def test_inch_sign_inside_a_text_is_kept(tmp_path):
     text = TRACKING.replace("Biotin", 'Mat 6" long', 1).replace("Collagen", '"A ""B"" C"')
     dataset = load(write(tmp_path, {"tracking_data.csv": text}))
-    assert [each[0] for each in records(dataset, "tracking", "product")][:2] == ['Mat 6" long', 'A "B" C']
+    assert [each[0] for each in records(dataset, "tracking", "product")][:2] == [
+        'Mat 6" long',
+        'A "B" C',
+    ]
 
 
 def test_repeated_header_dots_and_total_are_left_out_and_named(tmp_path):
     header = TRACKING.split("\n")[0]
-    text = tracking_lines((3, header), (4, "...,...,...,...,...,...,...,...,...,..."), (7, "Total,,,,,,,,11,7850.5"))
+    text = tracking_lines(
+        (3, header), (4, "...,...,...,...,...,...,...,...,...,..."), (7, "Total,,,,,,,,11,7850.5")
+    )
     dataset = load(write(tmp_path, {"tracking_data.csv": text}))
     assert {"repeated_header", "placeholder", "total_row"} <= rules(dataset)
     assert problem(dataset, "repeated_header").examples[0].row == 4
@@ -449,7 +459,9 @@ def test_headers_in_any_case_and_punctuation_and_extras_are_kept_aside(tmp_path)
     text = TRACKING.replace("tracking_id,source", "Tracking-ID, SOURCE ").replace(
         "date,orders,revenue", "Order Date,ORDERS,Revenue (INR)"
     )
-    text = "\n".join(f"{line},x" if at else f"{line},Remarks" for at, line in enumerate(text.splitlines()))
+    text = "\n".join(
+        f"{line},x" if at else f"{line},Remarks" for at, line in enumerate(text.splitlines())
+    )
     dataset = load(write(tmp_path, {"tracking_data.csv": text}))
     assert totals(dataset) == TOTALS
     assert dataset.check.tables["tracking"].columns["revenue"] == "Revenue (INR)"

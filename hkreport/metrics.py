@@ -152,7 +152,8 @@ class Ratio:
     """A quotient of sums; does not add up, and is never averaged.
 
     A zero or missing denominator makes it undefined: NaN, printed as ``n/a`` with `undefined` as
-    the reason, never 0 and never infinite.
+    the reason, never 0 and never infinite. `missing` words that reason where the numerator is what
+    usually lacks.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Ratio:
     numerator: Total | Distinct | Linear
     denominator: Total | Distinct
     scale: float = 1.0
+    missing: str = ""
     good: Direction = Direction.UP
     description: str
     source: str
@@ -176,7 +178,9 @@ class Ratio:
 
     @property
     def undefined(self) -> str:
-        """Why it may be missing."""
+        """Why it may be missing: what usually lacks, by default the denominator."""
+        if self.missing:
+            return self.missing
         short = self.denominator.label.partition(" (")[0]
         return f"no {short[0].lower()}{short[1:]}"
 
@@ -474,6 +478,7 @@ CONTRIBUTION_ROI = Ratio(
     unit=Unit.PERCENT,
     numerator=PROFIT_AFTER_SPEND,
     denominator=SPEND,
+    missing="no margins or no spend",
     description="Profit after spend, for each rupee of spend.",
     source="(Profit − total payout) / total payout.",
     caveat="Needs margins; includes the profit of organic orders in the selection.",
@@ -484,6 +489,7 @@ POAS = Ratio(
     unit=Unit.MULTIPLE,
     numerator=PROFIT,
     denominator=SPEND,
+    missing="no margins or no spend",
     description="Profit for each rupee paid out.",
     source="Profit / total payout.",
     caveat="Needs margins; includes the profit of organic orders in the selection.",
@@ -668,6 +674,7 @@ MARGIN = Ratio(
     unit=Unit.PERCENT,
     numerator=PROFIT,
     denominator=REVENUE,
+    missing="no margins",
     description="Profit for each rupee of revenue.",
     source="Profit / revenue.",
 )

@@ -152,7 +152,10 @@ def _significant(size: float) -> str:
         return _grouped(size, 0)
     if size >= 1.995 or size == 0:
         return f"{size:.1f}"
-    return f"{size:.2f}" if size >= 0.095 else f"{size:.3f}"
+    if size >= 0.0005:
+        return f"{size:.2f}" if size >= 0.095 else f"{size:.3f}"
+    # Tiny, but not nothing: one digit that is not zero.
+    return f"{size:.{math.ceil(-math.log10(size))}f}"
 
 
 @functools.cache

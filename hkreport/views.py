@@ -258,7 +258,13 @@ class Report:
         for name in ("influencer_revenue", "influencer_orders", "spend", "posts"):
             if name in frame.columns:
                 shown |= frame[name].fillna(0) != 0
-        return frame[shown].reset_index(drop=True)
+        return Report.named(frame[shown])
+
+    @staticmethod
+    def named(frame: "pd.DataFrame") -> "pd.DataFrame":
+        """The groups, or none where the data names no group at all: one nameless bar says nothing."""
+        nameless = bool((frame[frame.columns[0]] == UNASSIGNED).all())
+        return (frame.iloc[:0] if nameless else frame).reset_index(drop=True)
 
     @property
     def step(self) -> str:

@@ -21,6 +21,7 @@ from hkreport.units import Unit, signed, text
         (-250000, Unit.MONEY, True, "−₹2.50 L"),
         (0.0, Unit.MULTIPLE, False, "0.0×"),
         (0.0129, Unit.MULTIPLE, False, "0.013×"),
+        (0.0000472, Unit.MULTIPLE, False, "0.00005×"),
         (0.41, Unit.MULTIPLE, False, "0.41×"),
         (0.999, Unit.MULTIPLE, False, "1.00×"),
         (0.97, Unit.MULTIPLE, False, "0.97×"),

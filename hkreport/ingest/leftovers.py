@@ -28,6 +28,7 @@ __all__ = ["Leftovers"]
 
 # A column of shares is percentages if more than this part of its plain numbers is above 1.
 PERCENT_PART = 0.5
+TYPED = (*NUMBERS, *DATES, Kind.FLAG)
 BEYOND = 10**16  # decimals beyond the sixth are kept in units of 1e-16
 _NUMERIC_DATE = re.compile(r"\s*(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(?:\d{4}|\d{2})\b")
 
@@ -65,6 +66,9 @@ class Leftovers:
         self.readings = {
             name: Reading(plan.column, plan.header, plan.scale) for name, plan in plans.items()
         }
+        typed = [name for name, plan in plans.items() if plan.column.kind in TYPED]
+        counts = ", ".join(f"count(r_{name}) AS {name}" for name in typed) or "0 AS none"
+        self.left_cells = one_row(con, f"SELECT {counts} FROM {raw} WHERE mark IS NULL")
 
     def decimal_signs_changed(self) -> bool:
         """Look at all cells that are not plain; True if the file must be read again another way."""
@@ -73,6 +77,9 @@ class Leftovers:
             if plan.column.kind not in NUMBERS:
                 continue
             reading = self.readings[name]
+            reading.decimal_comma = plan.decimal_comma
+            if not self.left_cells[name]:
+                continue
             found = one_row(self.con, values.number_evidence(self._left(name)))
             reading.european, reading.english = found["european"], found["english"]
             if found["european"] and not plan.decimal_comma:
@@ -115,12 +122,12 @@ class Leftovers:
         )
 
     def _map(self, name: str, query: str) -> str | None:
-        """Keep how each text was read; None if there was nothing to read."""
+        """Keep how each text was read; None if there is nothing to read."""
+        if not self.left_cells[name]:
+            return None
         relation = f"map_{self.table.name}_{name}"
         self.con.execute(f"CREATE OR REPLACE TABLE {relation} AS {query}")
-        return (
-            relation if self.con.execute(f"SELECT 1 FROM {relation} LIMIT 1").fetchone() else None
-        )
+        return relation
 
     def _note_kinds(self, name: str, relation: str) -> None:
         counted = f"{self._left(name)} AS t JOIN {relation} AS m ON m.raw = t.raw"
@@ -142,18 +149,19 @@ class Leftovers:
         reading = self.readings[name]
         summed = (self.table.name, name) in SUMMED
         left = self._left(name)
-        found = one_row(self.con, values.number_evidence(left))
-        plain = one_row(
-            self.con, f"SELECT count(v_{name}) AS n FROM {self.raw} WHERE mark IS NULL"
-        )["n"]
+        foreign = False
+        if self.left_cells[name]:
+            # A sign on every cell is how the export writes amounts; on some it is another currency.
+            found = one_row(self.con, values.number_evidence(left))
+            plain = f"SELECT count(v_{name}) AS n FROM {self.raw} WHERE mark IS NULL"
+            foreign = found["foreign"] == found["filled"] and not one_row(self.con, plain)["n"]
         relation = self._map(
             name,
             values.number_query(
                 left,
                 decimal_comma=plan.decimal_comma,
                 percent=plan.column.kind is Kind.SHARE or name == "rate",
-                # A sign on every cell is how the export writes amounts; on some it is another currency.
-                foreign=not plain and found["foreign"] == found["filled"],
+                foreign=foreign,
             ),
         )
         value, rest = f"s.v_{name}", f"s.x_{name}"

@@ -242,7 +242,7 @@ def _revenue(job: Job) -> tuple[dict[str, Decimal], tuple[tuple[str, Decimal], .
         f"GROUP BY GROUPING SETS ({sets})"
     )
     by_brand = job.rows(
-        f"SELECT coalesce(brand, '{UNASSIGNED}'), revenue FROM revenue_parts WHERE level = 0 ORDER BY 1"
+        f"SELECT coalesce(CAST(brand AS VARCHAR), '{UNASSIGNED}'), revenue FROM revenue_parts WHERE level = 0 ORDER BY 1"
     )
     top = job.rows(
         "SELECT influencer_id, revenue FROM revenue_parts WHERE level = 1 "

@@ -83,6 +83,11 @@ def reconcile(con: duckdb.DuckDBPyConnection, has: Has, say: Say) -> dict[str, A
         return {}
     _compare(con, has)
     rules = _rules(con)
+    for basis, formula in rules.items():  # where several formulas fit, that of the others is meant
+        con.execute(
+            f"UPDATE paid SET agrees_with = ? WHERE coalesce(basis, '') = ? AND {_fits(formula)}",
+            [formula, basis],
+        )
     _list_exceptions(con, has, rules)
     agreement = con.execute(
         "SELECT coalesce(basis, ''), agrees_with, count(*) FROM paid WHERE paid <> 0 "
@@ -329,10 +334,11 @@ def _say_stated_orders(con: duckdb.DuckDBPyConnection, has: Has, say: Say) -> No
     posts_basis = False
     if has("posts"):
         found = con.execute(
-            "SELECT count(*), count(*) FILTER (orders_stated = posts_made) FROM paid "
+            "SELECT count(*), count(*) FILTER (orders_stated = posts_made), "
+            "count(*) FILTER (orders_stated = orders_all) FROM paid "
             "WHERE basis = 'post' AND orders_stated > 0"
         ).fetchone()
-        posts_basis = bool(found and found[0] and found[1] >= 0.9 * found[0])
+        posts_basis = bool(found and found[1] > found[2] and found[1] >= 0.9 * found[0])
         if found and posts_basis:
             say(
                 "payouts",

@@ -167,8 +167,9 @@ def _decimal_commas(
     for name, found in evidence.items():
         if name in result:
             continue
-        # A count has no fraction: 12.345 followers are twelve thousand, unless all end in .000.
-        whole = plans[name].column.kind is Kind.NUMBER and found["open_dot"] > found["zero_dot"]
+        # A count has no fraction: 12.345 followers are twelve thousand, unless every cell ends in .000.
+        floats = found["zero_dot"] == found["filled"]
+        whole = plans[name].column.kind is Kind.NUMBER and found["open_dot"] > 0 and not floats
         result[name] = bool(found["open_dot"] + found["open_comma"]) and (all_european or whole)
     return result
 

@@ -73,6 +73,8 @@ class Source:
         SQL that gives ``c0``, ``c1``, … and ``bad`` (why a record is malformed); empty until prepared.
     marked : bool
         Whether any record can be malformed: a file that DuckDB reads as it stands has none.
+    volume : int
+        Bytes of what the query reads, unpacked; 0 until prepared.
     """
 
     path: Path
@@ -87,6 +89,7 @@ class Source:
     notes: tuple[tuple[str, str], ...] = ()
     query: str = ""
     marked: bool = False
+    volume: int = 0
 
     @property
     def label(self) -> str:
@@ -175,7 +178,12 @@ def prepare(
         target = workdir / f"{number}.csv"
         rows = _workbook_rows(source.path, source.sheet or "")
         mended = _rewrite(islice(rows, source.header_row, None), len(source.headers), target)
-        return replace(source, query=_csv_query(target, mended.width, 0, ","), marked=True)
+        return replace(
+            source,
+            query=_csv_query(target, mended.width, 0, ","),
+            marked=True,
+            volume=target.stat().st_size,
+        )
     if source.encoding == "utf-8" and not rewrite:
         path = _plain_name(source, workdir, number)
         if _is_plain(path):
@@ -183,7 +191,7 @@ def prepare(
                 path, len(source.headers), source.header_row, source.delimiter, marked=False
             )
             if _reads(con, query):
-                return replace(source, query=query)
+                return replace(source, query=query, volume=path.stat().st_size)
     return _mended(source, workdir / f"{number}-mended.csv")
 
 
@@ -231,6 +239,7 @@ def _mended(source: Source, target: Path) -> Source:
         notes=tuple(notes),
         query=_csv_query(target, mended.width, 0, ","),
         marked=True,
+        volume=target.stat().st_size,
     )
 
 
@@ -282,11 +291,6 @@ def _text_source(path: Path) -> Source:
     if not head.strip(b"\0 \t\r\n\xef\xbb\xbf\xff\xfe,;|"):
         raise Unusable(f"{path.name} is empty. Export it again, or remove it.")
     encoding = _encoding(head)
-    if encoding == "utf-8" and _is_binary(head):
-        raise Unusable(
-            f"{path.name} is not a text file (its first bytes are {head[:4]!r}). "
-            "Save it as CSV (UTF-8)."
-        )
     notes = []
     if path.name.lower().endswith(".gz") and not _is_gzip(path):
         notes.append(
@@ -303,7 +307,12 @@ def _text_source(path: Path) -> Source:
         ((*_header(list(_head_records(lines, each))), each) for each in DELIMITERS),
         key=lambda found: (found[0], len(found[2])),
     )
-    _, position, headers, records, delimiter = best
+    score, position, headers, records, delimiter = best
+    if score < 2 and encoding == "utf-8" and _is_binary(head):
+        raise Unusable(
+            f"{path.name} is not a text file (its first bytes are {head[:4]!r}). "
+            "Save it as CSV (UTF-8)."
+        )
     return Source(
         path=path,
         sheet=None,
@@ -444,9 +453,10 @@ class _Lines:
     def __iter__(self) -> Iterator[str]:
         with _open_bytes(self.path) as file:
             if self.encoding != "utf-8":
-                yield from io.TextIOWrapper(
+                with io.TextIOWrapper(
                     file, encoding=self.encoding, errors="replace", newline=None
-                )
+                ) as decoded:
+                    yield from decoded
                 return
             start = file.read(3)
             if start != codecs.BOM_UTF8:

@@ -365,17 +365,20 @@ def _brand(work: _Spelling, staged: Staged, joins: list[str]) -> str:
     """SQL for the derived brand; counts which rule gave it and where sources disagree."""
     job, name = work.job, staged.table.name
     offers: list[tuple[str, str, _Lookup]] = []  # rule, column, map
+    covered = 0  # rows with a brand by the offer that gives most
     if staged.has("brand"):
         final = {text: work.changes.get((name, "brand"), {}).get(text, text)
                  for text in work.counts[name, "brand"]}  # fmt: skip
         pairs = work.by_raw(name, "brand", final)
+        covered = sum(rows for rows, _ in work.counts[name, "brand"].values())
         offers.append(("brand column", "brand", _Lookup.of(job, f"brand_{name}_column", pairs)))
     for column, how in BRANDED[name]:
         if (name, column) not in work.counts or not _is_small(work, staged, column):
             continue
-        found = _texts_with_brand(work, name, column, how, first=not offers)
+        found = _texts_with_brand(work, staged, column, how, covered)
         pairs = work.by_raw(name, column, dict(found))
         if pairs:
+            covered = max(covered, sum(work.counts[name, column][text][0] for text, _ in found))
             lookup = _Lookup.of(job, f"brand_{name}_{column}_{how}", pairs)
             offers.append((RULE_WORDS[how].format(column), column, lookup))
     if not offers:
@@ -405,8 +408,10 @@ def _first_of(offers: list[str]) -> str:
 
 
 def _texts_with_brand(
-    work: _Spelling, table: str, column: str, how: str, *, first: bool
+    work: _Spelling, staged: Staged, column: str, how: str, covered: int
 ) -> list[tuple[str, str | None]]:
+    """Texts of a column that carry a brand; `covered` rows have one by another column already."""
+    table = staged.table.name
     texts = work.counts[table, column]
     if how == "listed":
         return _listed_brands(work, texts)
@@ -414,7 +419,7 @@ def _texts_with_brand(
     pairs: list[tuple[str, str | None]] = [
         (text, brand) for text in texts if (brand := look(text)) is not None
     ]
-    if (column, how) == ("product", "within") and pairs and first:
+    if (column, how) == ("product", "within") and pairs and covered < 0.5 * staged.rows:
         pairs += _leading(work, table, texts, {text for text, _ in pairs})
     return pairs
 

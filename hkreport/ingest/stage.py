@@ -151,7 +151,7 @@ def _read(
         f"FROM (SELECT *{''.join(', ' + each for each in inner)} FROM ({source.query}))"
     )
     con.execute(f"DROP VIEW IF EXISTS {name}")
-    if source.size <= IN_MEMORY_BYTES and source.kind != "parquet":
+    if source.volume <= IN_MEMORY_BYTES and source.kind != "parquet":
         con.execute(f"CREATE OR REPLACE TABLE {name}_rows AS {query}")
         number, relation = "rowid", f"{name}_rows"
     else:
@@ -186,12 +186,12 @@ def _beyond(cell: str, value: str) -> str:
 
     Casting to a decimal of 38 digits would say the same, at a hundred times the cost.
     """
-    tail = f"substr({cell}, strpos({cell}, '.') + 7, 10)"
-    units = f"TRY_CAST(rpad({tail}, 10, '0') AS BIGINT)"
+    dot = f"strpos({cell}, '.')"
+    power = f"(contains({cell}, 'e') OR contains({cell}, 'E'))"
+    units = f"TRY_CAST(rpad(substr({cell}, {dot} + 7, 10), 10, '0') AS BIGINT)"
     return (
-        f"CASE WHEN strlen({cell}) > 7 AND strpos({cell}, '.') > 0 "
-        f"AND strlen({cell}) - strpos({cell}, '.') > 6 AND {value} IS NOT NULL THEN "
-        f"CASE WHEN contains(lower({cell}), 'e') "
+        f"CASE WHEN strlen({cell}) > 5 AND {dot} > 0 AND {value} IS NOT NULL "
+        f"AND (strlen({cell}) - {dot} > 6 OR {power}) THEN CASE WHEN {power} "
         f"THEN CAST((TRY_CAST({cell} AS DECIMAL(38, 16)) - {value}) * 10000000000000000 AS BIGINT) "
         f"ELSE ({units} - CASE WHEN {units} >= 5000000000 THEN 10000000000 ELSE 0 END) "
         f"* CASE WHEN starts_with(trim({cell}), '-') THEN -1 ELSE 1 END END END"

@@ -1,0 +1,100 @@
+"""A cell is never read as another number, day, row or influencer than it says, unless that is reported.
+
+Each case once was a wrong number, or would have been one by the plain way of reading.
+"""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hkreport import ingest
+
+
+def load(folder: Path, **files: str) -> ingest.Dataset:
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    return ingest.load(folder)
+
+
+def column(dataset: ingest.Dataset, table: str, name: str) -> list:
+    return dataset.tables[table].order_by("row").select(name).to_pandas()[name].tolist()
+
+
+def days(dataset: ingest.Dataset) -> list[date]:
+    return [each.date() for each in column(dataset, "tracking", "date")]
+
+
+def test_a_time_with_a_zone_is_not_cut_to_its_day(tmp_path):
+    """A cast to a date drops the zone: 20:00 UTC on 30 June is 1 July in India."""
+    dataset = load(tmp_path, tracking="date,orders,revenue\n2025-06-30T20:00:00Z,1,5\n")
+    assert days(dataset) == [date(2025, 7, 1)]
+
+
+def test_two_digits_are_no_year_of_the_first_century(tmp_path):
+    dataset = load(tmp_path, tracking="date,orders,revenue\n24-07-25,1,5\n")
+    assert days(dataset) == [date(2025, 7, 24)]
+
+
+def test_thousands_with_dots_are_not_divided_by_a_thousand(tmp_path):
+    """125.000 followers casts to 125."""
+    text = "id,name,platform,followers\n1,A,Instagram,125.000\n2,B,Instagram,1.250.000\n3,C,YouTube,900\n"
+    assert column(load(tmp_path, influencers=text), "influencers", "follower_count") == [
+        125000, 1250000, 900]  # fmt: skip
+
+
+def test_digits_beyond_the_sixth_are_not_lost_from_totals(tmp_path):
+    """A million roundings of half a micro-rupee are half a rupee."""
+    cells = ["0.0000004"] * 500 + ["4.0e-07"] * 500
+    text = "date,orders,revenue\n" + "".join(f"2025-06-14,1,{cell}\n" for cell in cells)
+    total = load(tmp_path, tracking=text).check.totals["revenue"]
+    assert total == Decimal("0.0004")
+
+
+def test_blank_lines_do_not_shift_row_numbers(tmp_path):
+    """A CSV reader skips them; a spreadsheet does not."""
+    text = "date,orders,revenue\n\n2025-06-14,1,5\n\n\n2025-06-14,1,bad\n"
+    dataset = load(tmp_path, tracking=text)
+    (problem,) = [each for each in dataset.check.problems if each.rule == "unreadable"]
+    assert problem.examples[0].row == 6
+
+
+def test_a_total_line_is_not_paid_to_an_influencer_called_total(tmp_path):
+    dataset = load(tmp_path, payouts="influencer_id,total_payout\nA,5\nB,7\nTotal,12\n")
+    assert sum(column(dataset, "payouts", "total_payout")) == 12
+
+
+def test_a_web_domain_with_organic_in_it_is_not_organic(tmp_path):
+    text = "date,orders,revenue,source,influencer_id\n2025-06-14,1,5,organic-oils.com,A\n"
+    assert column(load(tmp_path, tracking=text), "tracking", "channel") == ["influencer"]
+
+
+def test_an_unclosed_quote_does_not_swallow_the_orders_after_it(tmp_path):
+    text = 'date,orders,revenue,product\n2025-06-14,1,5,"Whey\n2025-06-14,1,5,Oats\n2025-06-14,1,5,BCAA\n'
+    dataset = load(tmp_path, tracking=text)
+    assert dataset.check.totals["orders"] == 3
+    assert "stray_quotes" in {each.rule for each in dataset.check.problems}
+
+
+def test_a_repeated_influencer_does_not_double_what_is_joined_to_it(tmp_path):
+    text = "id,name,platform\n1,A,Instagram\n1.0,A again,YouTube\n"
+    assert column(load(tmp_path, influencers=text), "influencers", "name") == ["A"]
+
+
+@pytest.mark.parametrize("word", ["sale is on", "add-on pack"])
+def test_an_english_word_is_not_the_abbreviation_of_a_brand(word, tmp_path):
+    dataset = load(tmp_path, tracking=f"date,orders,revenue,campaign\n2025-06-14,1,5,{word}\n")
+    assert dataset.check.to_json()["revenue_by_brand"] == {"unassigned": 5}
+
+
+def test_a_unit_in_the_header_is_not_ignored(tmp_path):
+    dataset = load(tmp_path, tracking="date,orders,Revenue (in lakh)\n2025-06-14,1,2.5\n")
+    assert dataset.check.totals["revenue"] == 250000
+    assert "header_unit" in {each.rule for each in dataset.check.problems}
+
+
+def test_row_left_out_for_one_cell_still_counts_its_other_cells_in_totals(tmp_path):
+    dataset = load(tmp_path, tracking="date,orders,revenue\nsoon,3,5\n2025-06-14,1,7\n")
+    assert dataset.check.totals["revenue"] == 12
+    assert dataset.check.totals["orders"] == 4

@@ -510,3 +510,27 @@ def test_temporary_files_are_gone_when_the_data_set_is(tmp_path, monkeypatch):
     del dataset
     gc.collect()
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_order_ids_without_a_count_mean_one_order_a_row(tmp_path):
+    text = "Order ID,Order Date,Net Revenue\nO1,2025-06-14,10\n,,\nO2,2025-06-15,5\n"
+    dataset = load(only(tmp_path, orders=text))
+    assert dataset.check.totals["orders"] == 2
+    assert dataset.check.tables["tracking"].rows_read == 2
+    assert dataset.check.tables["tracking"].columns["orders"] == "(1 in each row)"
+    assert problem(dataset, "constant").severity == "warning"
+
+
+def test_influencers_with_averages_are_no_summary_but_with_revenue_they_are(tmp_path):
+    plain = "id,name,platform,avg_likes,total_posts,rank\n1,A,Instagram,5,7,1\n"
+    dataset = load(only(tmp_path / "a", influencers=plain))
+    assert dataset.check.tables["influencers"].rows_used == 1
+    summary = "id,name,platform,revenue,roas\n1,A,Instagram,5,7\n"
+    folder = only(tmp_path / "b", top_influencers=summary, tracking=TRACKING)
+    assert "influencers" not in load(folder).check.tables
+
+
+def test_sales_beside_orders_is_revenue(tmp_path):
+    dataset = load(only(tmp_path, tracking="date,orders,sales\n2025-06-14,2,99\n"))
+    assert totals(dataset)["revenue"] == 99
+    assert totals(dataset)["orders"] == 2

@@ -27,6 +27,13 @@ SUMMARY_WORDS = frozenset(
     kpis roas roi top ranking leaderboard pivot aggregated agg merged joined combined dashboard
     overview result results by segment segments""".split()
 )
+# Headers that number orders: where one of them stands and none counts orders, a row is one order.
+ORDER_IDS = frozenset("orderid orderno ordernumber transactionid".split())
+# Headers that only tables on what influencers brought have.
+OUTCOME_HEADERS = frozenset(
+    """revenue totalrevenue orders totalorders sales totalsales payout totalpayout spend totalspend
+    profit""".split()
+)
 UNITS_IN_HEADERS = re.compile(r"[(\[{].*?[)\]}]")
 
 
@@ -45,6 +52,10 @@ class Match:
         Headers kept aside.
     missing : tuple of str
         Required columns without a header.
+    strange : tuple of str
+        Headers that a person named and the source does not have.
+    constants : mapping of str to str
+        Columns without a header that have the same value in each row.
     """
 
     table: Table
@@ -53,17 +64,22 @@ class Match:
     unused: tuple[str, ...]
     missing: tuple[str, ...]
     strange: tuple[str, ...] = ()
+    constants: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A source taken for a table."""
+    """A source taken for a table; `derived` if it looks made from other tables."""
 
     source: Source
     match: Match
     name_hit: int
     derived: bool
-    left: tuple["Candidate", ...] = field(default=())
+
+    @property
+    def unfit(self) -> bool:
+        """Whether it must not be used unless a person says so: a summary without dates."""
+        return self.derived and "date" not in self.match.places
 
 
 def match(
@@ -116,6 +132,9 @@ def match(
         if place not in taken and name not in places:
             places[name] = place
             taken.add(place)
+    constants = {}
+    if table.name == "tracking" and "orders" not in places and set(folded) & ORDER_IDS:
+        constants["orders"] = "1"
     rivals: dict[str, list[str]] = {}
     for _, _, place, name in sorted(offers):
         if place not in taken:
@@ -127,8 +146,11 @@ def match(
         unused=tuple(
             header for place, header in enumerate(headers) if place not in taken and header
         ),
-        missing=tuple(name for name in table.required if name not in places),
+        missing=tuple(
+            name for name in table.required if name not in places and name not in constants
+        ),
         strange=tuple(strange),
+        constants=constants,
     )
 
 
@@ -188,14 +210,13 @@ def nearest_header(table: Table, name: str, headers: Sequence[str]) -> str | Non
 
 def is_derived(source: Source, found: Match) -> bool:
     """Whether a source looks made from other tables: ratios, or several totals and no dates."""
-    folded = [fold(header) for header in source.headers]
     own = {fold(source.headers[place]) for place in found.places.values()}
-    metrics = [each for each in folded if each in METRIC_HEADERS]
-    totals = [
-        each
-        for each in folded
-        if SUMMARY_HEADER.match(each) and each not in own and each not in METRIC_HEADERS
-    ]
+    others = [fold(header) for header in source.headers if fold(header) not in own]
+    metrics = [each for each in others if each in METRIC_HEADERS]
+    if found.table.name == "influencers":
+        # A list of influencers may rightly say averages, totals and ranks; not what they earned.
+        return any(each in OUTCOME_HEADERS or "roas" in each or "roi" in each for each in others)
+    totals = [each for each in others if SUMMARY_HEADER.match(each) and each not in METRIC_HEADERS]
     words = set(re.findall(r"[a-z]+", source.stem.lower().replace("_", " ")))
     named = bool(words & SUMMARY_WORDS)
     dated = "date" in found.places
@@ -248,7 +269,7 @@ def choose(
             pools.setdefault(best.match.table.name, []).append(best)
     for table, pool in pools.items():
         ranked = sorted(pool, key=_preference)
-        if table not in chosen and not ranked[0].derived:
+        if table not in chosen and not ranked[0].unfit:
             chosen[table] = ranked.pop(0)
         if ranked:
             left[table] = ranked
@@ -290,12 +311,9 @@ def _best(source: Source, columns: Mapping[str, Mapping[str, str]]) -> Candidate
             standing = 2
         else:
             continue
-        offers.append(
-            (
-                (standing, -hit, -len(found.places), -len(table.required)),
-                Candidate(source, found, hit, is_derived(source, found)),
-            )
-        )
+        offer = Candidate(source, found, hit, is_derived(source, found))
+        rank = (standing, offer.derived, -hit, -len(found.places), -len(table.required))
+        offers.append((rank, offer))
     return min(offers, key=lambda each: each[0])[1] if offers else None
 
 

@@ -42,6 +42,10 @@ def tell_columns(staged: Staged, say: Say) -> None:
         say(name, column, "column_choice", "warning" if same else "note", len(others),
             f"{source.label}: for {column}, {words}. To change it, name the column under data: columns "
             "in the params.")  # fmt: skip
+    for column, value in match.constants.items():
+        say(name, column, "constant", "warning", staged.rows,
+            f"{source.label} has no column for {column} but an order id: each row was counted as {value} order. "
+            "If a row can hold several, export their number.")  # fmt: skip
     for rule, sentence in source.notes:
         severity = "note" if rule == "not_gzip" else "warning"
         say(name, None, rule, severity, 1, sentence)

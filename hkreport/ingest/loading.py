@@ -138,6 +138,7 @@ def load(
 def _prepare(job: Job, chosen: Mapping[str, Candidate], workdir: Path) -> None:
     """Set the connection up: nothing is fetched from anywhere, and large data spills to disk."""
     job.con.execute("SET autoinstall_known_extensions = false")
+    job.con.execute("SET enable_progress_bar = false")
     job.con.execute(f"SET temp_directory = {quoted(workdir / 'spill')}")
     if sum(each.source.size for each in chosen.values()) > IN_MEMORY_BYTES:
         job.con.execute(f"SET memory_limit = '{MEMORY}'")

@@ -47,6 +47,12 @@ ALLOWED = {
     "gender": "Female, Male or Other",
     "touch": "view or click",
 }
+LIKENESS = {
+    "case": "without regard to case",
+    "punctuation": "without regard to punctuation",
+    "leading zeros": "without leading zeros",
+    "name": "by name",
+}
 Counts = dict[str, tuple[int, int]]  # text to rows and first row
 
 
@@ -328,7 +334,7 @@ def _match_ids(work: _Spelling) -> None:
             "warning",
             sum(found[old][0] for old in mine),
             f"{table}.influencer_id: {len(mine)} {'id matches' if len(mine) == 1 else 'ids match'} an "
-            f"influencer only without regard to {' or '.join(matches.how[table])}: "
+            f"influencer only {' or '.join(LIKENESS[level] for level in matches.how[table])}: "
             f"{'; '.join(pairs)}{more}.",
             [Example(found[old][1], old) for old in mine],
         )

@@ -6,7 +6,7 @@ reading, and a cell that had to be interpreted is counted and can be shown.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -63,14 +63,15 @@ def stage(
         If the file cannot be read after all.
     """
     name = match.table.name
+    plain, match = source, _with_constants(source, match)
+    source = _extended(prepare(plain, workdir, con), match)
     plans = make_plans(con, source, match, day_first)
-    source = prepare(source, workdir, con)
     try:
         _read(con, source, match, plans, workdir)
     except duckdb.Error as first:
         if source.kind != "text":
             raise Unusable(f"{source.label} cannot be read ({_first_line(first)}).") from first
-        source = prepare(source, workdir, con, rewrite=True)
+        source = _extended(prepare(plain, workdir, con, rewrite=True), match)
         try:
             _read(con, source, match, plans, workdir)
         except duckdb.Error as second:
@@ -96,6 +97,30 @@ def stage(
         f"SELECT count(*) FROM stage_{name} WHERE mark IS DISTINCT FROM 'blank'"
     ).fetchone()
     return Staged(match.table, source, match, int(found[0]) if found else 0, leftovers.readings)
+
+
+def _with_constants(source: Source, match: Match) -> Match:
+    """Give columns that are the same in each row a place behind the headers."""
+    places = dict(match.places)
+    for name in match.constants:
+        places[name] = len(source.headers) + len(places) - len(match.places)
+    ordered = {each.name: places[each.name] for each in match.table if each.name in places}
+    return replace(match, places=ordered)
+
+
+def _extended(source: Source, match: Match) -> Source:
+    """Add the columns that are the same in each row to what the source gives."""
+    if not match.constants:
+        return source
+    width = len(source.headers)
+    values = tuple(match.constants.values())
+    added = ", ".join(f"{quoted(value)} AS c{width + at}" for at, value in enumerate(values))
+    return replace(
+        source,
+        headers=source.headers + tuple(f"({value} in each row)" for value in values),
+        head=tuple((*row, *[""] * (width - len(row)), *values) for row in source.head),
+        query=f"SELECT *, {added} FROM ({source.query})",
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -222,17 +247,19 @@ def _suspect(match: Match, plans: Mapping[str, Plan]) -> str:
 
 def _mark(source: Source, match: Match) -> str:
     """Build SQL that says why a record is no data; looked at closely only where a key cell is odd."""
-    cells = [f"c{place}" for place in range(len(source.headers))]
+    width = len(source.headers) - len(match.constants)
+    headers = source.headers[:width]
+    cells = [f"c{place}" for place in range(width)]
     every = f"concat_ws('', {', '.join(cells)})"
     key_column = match.table.required[0]
     key = f"c{match.places[key_column]}"
     header = source.headers[match.places[key_column]]
     same = " + ".join(
         f"CAST(coalesce(lower(trim({cell})) = {quoted(head.strip().lower())}, false) AS INT)"
-        for cell, head in zip(cells, source.headers, strict=True)
+        for cell, head in zip(cells, headers, strict=True)
         if head
     )
-    filled = sum(bool(head) for head in source.headers)
+    filled = sum(bool(head) for head in headers)
     first = "coalesce(" + ", ".join(f"nullif(trim({cell}), '')" for cell in cells) + ")"
     # A pattern, since DuckDB turns a long IN list into a join over every row.
     total = f"'[^a-z]', '', 'g'), {quoted(TOTAL_WORDS)})"

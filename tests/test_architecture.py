@@ -12,12 +12,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "hkreport"
 
 ORDER = """errors units schema periods params metrics ledger methods simulate ingest store
-           templates views insights theme tables charts pipeline cli""".split()
+           templates prose views evidence insights theme tables charts pipeline cli""".split()
 
 HOMES = {
     "duckdb": ("ingest", "ledger"),
     "faker": ("simulate",),
-    "holidays": ("simulate",),
+    "holidays": ("evidence", "simulate"),
     "matplotlib": ("theme", "charts"),
     "nbclient": ("pipeline",),
     "papermill": ("pipeline",),

@@ -119,6 +119,7 @@ def test_minimum_roas_says_what_it_hides(run, data):
         ),
         pytest.param(["--brnad", "x"], 2, "No such option: --brnad", id="option"),
         pytest.param(["--tier", "huge"], 1, "No tier 'huge' in the data.", id="tier"),
+        pytest.param(["--tier", " ,"], 2, "--tier is empty. Name what to keep", id="empty"),
         pytest.param(["--min-roas", "x"], 2, "Invalid value for '--min-roas'", id="number"),
         pytest.param(["--map", "trakcing=a.csv"], 1, "Did you mean 'tracking'?", id="map"),
         pytest.param(["--as-of", "tomorrow"], 1, "command line: as_of is 'tomorrow'", id="as_of"),
@@ -163,7 +164,7 @@ def test_check_counts_rows_and_quarantines_with_strict_exit_code(run, tmp_path):
 
 
 def test_check_keeps_its_published_schema(run, data):
-    contracts = Path(cli.__file__).parent / "pipeline" / "contracts"
+    contracts = Path(cli.__file__).parents[1] / "pipeline" / "contracts"
     schema = json.loads((contracts / "check.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(json.loads(run("check", data, "--json")[1]), schema)
 

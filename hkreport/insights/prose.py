@@ -5,11 +5,11 @@ Every number in a sentence comes from a frame that :mod:`hkreport.views` made an
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hkreport import metrics as m
 from hkreport.metrics import UNASSIGNED, Metric
+from hkreport.prose import Prose, callout, named
 from hkreport.units import Unit, escape_markdown, text
 from hkreport.views import Report, hidden_words
 
@@ -18,27 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Prose", "allocation_note", "change", "check_words", "glossary", "headline", "leader", "missing",
            "old_assumptions", "poor", "problems", "share_of_top", "slice_note", "sources"]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Prose:
-    """Markdown that a cell shows; data in it is already escaped."""
-
-    markdown: str
-
-    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, object]]:
-        return {"text/markdown": self.markdown, "text/plain": self.markdown}, {}
-
-
-def callout(kind: str, title: str, body: str) -> str:
-    """A callout in Markdown; `title` and `body` are already escaped."""
-    return f"::: {{.callout-{kind}}}\n## {title}\n\n{body}\n:::\n"
-
-
-def _named(name: object) -> str:
-    """A name for a title, cut so that the title stays a line or two."""
-    words = str(name)
-    return words if len(words) <= 40 else f"{words[:39].rstrip()}…"
 
 
 def leader(frame: "pd.DataFrame", key: str, metric: Metric) -> str:
@@ -57,13 +36,13 @@ def leader(frame: "pd.DataFrame", key: str, metric: Metric) -> str:
     first = known.sort_values([metric.name, key], ascending=[False, True]).iloc[0]
     value = text(float(first[metric.name]), metric.unit, short=True)
     if len(known) == 1:
-        return f"{_named(first[key])}: {value}"
+        return f"{named(first[key])}: {value}"
     adds = isinstance(metric, m.Total | m.Linear)
     whole = frame[metric.name].sum()
     if adds and whole > 0 and (frame[metric.name].dropna() >= 0).all():
         part = text(float(first[metric.name]) / float(whole), Unit.PERCENT)
-        return f"{_named(first[key])} leads with {value}, {part} of {_lower(metric.label)}"
-    return f"{_named(first[key])} leads with {value}"
+        return f"{named(first[key])} leads with {value}, {part} of {_lower(metric.label)}"
+    return f"{named(first[key])} leads with {value}"
 
 
 def change(report: Report, metric: Metric) -> str:

@@ -1,0 +1,9 @@
+"""The command line: arguments, progress and exit codes only.
+
+Heavy libraries are imported inside the commands that use them, so that ``--help`` answers at once.
+"""
+
+from hkreport.cli import build, data
+from hkreport.cli.app import app, main
+
+__all__ = ["app", "build", "data", "main"]

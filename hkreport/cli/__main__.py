@@ -1,0 +1,5 @@
+"""``python -m hkreport.cli``."""
+
+from hkreport.cli import main
+
+main()

@@ -1,0 +1,92 @@
+"""The application, and how every failure becomes one sentence and an exit code."""
+
+import itertools
+import json
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from hkreport import __version__
+from hkreport.errors import HkreportError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="hkreport",
+    help=(
+        "Reproducible insight reports for influencer campaigns.\n\n"
+        "Start with 'hkreport check DATA' to see how your exports are read, then "
+        "'hkreport report --brand NAME --data DATA' for HTML and PDF."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one sentence and an exit code."""
+    arguments = sys.argv[1:]
+    as_json = (
+        "--json" in arguments
+        or "--format=json" in arguments
+        or _follows(arguments, "--format", "json")
+    )
+    try:
+        code = app(standalone_mode=False)
+    except HkreportError as error:
+        _fail(error.kind, error.message, error.next_step, error.exit_code, as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", "Stopped on request.", "Run the same command to go on.", 1, as_json)
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        _fail("files", f"{named}{error.strerror or error}.", _about_files(error), 1, as_json)
+    except Exception as error:
+        # Typer carries its own copy of click, whose exceptions have no public home.
+        if not hasattr(error, "format_message"):
+            raise
+        _fail("usage", error.format_message(), f"See '{_where(error)} --help'.", 2, as_json)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _follows(arguments: Sequence[str], option: str, value: str) -> bool:
+    return (option, value) in itertools.pairwise(arguments)
+
+
+def _where(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context is not None else "hkreport"
+
+
+def _about_files(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "Allow reading or writing there, or choose another folder."
+    return "Check that the path exists and that the disk has room."
+
+
+def _fail(kind: str, message: str, next_step: str, code: int, as_json: bool) -> None:
+    if as_json:
+        body = {"error": {"kind": kind, "message": message, "next_step": next_step}}
+        print(json.dumps(body, ensure_ascii=False))
+    print(f"hkreport: {message} {next_step}".rstrip(), file=sys.stderr)
+    sys.exit(code)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"hkreport {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Reproducible insight reports for influencer campaigns."""

@@ -343,6 +343,11 @@ class Ledger:
         )
         return replace(self, rows=kept), hidden
 
+    def beside(self, path: Path, name: str) -> "ir.Table":
+        """Open a Parquet file on the ledger's own connection, so that both can be joined."""
+        backend = self.rows.get_backend()
+        return backend.read_parquet(path, table_name=name)
+
     def write(self, path: Path) -> None:
         """Write the ledger as Parquet; the caller renames the file into place."""
         self.rows.to_parquet(path)

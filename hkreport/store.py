@@ -20,11 +20,15 @@ from hkreport.errors import DataError
 from hkreport.params import Settings, brands, project_root
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import pandas as pd
 
 __all__ = ["Data", "code_version", "default_folder", "has_exports", "open_data"]
 
 EXPORT_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet", ".xlsx", ".xls")
+
+# Tables that the ledger does not hold and that some methods read row by row.
+KEPT_TABLES = ("assignments", "posts", "touchpoints")
 
 # Modules whose change may change the ledger.
 _CODE = ("schema.py", "ledger.py", "metrics.py", "store.py", "ingest")
@@ -59,6 +63,14 @@ class Data:
     simulated: Mapping[str, Any] | None
     key: str
     kept: Path
+
+    def table(self, name: str) -> "ir.Table | None":
+        """A table beside the ledger (one of ``KEPT_TABLES``), as ingestion read it.
+
+        None where the exports hold none. Columns are those of :mod:`hkreport.schema`.
+        """
+        path = self.kept / f"{name}.parquet"
+        return self.ledger.beside(path, name) if path.exists() else None
 
 
 def has_exports(folder: Path) -> bool:
@@ -171,6 +183,9 @@ def _make(
             has |= {f"{name}.{column}": dataset.has(name, column) for column in table.columns}
         made = ledger.build(dataset.tables, has=has, rules=rules(settings))
         made.write(fresh / "ledger.parquet")
+        for name in KEPT_TABLES:
+            if dataset.has(name):
+                dataset.tables[name].to_parquet(fresh / f"{name}.parquet")
         dataset.reconciliation().to_parquet(fresh / "reconciliation.parquet")
         (fresh / "known.json").write_text(json.dumps(sorted(made.known)), encoding="utf-8")
         # Last, because its presence says that the folder is complete.

@@ -34,6 +34,7 @@ __all__ = [
     "Total",
     "compute",
     "find",
+    "group_key",
     "sums",
 ]
 
@@ -891,7 +892,7 @@ def _summed(
 
     columns = keys(by)
     groups = [
-        _group(rows, key)
+        group_key(rows, key)
         for key in columns
         if key != "influencer" or "influencer_id" not in columns
     ]
@@ -923,7 +924,7 @@ def _summed(
     return _labelled(frame, columns)
 
 
-def _group(rows: "ir.Table", key: str) -> "ir.Value":
+def group_key(rows: "ir.Table", key: str) -> "ir.Value":
     """The expression to group by: a dimension, or the step of time a date falls in, as text."""
     if key not in TIME_STEPS:
         return rows[key]

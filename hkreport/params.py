@@ -57,6 +57,14 @@ class Scores(_Strict):
     product: Mapping[str, float]
 
 
+class Money(_Strict):
+    """What the revenue column holds, and the rates of GST by the day from which they hold."""
+
+    revenue_includes_gst: bool | None
+    revenue_includes_discount: bool | None
+    gst: Mapping[datetime.date, float]
+
+
 class DataFacts(_Strict):
     """What the data cannot tell about itself."""
 
@@ -74,6 +82,7 @@ class Settings(_Strict):
     bands: Mapping[str, Band]
     scores: Scores
     small_base: int = Field(ge=0)
+    money: Money
     data: DataFacts
     as_of: datetime.date | None = None
 

@@ -8,6 +8,7 @@ All of them take ``title`` (by default what the data says at first sight), ``sub
 is plotted) and ``note`` (a line below).
 """
 
+from hkreport.charts.bridge import bridge
 from hkreport.charts.clouds import bubbles, scatter
 from hkreport.charts.comparisons import box, dots, heatmap
 from hkreport.charts.ranking import bars
@@ -19,6 +20,7 @@ __all__ = [
     "Chart",
     "bars",
     "box",
+    "bridge",
     "bubbles",
     "columns",
     "dots",

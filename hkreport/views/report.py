@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hkreport import ledger as books
 from hkreport import metrics as m
@@ -39,6 +39,15 @@ HEADLINE: tuple[Metric, ...] = (
     m.COST_PER_INFLUENCER_ORDER,
     m.ACTIVE_INFLUENCERS,
 )
+
+
+class Measured(Protocol):
+    """A metric or a column of a table."""
+
+    @property
+    def name(self) -> str:
+        """Column of the frame."""
+
 
 INFLUENCER_METRICS: tuple[Metric, ...] = (
     m.INFLUENCER_REVENUE,
@@ -291,9 +300,20 @@ class Report:
             ["influencer_revenue", "influencer_id"], ascending=[False, True], ignore_index=True
         )
 
-    def top_influencers(self, metric: Metric, count: int) -> "pd.DataFrame":
-        """The influencers with the largest value of a metric; undefined values are left out."""
+    def top_influencers(self, metric: Measured, count: int) -> "pd.DataFrame":
+        """The influencers with the largest value of a metric or column; undefined ones are left out."""
         return _largest(self.influencers, metric.name, count)
+
+    @functools.cached_property
+    def past(self) -> Ledger:
+        """The slice over all dates before the period's end: what was known then."""
+        if self.period.name == "all":
+            return self.history
+        import ibis
+
+        rows = self.history.rows
+        kept = rows.filter(rows["date"] < ibis.literal(self.period.end))
+        return replace(self.history, rows=kept)
 
     def poor_influencers(self, count: int) -> "pd.DataFrame":
         """Paid influencers with the lowest ROAS, below the band's lower end."""
@@ -306,8 +326,18 @@ class Report:
 
     def best_personas(self, count: int) -> "pd.DataFrame":
         """Personas with the highest ROAS."""
+        return _largest(self._personas, "roas", count)
+
+    def poor_personas(self, count: int) -> "pd.DataFrame":
+        """Paid personas with the lowest ROAS, none of them among the best."""
+        frame = self._personas
+        rest = frame.sort_values(["roas", "persona"], ascending=[False, True]).iloc[count:]
+        return rest.iloc[::-1].head(count).reset_index(drop=True)
+
+    @functools.cached_property
+    def _personas(self) -> "pd.DataFrame":
         frame = self.by("persona")
-        return _largest(frame[frame["persona"] != UNASSIGNED], "roas", count)
+        return frame[(frame["persona"] != UNASSIGNED) & frame["roas"].notna()]
 
     @functools.cached_property
     def products(self) -> "pd.DataFrame":

@@ -1,0 +1,43 @@
+"""What a report is about: its slice of the ledger, and the tidy frames that its sections show."""
+
+from hkreport.views.deeper import (
+    Bridge,
+    Cohorts,
+    benchmarks,
+    bridge,
+    cohorts,
+    concentration,
+    spread,
+)
+from hkreport.views.report import (
+    HEADLINE,
+    Report,
+    filters_of,
+    find_brand,
+    hidden_words,
+    open_report,
+    plain_table,
+    records,
+    resolve,
+    slice_metrics,
+)
+
+__all__ = [
+    "HEADLINE",
+    "Bridge",
+    "Cohorts",
+    "Report",
+    "benchmarks",
+    "bridge",
+    "cohorts",
+    "concentration",
+    "filters_of",
+    "find_brand",
+    "hidden_words",
+    "open_report",
+    "plain_table",
+    "records",
+    "resolve",
+    "slice_metrics",
+    "spread",
+]

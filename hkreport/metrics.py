@@ -651,6 +651,14 @@ REVENUE_SHARE = Share(
     description="Part of the selection's revenue.",
     source="Revenue / revenue of the whole selection.",
 )
+INFLUENCER_REVENUE_SHARE = Share(
+    name="influencer_revenue_share",
+    label="Share of influencer revenue",
+    unit=Unit.PERCENT,
+    part=INFLUENCER_REVENUE,
+    description="Part of the selection's revenue that was credited to influencers.",
+    source="Influencer revenue / influencer revenue of the whole selection.",
+)
 SPEND_SHARE = Share(
     name="spend_share",
     label="Share of spend",
@@ -739,6 +747,7 @@ _DECLARED: tuple[Metric, ...] = (
     REVENUE_PER_CAMPAIGN,
     SPEND_PER_CAMPAIGN,
     REVENUE_SHARE,
+    INFLUENCER_REVENUE_SHARE,
     SPEND_SHARE,
     PERFORMANCE_SCORE,
     PRODUCT_SCORE,

@@ -225,7 +225,9 @@ def heatmap(
     subtitle: str = "",
     note: str = "",
 ) -> Chart | Sentence:
-    """Values of two keys in a grid, darker for more; missing cells are hatched.
+    """Values of two keys in a grid, darker for more.
+
+    An undefined value is hatched; a pair of keys without a row stays blank.
 
     Parameters
     ----------
@@ -329,6 +331,8 @@ def _draw_grid(grid: _Grid, measure: Measure, centre: float | None, words: Words
     width = (WIDTH - left - EDGE) / len(grid.columns)
     for row, up in enumerate(grid.rows):
         for column, side in enumerate(grid.columns):
+            if (up, side) not in grid.cells:
+                continue
             value = float(matrix[row, column])
             label, ink = "n/a", theme.INK
             if math.isfinite(value):

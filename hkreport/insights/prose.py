@@ -11,13 +11,16 @@ from hkreport import metrics as m
 from hkreport.metrics import UNASSIGNED, Metric
 from hkreport.prose import Prose, callout, named
 from hkreport.units import Unit, escape_markdown, text
-from hkreport.views import Report, hidden_words
+from hkreport.views import Bridge, Cohorts, Report, brands, hidden_words, shared_influencers
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Prose", "allocation_note", "change", "check_words", "glossary", "headline", "leader", "missing",
            "old_assumptions", "poor", "problems", "share_of_top", "slice_note", "sources"]  # fmt: skip
+
+
+_ENOUGH = 30  # orders below which a comparison is not put into words
 
 
 def leader(frame: "pd.DataFrame", key: str, metric: Metric) -> str:
@@ -36,13 +39,19 @@ def leader(frame: "pd.DataFrame", key: str, metric: Metric) -> str:
     first = known.sort_values([metric.name, key], ascending=[False, True]).iloc[0]
     value = text(float(first[metric.name]), metric.unit, short=True)
     if len(known) == 1:
-        return f"{named(first[key])}: {value}"
+        return f"{_first(first[key])}: {value}"
     adds = isinstance(metric, m.Total | m.Linear)
     whole = frame[metric.name].sum()
     if adds and whole > 0 and (frame[metric.name].dropna() >= 0).all():
         part = text(float(first[metric.name]) / float(whole), Unit.PERCENT)
-        return f"{named(first[key])} leads with {value}, {part} of {_lower(metric.label)}"
-    return f"{named(first[key])} leads with {value}"
+        return f"{_first(first[key])} leads with {value}, {part} of {_lower(metric.label)}"
+    return f"{_first(first[key])} leads with {value}"
+
+
+def _first(name: object) -> str:
+    """A name that begins a sentence; the data's own small letters (nano) become a capital there."""
+    words = named(name)
+    return words[:1].upper() + words[1:] if words.isalpha() else words
 
 
 def change(report: Report, metric: Metric) -> str:
@@ -382,3 +391,133 @@ def old_assumptions() -> "pd.DataFrame":
     import pandas as pd
 
     return pd.DataFrame(list(_OLD_ASSUMPTIONS))
+
+
+def concentrated(frame: "pd.DataFrame") -> str:
+    """How much the top tenth brings, as a chart title.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> concentrated(pd.DataFrame({"group": ["Top 10%", "All"], "share": [0.1, 1.0],
+    ...                            "influencers": [9.0, 95.0], "revenue_share": [0.5794, 1.0]}))
+    'The top 10% of influencers bring 57.9% of credited revenue'
+    """
+    tenth = frame[frame["share"] == 0.1]
+    if tenth.empty:
+        return "Too few influencers sold anything to speak of concentration"
+    share = text(float(tenth["revenue_share"].iloc[0]), Unit.PERCENT)
+    return f"The top 10% of influencers bring {share} of credited revenue"
+
+
+def cohort_words(cohorts: Cohorts) -> str:
+    """How many influencers stay, as a chart title.
+
+    Only cohorts that can have come back count, and not the first: it holds everybody who was there
+    when the data begins.
+    """
+    sizes = cohorts.sizes.set_index("cohort")["influencers"]
+    frame = cohorts.retention
+    later = frame[(frame["at"] == 1) & (frame["cohort"] != cohorts.sizes["cohort"].min())]
+    started = float(later["cohort"].map(sizes).sum())
+    if not started > 0:
+        return f"Influencers by the {cohorts.step} of their first order or post"
+    share = text(float(later["active"].sum()) / started, Unit.PERCENT)
+    return f"{share} of new influencers are active again in the {cohorts.step} after their first"
+
+
+def bridge_words(bridge: Bridge) -> str:
+    """What is left of each rupee of credited revenue, as a chart title."""
+    levels = bridge.steps[bridge.steps["total"]]
+    gross, last = float(levels["amount"].iloc[0]), levels.iloc[-1]
+    if len(levels) < 2 or not gross > 0:
+        return "From gross revenue to what is left after payouts"
+    left = text(float(last["amount"]) / gross, Unit.MONEY)
+    what = "is left after payouts" if last["step"] == "Left after payouts" else "is net revenue"
+    return f"Of each rupee of credited revenue, {left} {what}"
+
+
+def bridge_note(bridge: Bridge) -> Prose:
+    """Which steps of the bridge could not be taken, and why."""
+    words = (
+        "Every order is counted as if the influencer had caused it: what of it would have come anyway "
+        "is the question of the incrementality section."
+    )
+    if bridge.missing:
+        words = f"Not in the bridge: {'; '.join(bridge.missing)}. {words}"
+    return Prose(escape_markdown(words) + "\n")
+
+
+def portfolio(report: Report) -> Prose:
+    """All brands in a few sentences, with what makes the comparison uncertain."""
+    frame = brands(report)
+    named_ = frame[frame["brand"] != UNASSIGNED]
+    said = [change(report, m.REVENUE) + "."]
+    if len(named_) < 2:
+        count = "no brand" if named_.empty else "one brand only"
+        said.append(f"The data names {count}, so there is nothing to set side by side.")
+    else:
+        first = named_.iloc[0]
+        share = text(float(first["revenue_share"]), Unit.PERCENT)
+        said.append(f"{named(first['brand'])} brings {share} of it.")
+        paid = named_[named_["roas"].notna()].sort_values(["roas", "brand"])
+        if len(paid) > 1:
+            high, low = paid.iloc[-1], paid.iloc[0]
+            said.append(
+                f"ROAS runs from {text(float(low['roas']), Unit.MULTIPLE)} ({named(low['brand'])}) to "
+                f"{text(float(high['roas']), Unit.MULTIPLE)} ({named(high['brand'])})."
+            )
+    said.append(
+        "Credited is not caused: brands differ in how many of their buyers would have come anyway."
+    )
+    body = escape_markdown(" ".join(said)) + "\n"
+    return Prose("\n".join([body, *_warnings(report, True)]))
+
+
+def portfolio_shares(report: Report) -> str:
+    """Which brand takes more of the spend than it brings, as a chart title."""
+    frame = brands(report)
+    frame = frame[(frame["brand"] != UNASSIGNED) & frame["spend_share"].notna()]
+    gap = frame["spend_share"] - frame["influencer_revenue_share"]
+    if len(frame) < 2 or not gap.max() > 0:
+        return "Share of spend and share of revenue by brand"
+    row = frame.assign(gap=gap).sort_values(["gap", "brand"], ascending=[False, True]).iloc[0]
+    spend = text(float(row["spend_share"]), Unit.PERCENT)
+    revenue = text(float(row["influencer_revenue_share"]), Unit.PERCENT)
+    return f"{named(row['brand'])} takes {spend} of spend and brings {revenue} of credited revenue"
+
+
+def best_cell(frame: "pd.DataFrame", rows: str, across: str, metric: Metric) -> str:
+    """Where a metric is highest among cells with a base of at least 30 orders, as a chart title.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"brand": ["A", "B"], "platform": ["YouTube"] * 2, "roas": [9.0, 2.0],
+    ...                       "influencer_orders": [3.0, 300.0]})
+    >>> best_cell(frame, "brand", "platform", m.ROAS)
+    'ROAS is highest for B on YouTube, at 2.0×, where there are enough orders to say'
+    """
+    known = frame[frame[metric.name].notna() & (frame["influencer_orders"] >= _ENOUGH)]
+    known = known[(known[rows] != UNASSIGNED) & (known[across] != UNASSIGNED)]
+    if known.empty:
+        return f"{metric.label} by {_dimension(rows)} and {_dimension(across)}"
+    first = known.sort_values([metric.name, rows, across], ascending=[False, True, True]).iloc[0]
+    value = text(float(first[metric.name]), metric.unit)
+    return (
+        f"{metric.label} is highest for {named(first[rows])} on {named(first[across])}, at {value}, "
+        "where there are enough orders to say"
+    )
+
+
+def sharing(report: Report) -> str:
+    """How many influencers work for several brands, as a chart title."""
+    frame = shared_influencers(report)
+    own = frame[frame["brand"] != frame["other"]]
+    if own.empty or not own["influencers"].max() > 0:
+        return "No influencer works for two brands"
+    row = own.sort_values(["share", "brand", "other"], ascending=[False, True, True]).iloc[0]
+    share = text(float(row["share"]), Unit.PERCENT)
+    return (
+        f"{share} of the influencers of {named(row['brand'])} also work for {named(row['other'])}"
+    )

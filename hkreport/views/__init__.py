@@ -9,6 +9,7 @@ from hkreport.views.deeper import (
     concentration,
     spread,
 )
+from hkreport.views.portfolio import brands, brands_over_time, shared_influencers, time_step
 from hkreport.views.report import (
     HEADLINE,
     Report,
@@ -28,6 +29,8 @@ __all__ = [
     "Cohorts",
     "Report",
     "benchmarks",
+    "brands",
+    "brands_over_time",
     "bridge",
     "cohorts",
     "concentration",
@@ -38,6 +41,8 @@ __all__ = [
     "plain_table",
     "records",
     "resolve",
+    "shared_influencers",
     "slice_metrics",
     "spread",
+    "time_step",
 ]

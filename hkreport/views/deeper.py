@@ -154,8 +154,8 @@ class Cohorts:
         One row a cohort: ``cohort``, ``influencers``, and what they did in this report's period:
         ``active_influencers``, ``posts``, ``influencer_revenue``, ``spend``, ``roas``.
     retention : DataFrame
-        ``cohort``, ``age`` (steps since the first), ``active`` (influencers with an order or a post),
-        ``share`` (of the cohort).
+        ``cohort``, ``age`` (steps since the first, as text), ``at`` (the same as a number),
+        ``active`` (influencers with an order or a post), ``share`` (of the cohort).
     """
 
     step: str
@@ -214,12 +214,17 @@ def _retention(events: "ir.Table", starts: "ir.Table", step: str) -> "pd.DataFra
     )
     if frame.empty:
         return pd.DataFrame(columns=["cohort", "age", "at", "active", "share"])
-    shown = sorted(frame["cohort"].unique())[-COHORTS_SHOWN:]
-    frame = frame[frame["cohort"].isin(shown)].sort_values(["cohort", "at"], ignore_index=True)
-    ages = [_steps_between(c, a, step) for c, a in zip(frame["cohort"], frame["at"], strict=True)]
-    sizes = frame[frame["cohort"] == frame["at"]].set_index("cohort")["active"]
-    share = frame["active"].astype(float) / frame["cohort"].map(sizes).astype(float)
-    return frame.assign(age=[f"+{age}" for age in ages], at=ages, share=share)
+    active = {(row.cohort, row.at): int(row.active) for row in frame.itertuples()}
+    steps = sorted(set(frame["at"]))
+    rows = []
+    for cohort in sorted(set(frame["cohort"]))[-COHORTS_SHOWN:]:
+        # All of a cohort are active when it starts; that says nothing. Steps in which nobody came
+        # back count as well.
+        for step_ in (each for each in steps if each > cohort):
+            age = _steps_between(cohort, step_, step)
+            back, size = active.get((cohort, step_), 0), active[cohort, cohort]
+            rows.append((cohort, f"+{age}", age, float(back), back / size))
+    return pd.DataFrame(rows, columns=["cohort", "age", "at", "active", "share"])
 
 
 def _steps_between(start: str, end: str, step: str) -> int:

@@ -11,7 +11,15 @@ from hkreport import metrics as m
 from hkreport.metrics import UNASSIGNED, Metric
 from hkreport.prose import Prose, callout, named
 from hkreport.units import Unit, escape_markdown, text
-from hkreport.views import Bridge, Cohorts, Report, brands, hidden_words, shared_influencers
+from hkreport.views import (
+    Bridge,
+    Cohorts,
+    Quality,
+    Report,
+    brands,
+    hidden_words,
+    shared_influencers,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -521,3 +529,49 @@ def sharing(report: Report) -> str:
     return (
         f"{share} of the influencers of {named(row['brand'])} also work for {named(row['other'])}"
     )
+
+
+def quality(found: Quality) -> Prose:
+    """What was received and how much of it was used, in a few sentences."""
+    tables = found.check["tables"]
+    read = sum(table["rows_read"] for table in tables.values())
+    aside = sum(table["rows_quarantined"] for table in tables.values())
+    there = [name for name, table in tables.items() if table["file"]]
+    counts = {severity: len(found.problems(severity)) for severity in ("error", "warning", "note")}
+    said = [f"{text(read, Unit.COUNT)} rows in {len(there)} tables were read."]
+    if aside:
+        said.append(
+            f"{text(aside, Unit.COUNT)} could not be used; they stand in build/quarantine with what is "
+            "wrong and how to mend it."
+        )
+    else:
+        said.append("Every row was used.")
+    listing = [
+        f"{count} {word}{'' if count == 1 else 's'}"
+        for word, count in zip(("error", "warning", "note"), counts.values(), strict=True)
+        if count
+    ]
+    said.append(f"Found: {', '.join(listing)}." if listing else "Nothing doubtful was found.")
+    return Prose(escape_markdown(" ".join(said)) + "\n")
+
+
+def effect_words(found: Quality) -> Prose:
+    """Which doubt moves ROAS most, as a sentence."""
+    frame = found.effects()
+    base = float(frame["roas"].iloc[0])
+    others = frame.iloc[1:]
+    moved = others[others["roas"].notna()]
+    if others.empty:
+        return Prose("No decision about these rows changes a headline number.\n")
+    if base != base or moved.empty:
+        return Prose("What each decision does to revenue and spend stands below.\n")
+    row = (
+        moved.assign(gap=(moved["roas"] - base).abs())
+        .sort_values(["gap", "case"], ascending=[False, True])
+        .iloc[0]
+    )
+    words = (
+        f"{row['case']}, ROAS would be {text(float(row['roas']), Unit.MULTIPLE)} instead of "
+        f"{text(base, Unit.MULTIPLE)}: that is the decision that matters most here."
+    )
+    return Prose(escape_markdown(words) + "\n")

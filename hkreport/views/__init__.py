@@ -10,6 +10,7 @@ from hkreport.views.deeper import (
     spread,
 )
 from hkreport.views.portfolio import brands, brands_over_time, shared_influencers, time_step
+from hkreport.views.quality import Quality, open_quality
 from hkreport.views.report import (
     HEADLINE,
     Report,
@@ -27,6 +28,7 @@ __all__ = [
     "HEADLINE",
     "Bridge",
     "Cohorts",
+    "Quality",
     "Report",
     "benchmarks",
     "brands",
@@ -37,6 +39,7 @@ __all__ = [
     "filters_of",
     "find_brand",
     "hidden_words",
+    "open_quality",
     "open_report",
     "plain_table",
     "records",

@@ -263,7 +263,8 @@ class Report:
 
         Organic orders have no platform, tier or campaign; a row of zeros for them says nothing.
         """
-        shown = frame[frame.columns[0]] != UNASSIGNED
+        keys = [name for name in frame.columns if name in m.DIMENSIONS]
+        shown = (frame[keys] != UNASSIGNED).all(axis=1)
         for name in ("influencer_revenue", "influencer_orders", "spend", "posts"):
             if name in frame.columns:
                 shown |= frame[name].fillna(0) != 0

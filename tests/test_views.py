@@ -1,0 +1,174 @@
+"""Frames beyond sums by group, worked by hand on the small campaign of exports.py."""
+
+import exports
+import pytest
+
+from hkreport import insights, params, views
+from hkreport.metrics import ROAS
+
+ORDERS = """date,orders,revenue,influencer_id,brand,discount,returns,profit
+2025-09-21,1,1180,1,Gritzo,0,0,400
+2025-09-22,1,1150,1,Gritzo,100,0,300
+2025-09-23,1,1050,1,Gritzo,0,1050,0
+2025-09-23,1,900,,Gritzo,0,0,500
+"""
+
+
+def opened(folder, brand="HKVitals", period="2025-Q2", **changed):
+    exports.write(folder, **changed)
+    return views.open_report(brand=brand, period=period, data=str(folder))
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return opened(tmp_path_factory.mktemp("campaign"))
+
+
+def test_concentration_counts_sellers_and_leaves_out_shares_of_less_than_one(report):
+    frame = views.concentration(report)
+    assert frame["group"].tolist() == ["Top 50%", "All"]
+    top = frame.iloc[0]
+    assert (top["influencers"], top["influencer_revenue"]) == (2, 4550 + 3250)
+    assert top["revenue_share"] == pytest.approx(7800 / 9300)
+    assert top["spend_share"] == pytest.approx(1750 / 2250)
+    assert top["roas"] == pytest.approx(7800 / 1750)
+
+
+def test_cohorts_follow_influencers_and_count_steps_in_which_nobody_came_back(report):
+    cohorts = views.cohorts(report)
+    assert cohorts.step == "month"
+    assert cohorts.sizes["cohort"].tolist() == ["2025-04", "2025-06"]
+    assert cohorts.sizes["influencers"].tolist() == [2, 2]
+    assert cohorts.sizes["influencer_revenue"].tolist() == [4550 + 3250, 800 + 700]
+    shares = dict(zip(cohorts.retention["at"], cohorts.retention["share"], strict=True))
+    assert shares == {1: 0.5, 2: 0.0}
+    assert cohorts.ages == ["+1", "+2"]
+
+
+def test_cohorts_and_benchmarks_do_not_look_beyond_the_period(tmp_path):
+    report = opened(tmp_path, period="2025-04")
+    assert views.cohorts(report).sizes["cohort"].tolist() == ["2025-04"]
+    history = views.spread(report, "tier")
+    assert set(history["influencer_id"]) == {"1", "2"}
+
+
+def test_benchmarks_are_quartiles_of_influencers_beside_the_pooled_value(report):
+    frame = views.benchmarks(report, "tier", [ROAS])
+    rows = {row.tier: row for row in frame.itertuples()}
+    assert list(rows) == ["mega", "mid", "nano"]  # micro was never paid
+    assert rows["mega"].median == pytest.approx(4.55)
+    assert rows["mid"].now == pytest.approx(3250 / 750)
+    assert rows["nano"].influencers == 1
+
+
+def test_quartiles_are_those_of_the_influencers_of_a_group(tmp_path):
+    people = "id,name,platform\n" + "".join(f"{i},N{i},YouTube\n" for i in range(1, 6))
+    orders = "date,orders,revenue,influencer_id\n" + "".join(
+        f"2025-04-{i:02},1,{100 * i},{i}\n" for i in range(1, 6)
+    )
+    paid = "influencer_id,total_payout,basis\n" + "".join(f"{i},100,order\n" for i in range(1, 6))
+    report = opened(tmp_path, "all", influencers=people, tracking=orders, payouts=paid, posts="")
+    row = views.benchmarks(report, "platform", [ROAS]).iloc[0]
+    assert (row["low"], row["median"], row["high"], row["now"]) == (2, 3, 4, 3)
+
+
+def with_money(report, **facts):
+    money = report.settings.money.model_copy(update=facts)
+    settings = report.settings.model_copy(update={"money": money})
+    return views.open_report(
+        brand=report.brand or "all",
+        period=report.period.name,
+        settings=settings,
+        opened=report.data,
+    )
+
+
+def test_bridge_takes_off_discount_returns_and_the_tax_of_each_day(tmp_path):
+    report = with_money(
+        opened(tmp_path, "Gritzo", "2025-09", tracking=ORDERS),
+        revenue_includes_gst=True,
+        revenue_includes_discount=True,
+    )
+    found = views.bridge(report)
+    steps = dict(zip(found.steps["step"], found.steps["amount"], strict=True))
+    assert steps["Gross revenue of credited orders"] == 1180 + 1150 + 1050
+    assert steps["Discounts"] == -100
+    assert steps["Returns"] == -1050
+    # 18 % on 1,180 until 21 September, 5 % on 1,050 from the 22nd; nothing on what came back.
+    assert steps["GST"] == pytest.approx(-(180 + 50))
+    assert steps["Net revenue"] == pytest.approx(2000)
+    assert steps["Contribution"] == pytest.approx(700)
+    assert steps["Cost of goods and fulfilment"] == pytest.approx(-1300)
+    assert steps["Left after payouts"] == pytest.approx(700 + steps["Payouts to influencers"])
+    assert found.missing == ()
+
+
+def test_bridge_names_the_steps_it_cannot_take(tmp_path):
+    report = opened(tmp_path, "Gritzo", "2025-09", tracking=ORDERS)
+    found = views.bridge(report)
+    assert "GST" not in set(found.steps["step"])
+    assert any("GST" in words for words in found.missing)
+    assert "GST" in insights.bridge_note(found).markdown
+
+
+def test_bridge_without_columns_goes_from_gross_to_payouts(report):
+    found = views.bridge(report)
+    assert found.steps["step"].tolist() == [
+        "Gross revenue of credited orders",
+        "Payouts to influencers",
+        "Left after payouts",
+    ]
+    assert found.steps["amount"].tolist() == pytest.approx([9300, -2250, 7050])
+
+
+def test_brands_stand_side_by_side_and_shares_add_up(tmp_path):
+    report = opened(tmp_path, "all")
+    frame = views.brands(report)
+    assert frame["brand"].tolist() == ["HKVitals", "Gritzo"]
+    for share in ("revenue_share", "influencer_revenue_share", "spend_share"):
+        assert frame[share].sum() == pytest.approx(1)
+    assert frame["spend"].tolist() == pytest.approx([2250, 1000])
+    shared = {(row.brand, row.other): row for row in views.shared_influencers(report).itertuples()}
+    assert shared["HKVitals", "Gritzo"].influencers == 1
+    assert shared["HKVitals", "Gritzo"].share == pytest.approx(1 / 4)
+    assert shared["Gritzo", "HKVitals"].share == 1
+    assert insights.sharing(report).startswith("100% of the influencers of Gritzo")
+
+
+def test_a_single_brand_shares_nobody(tmp_path):
+    report = opened(tmp_path, "all", tracking="", posts=exports.POSTS.replace("Gritzo", "HKVitals"))
+    assert views.shared_influencers(report).empty
+    assert "one brand only" in insights.portfolio(report).markdown
+
+
+def test_effects_recompute_the_headline_one_decision_at_a_time(tmp_path):
+    organic = exports.TRACKING.replace("T7,organic,,,u7", "T7,organic,,2,u7")
+    exports.write(tmp_path, tracking=organic)
+    frame = views.open_quality(data=str(tmp_path)).effects().set_index("case")
+    base = frame.loc["As reported"]
+    assert (base["influencer_revenue"], base["spend"]) == (11300, 3250)
+    credited = frame.loc["Crediting organic orders that name an influencer"]
+    assert (credited["rows"], credited["influencer_revenue"]) == (1, 11300 + 1300)
+    assert credited["roas"] == pytest.approx(12600 / 3250)
+    unpaid = frame.loc["Without credited orders of influencers who were never paid"]
+    assert (unpaid["rows"], unpaid["influencer_revenue"]) == (1, 11300 - 700)
+    assert unpaid["revenue"] == base["revenue"] - 700
+
+
+def test_effects_show_rows_set_aside_and_money_spent_on_nobody(tmp_path):
+    paid = exports.PAYOUTS + "99,post,800,,800\n"
+    broken = exports.TRACKING + "T9,influencer,HKV,1,u9,HKVitals,Biotin,someday,1,600\n"
+    exports.write(tmp_path, payouts=paid, tracking=broken)
+    quality = views.open_quality(data=str(tmp_path))
+    frame = quality.effects().set_index("case")
+    base = frame.loc["As reported"]
+    aside = frame.loc["With the rows set aside, as far as their amounts can be read"]
+    assert (aside["rows"], aside["revenue"]) == (1, base["revenue"] + 600)
+    idle = frame.loc["Without payouts to influencers who neither posted nor sold"]
+    assert idle["spend"] == base["spend"] - 800
+    assert "would be" in insights.effect_words(quality).markdown
+
+
+def test_gst_rates_come_from_params():
+    rates = params.load().money.gst
+    assert [float(rate) for _, rate in sorted(rates.items())] == [0.18, 0.05]

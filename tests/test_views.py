@@ -172,3 +172,11 @@ def test_effects_show_rows_set_aside_and_money_spent_on_nobody(tmp_path):
 def test_gst_rates_come_from_params():
     rates = params.load().money.gst
     assert [float(rate) for _, rate in sorted(rates.items())] == [0.18, 0.05]
+
+
+def test_one_cohort_alone_says_nothing_of_staying(tmp_path):
+    # Everybody starts in the data's first month: nobody's second month can be counted.
+    posts = "influencer_id,date,reach\n1,2025-04-03,10\n1,2025-05-03,10\n"
+    cohorts = views.cohorts(opened(tmp_path, "all", posts=posts, tracking=""))
+    words = insights.cohort_words(cohorts)
+    assert words == "Influencers by the month of their first order or post"

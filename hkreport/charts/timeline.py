@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["columns", "trend"]
 
 BODY = 196.0  # points
+COMPACT_BODY = 118.0  # on a page that has to hold much else
 FOOT = 28.0
 HEAD = 8.0
 LABEL_AT_LEAST = 36.0
@@ -67,6 +68,7 @@ def trend(
     high: str = "",
     forecast: str = "",
     target: float | None = None,
+    compact: bool = False,
     title: str = "",
     subtitle: str = "",
     note: str = "",
@@ -92,6 +94,8 @@ def trend(
         Column of booleans: steps that are forecast, drawn dashed.
     target : float, optional
         Level to mark.
+    compact : bool
+        Lower, for a page that has to hold much else.
 
     Examples
     --------
@@ -135,7 +139,7 @@ def trend(
             lines.insert(
                 0, _Line(previous_label, before, numbers(once, previous), theme.GREY, [], [])
             )
-        return _draw_trend(dated, x, measure, lines, number(target), words)
+        return _draw_trend(dated, x, measure, lines, number(target), words, compact)
 
     return Chart(words.title, words.subtitle, alt, table, draw)
 
@@ -387,11 +391,12 @@ def _draw_trend(
     lines: Sequence[_Line],
     target: float,
     words: Words,
+    compact: bool,
 ) -> "Figure":
     every = list(dict.fromkeys(frame[x].tolist()))
     steps = _steps(x, every)
     place = dict(zip(map(str, every), steps.places, strict=True))
-    sheet = Sheet(words, BODY)
+    sheet = Sheet(words, COMPACT_BODY if compact else BODY)
     ends = _ends(lines, measure)
     right = max((text_width(e.label, theme.SMALL, theme.BOLD) for e in ends), default=0.0) + 10
     axes = sheet.axes(50.0, right, FOOT, HEAD)

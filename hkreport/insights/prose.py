@@ -427,7 +427,7 @@ def cohort_words(cohorts: Cohorts) -> str:
     sizes = cohorts.sizes.set_index("cohort")["influencers"]
     frame = cohorts.retention
     later = frame[(frame["at"] == 1) & (frame["cohort"] != cohorts.sizes["cohort"].min())]
-    started = float(later["cohort"].map(sizes).sum())
+    started = float(sizes.reindex(later["cohort"]).sum())
     if not started > 0:
         return f"Influencers by the {cohorts.step} of their first order or post"
     share = text(float(later["active"].sum()) / started, Unit.PERCENT)

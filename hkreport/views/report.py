@@ -316,6 +316,18 @@ class Report:
         kept = rows.filter(rows["date"] < ibis.literal(self.period.end))
         return replace(self.history, rows=kept)
 
+    def best_and_poor(self, count: int) -> "pd.DataFrame":
+        """The first influencers by credited revenue, then those with the lowest ROAS.
+
+        Column ``place`` says which; nobody stands in both.
+        """
+        import pandas as pd
+
+        best = self.top_influencers(m.INFLUENCER_REVENUE, count).assign(place="most revenue")
+        poor = self.poor_influencers(2 * count).assign(place="lowest ROAS")
+        poor = poor[~poor["influencer_id"].isin(best["influencer_id"])].head(count)
+        return pd.concat([best, poor], ignore_index=True)
+
     def poor_influencers(self, count: int) -> "pd.DataFrame":
         """Paid influencers with the lowest ROAS, below the band's lower end."""
         least = self.settings.bands["roas"].poor
@@ -346,7 +358,7 @@ class Report:
         import numpy as np
 
         frame = self.compute([*PRODUCT_METRICS, m.PRODUCT_SCORE], "product")
-        rows = self.history.rows.filter(self.history.rows["product"].notnull())
+        rows = self.past.rows.filter(self.past.rows["product"].notnull())
         sold = rows.filter(rows["kind"] == "order")
         first = sold.group_by("product").aggregate(first_sale=sold["date"].min()).to_pandas()
         traits = rows.group_by("product").aggregate(
@@ -473,25 +485,27 @@ class Fragility:
 def _fragility(report: Report) -> Fragility:
     import pandas as pd
 
-    data, limits = report.data.ledger, report.settings.allocation
     nan = float("nan")
-    nothing = Fragility(0.0, 0.0, 0.0, nan, nan, nan, ())
-    if "spend" not in data.known:
-        return nothing
-    by = ["influencer", "quarter"]
-    sums = m.compute(data.rows, [m.SPEND, m.INFLUENCER_REVENUE], by=by, known=data.known)
-    all_spend = sums["spend"].sum()
-    if not all_spend > 0:
-        return nothing
-    brands = m.compute(data.rows, [m.SPEND], by=["brand", "quarter"], known=data.known)
-    any_brand = bool((brands["brand"] != UNASSIGNED).any())
-    lost = (brands["quarter"] == UNASSIGNED) | ((brands["brand"] == UNASSIGNED) & any_brand)
-    unassigned = float(brands.loc[lost, "spend"].sum() / all_spend)
-    apart = (sums["influencer_revenue"] <= 0) & (sums["quarter"] != UNASSIGNED)
-    displaced = float(sums.loc[apart, "spend"].sum() / all_spend)
-    rules = books.allocation(data.rows)
-    fell = rules["allocation"].str.contains("having nothing")
-    fallback = float(rules.loc[fell, "spend"].sum() / all_spend)
+    shares = _allocated(report.data)
+    if shares is None:
+        return Fragility(0.0, 0.0, 0.0, nan, nan, nan, ())
+    values = pd.to_numeric(report.rules_compared["roas"])
+    history = m.compute(report.history.rows, [m.ROAS], known=report.history.known)
+    return Fragility(
+        *shares,
+        float(values.min()),
+        float(values.max()),
+        float(history["roas"][0]),
+        doubts(report.data, report.settings),
+    )
+
+
+def doubts(data: Data, settings: Settings) -> tuple[str, ...]:
+    """Why to be careful with spend by brand and period in this data, as phrases."""
+    shares, limits = _allocated(data), settings.allocation
+    if shares is None:
+        return ()
+    unassigned, displaced, fallback = shares
     reasons = []
     if unassigned > limits.unassigned_warning:
         reasons.append(
@@ -503,17 +517,36 @@ def _fragility(report: Report) -> Fragility:
     if fallback > limits.unassigned_warning:
         share = text(fallback, Unit.PERCENT)
         reasons.append(f"{share} of spend had no posts or orders of its own basis to go by")
-    values = pd.to_numeric(report.rules_compared["roas"])
-    history = m.compute(report.history.rows, [m.ROAS], known=report.history.known)
-    return Fragility(
-        unassigned,
-        displaced,
-        fallback,
-        float(values.min()),
-        float(values.max()),
-        float(history["roas"][0]),
-        tuple(reasons),
-    )
+    return tuple(reasons)
+
+
+def _allocated(data: Data) -> tuple[float, float, float] | None:
+    """Shares of all spend: without a brand or date, away from its sales, by a rule of last resort.
+
+    All brands and dates are read for it, once for a ledger; None where nothing was spent.
+    """
+    found = data.remembered("allocated", lambda: _read_allocated(data.ledger))
+    return None if found is None else (found[0], found[1], found[2])
+
+
+def _read_allocated(data: Ledger) -> list[float] | None:
+    if "spend" not in data.known:
+        return None
+    by = ["influencer", "quarter"]
+    sums = m.compute(data.rows, [m.SPEND, m.INFLUENCER_REVENUE], by=by, known=data.known)
+    all_spend = sums["spend"].sum()
+    if not all_spend > 0:
+        return None
+    brands = m.compute(data.rows, [m.SPEND], by=["brand", "quarter"], known=data.known)
+    any_brand = bool((brands["brand"] != UNASSIGNED).any())
+    lost = (brands["quarter"] == UNASSIGNED) | ((brands["brand"] == UNASSIGNED) & any_brand)
+    unassigned = float(brands.loc[lost, "spend"].sum() / all_spend)
+    apart = (sums["influencer_revenue"] <= 0) & (sums["quarter"] != UNASSIGNED)
+    displaced = float(sums.loc[apart, "spend"].sum() / all_spend)
+    rules = books.allocation(data.rows)
+    fell = rules["allocation"].str.contains("having nothing")
+    fallback = float(rules.loc[fell, "spend"].sum() / all_spend)
+    return [unassigned, displaced, fallback]
 
 
 def _iso(day: object) -> str:

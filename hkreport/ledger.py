@@ -133,6 +133,7 @@ TEXT_COLUMNS = (
     "channel",
     "arm",
     "user_id",
+    "order_city",
     "allocation",
 )
 
@@ -461,7 +462,10 @@ def _stored(rows: "ir.Table") -> "ir.Table":
     """Work rows out once and keep them in the backend for this connection."""
     from ibis.util import gen_name
 
-    return rows.get_backend().create_table(gen_name("hkreport"), rows, temp=True)
+    backend = rows.get_backend()
+    if backend.name == "pyspark":
+        return rows.cache()  # Ibis knows no temporary tables there
+    return backend.create_table(gen_name("hkreport"), rows, temp=True)
 
 
 def _columns() -> list[str]:
@@ -476,6 +480,7 @@ def _columns() -> list[str]:
         "channel",
         "arm",
         "user_id",
+        "order_city",
         "allocation",
         *MEASURES,
     ]
@@ -509,6 +514,7 @@ _NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "engagements": (("posts.likes", "posts.comments"),),
     "follower_base": (("posts",), ("influencers.follower_count",)),
     "user_id": (("tracking.user_id",),),
+    "order_city": (("tracking.city",),),
     "influencer_id": (("tracking", "posts"),),
     "campaign": (("tracking.campaign", "posts.campaign"),),
 }
@@ -652,6 +658,8 @@ def _orders(tables: Mapping[str, "ir.Table"], catalogue: "ir.Table") -> "ir.Tabl
         post_platform=rows["platform"],
         product_price=rows["price"],
         arm=rows["assigned"],
+        # Where the customer lives; `city` is the influencer's.
+        order_city=rows["city"],
         influencer_orders=ibis.ifelse(credited, rows["orders"], nothing),
         influencer_revenue=ibis.ifelse(credited, rows["revenue"], nothing),
         organic_revenue=ibis.ifelse(rows["channel"] == "organic", rows["revenue"], nothing),

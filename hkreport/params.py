@@ -5,16 +5,30 @@ parameters do belongs to the modules that read them.
 """
 
 import datetime
+import math
+import re
+import string
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hkreport.errors import ParamsError, did_you_mean, listed
 from hkreport.schema import TABLES, fold
 
-__all__ = ["Settings", "brands", "load", "project_root"]
+__all__ = ["Email", "Settings", "brands", "checked_address", "load", "project_root"]
+
+
+# What the subject of a mail may name.
+SUBJECT_FIELDS = ("brand", "period", "dates", "headline")
 
 
 class _Strict(BaseModel):
@@ -65,12 +79,235 @@ class Money(_Strict):
     gst: Mapping[datetime.date, float]
 
 
+class Attribution(_Strict):
+    """Windows and weights of the attribution models, and what they need to be told apart."""
+
+    view_days: int = Field(ge=0, le=365)
+    click_days: int = Field(ge=0, le=365)
+    half_life_hours: float = Field(gt=0, allow_inf_nan=False)
+    position_ends: float = Field(ge=0, le=0.5)
+    platform_weights: Mapping[str, float]
+    other_platforms: float = Field(ge=0)
+    paths_at_least: int = Field(ge=1)
+    several_at_least: float = Field(ge=0, le=1)
+    orders_at_least: int = Field(ge=1)
+
+    @field_validator("platform_weights")
+    @classmethod
+    def _no_weight_is_negative(cls, weights: Mapping[str, float]) -> Mapping[str, float]:
+        for name, weight in weights.items():
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"the weight of {name} must be 0 or more")
+        return weights
+
+
+class Around(_Strict):
+    """Days before and after a festival that belong to it."""
+
+    before: int = Field(ge=0, le=60)
+    after: int = Field(ge=0, le=60)
+
+
+class Forecast(_Strict):
+    """How far a forecast looks, what it needs, and the festivals that it may know."""
+
+    weeks_ahead: int = Field(ge=4, le=13)
+    weeks_at_least: int = Field(ge=16)
+    yearly_from: int = Field(ge=104)
+    origins: int = Field(ge=8, le=52)
+    festivals: Mapping[str, Around]
+
+
+class InsightRules(_Strict):
+    """When something is said: thresholds of evidence and of size."""
+
+    false_discovery: float = Field(gt=0, lt=1)
+    confidence: float = Field(gt=0, lt=1)
+    least_resamples: int = Field(ge=99)
+    seed: int = Field(ge=0)
+    least_effective: float = Field(ge=2)
+    least_influencers: int = Field(ge=2)
+    least_orders: float = Field(gt=0)
+    least_posts: int = Field(ge=2)
+    half_weight_orders: float = Field(gt=0)
+    shift: float = Field(gt=0, le=1)
+    top: int = Field(ge=1)
+    top_share: float = Field(gt=0, le=1)
+    target_slack: float = Field(ge=0)
+    least_spend_share: float = Field(ge=0, le=1)
+    least_break: float = Field(gt=0)
+    most_alerts: int = Field(ge=1)
+    most_shown: int = Field(ge=1)
+
+
+class Experiment(_Strict):
+    """One experiment as it was planned, before its result was known; printed in the report.
+
+    Attributes
+    ----------
+    name : str
+        What a reader calls it.
+    randomised : bool
+        Whether chance alone decided who was in which arm; without it nothing is estimated.
+    unit : str
+        What was assigned: users, or whole campaigns, influencers or cities.
+    share : float
+        Planned share of units in treatment.
+    start, end : date
+        First and last day of the outcome window; with `outcome_days`, of assignment.
+    outcome_days : int, optional
+        Length of each unit's own window from its day of assignment, where units enter one by one.
+    pre_start : date, optional
+        First day of the period before, that ``pre_period_revenue`` covers.
+    campaigns : sequence of str
+        Campaigns that only treatment could see; their fixed fees are the spend withheld.
+    spend : float, optional
+        The spend withheld in rupees, where no campaign's fees say it.
+    payout_per_order, payout_share : float
+        Rupees an order, and share of revenue, paid for orders credited to `campaigns`.
+    metric : str
+        The outcome that decides: ``net_revenue``, ``revenue`` or ``orders``.
+    recorded : str
+        ``buyers`` where the file of units lists only those who bought.
+    detect : float
+        Relative lift that the size was planned for.
+    stop : str
+        ``at_end``, or ``always_valid`` if the result may be looked at while the test runs.
+    data : str
+        ``simulated`` for experiments that only simulated data hold.
+    """
+
+    name: str = Field(min_length=1)
+    randomised: bool = False
+    unit: Literal["user", "campaign", "influencer", "city"] = "user"
+    share: float = Field(gt=0, lt=1)
+    start: datetime.date
+    end: datetime.date
+    outcome_days: int | None = Field(default=None, ge=1, le=366)
+    pre_start: datetime.date | None = None
+    campaigns: tuple[str, ...] = ()
+    spend: float | None = Field(default=None, ge=0)
+    payout_per_order: float = Field(default=0, ge=0)
+    payout_share: float = Field(default=0, ge=0, lt=1)
+    metric: Literal["net_revenue", "revenue", "orders"] = "net_revenue"
+    recorded: Literal["assigned", "buyers"] = "assigned"
+    detect: float = Field(default=0.1, gt=0)
+    stop: Literal["at_end", "always_valid"] = "at_end"
+    data: Literal["exported", "simulated"] = "exported"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end < self.start:
+            raise ValueError(f"end {self.end} is before start {self.start}")
+        if self.pre_start is not None and self.pre_start >= self.start:
+            raise ValueError(f"pre_start {self.pre_start} is not before start {self.start}")
+        return self
+
+    @property
+    def closes(self) -> datetime.date:
+        """Last day on which an outcome can fall."""
+        return self.end + datetime.timedelta(days=(self.outcome_days or 1) - 1)
+
+
+class Experiments(_Strict):
+    """How experiments are read, and those that a brand declares."""
+
+    confidence: float = Field(gt=0.5, lt=1)
+    calibration_days: int = Field(ge=0)
+    assumed_organic_share: float = Field(ge=0, lt=1)
+    declared: tuple[Experiment, ...]
+
+
+class BudgetRules(_Strict):
+    """What a move of money may be, and when it is proposed."""
+
+    half_life_hours: float = Field(gt=0, allow_inf_nan=False)
+    least_weeks: int = Field(ge=20)
+    least_variation: float = Field(ge=0)
+    most_beta_error: float = Field(gt=0)
+    most_move: float = Field(gt=0, le=1)
+    confidence: float = Field(gt=0, lt=1)
+    weekly: float | None = Field(default=None, gt=0)
+    floors: Mapping[str, float] = Field(default_factory=dict)
+    caps: Mapping[str, float] = Field(default_factory=dict)
+    seed: int = Field(ge=0)
+
+
 class DataFacts(_Strict):
     """What the data cannot tell about itself."""
 
     day_first: Mapping[str, bool]
     columns: Mapping[str, Mapping[str, str]]
     files: Mapping[str, str]
+
+
+class Email(_Strict):
+    """Who gets the mail of a report, and what it says above the fold."""
+
+    sender: str
+    reply_to: str
+    to: tuple[str, ...]
+    cc: tuple[str, ...]
+    subject: str
+    site_url: str
+    insights: int = Field(ge=0)
+    size_limit: float = Field(gt=0)
+
+    @field_validator("sender", "reply_to")
+    @classmethod
+    def _one_address(cls, address: str) -> str:
+        return checked_address(address) if address else address
+
+    @field_validator("to", "cc")
+    @classmethod
+    def _addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(checked_address(address) for address in addresses)
+
+    @field_validator("subject")
+    @classmethod
+    def _known_fields(cls, subject: str) -> str:
+        try:
+            parts = list(string.Formatter().parse(subject))
+        except ValueError as error:
+            raise ValueError(f"not a template: {error}") from error
+        for _, name, form, conversion in parts:
+            if name is not None and (name not in SUBJECT_FIELDS or form or conversion):
+                raise ValueError(f"its fields are {listed(SUBJECT_FIELDS)} in braces, nothing else")
+        if not subject.strip():
+            raise ValueError("it must say something")
+        return subject
+
+    @field_validator("site_url")
+    @classmethod
+    def _web_address(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[^\s\"'<>\\`?#]+", url):
+            raise ValueError("it must start with https:// and name a folder of the web")
+        return url.rstrip("/")
+
+
+def checked_address(address: str) -> str:
+    """One mail address, with or without a name, as a header may hold it.
+
+    Examples
+    --------
+    >>> checked_address("Asha Rao <asha@example.com>")
+    'Asha Rao <asha@example.com>'
+    >>> checked_address("asha@example.com, boss@example.com")
+    Traceback (most recent call last):
+    ValueError: it must be one address, such as asha@example.com or Asha Rao <asha@example.com>
+    """
+    from email.headerregistry import Address
+    from email.utils import parseaddr
+
+    name, bare = parseaddr(address)
+    whole = re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", bare)
+    printable = all(letter.isprintable() for letter in address)
+    rest = address.replace(bare, "", 1).strip()
+    if whole is None or not printable or (rest and not re.fullmatch(r"[^<>]*<>", rest)):
+        raise ValueError(
+            "it must be one address, such as asha@example.com or Asha Rao <asha@example.com>"
+        )
+    return str(Address(name, addr_spec=bare))
 
 
 class Settings(_Strict):
@@ -83,7 +320,13 @@ class Settings(_Strict):
     scores: Scores
     small_base: int = Field(ge=0)
     money: Money
+    attribution: Attribution
+    forecast: Forecast
+    insights: InsightRules
+    budget: BudgetRules
+    experiments: Experiments
     data: DataFacts
+    email: Email
     as_of: datetime.date | None = None
 
     @field_validator("tiers")
@@ -230,7 +473,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 # What a brand's file replaces whole: half of somebody else's map would be nobody's choice.
-_WHOLE = ("targets", "performance", "product")
+_WHOLE = ("targets", "performance", "product", "festivals")
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,12 +501,16 @@ def _explained(error: ValidationError, origin: Mapping[str, str]) -> str:
                 f"{where}: unknown key '{key}'. {near or f'Allowed: {listed(allowed, most=20)}.'}"
             )
         elif problem["type"] == "missing":
-            sentences.append(f"params/_defaults.yml: key '{key}' is missing.")
+            # What a list holds comes from one file whole; everything else has a default.
+            listed_in = any(isinstance(part, int) for part in problem["loc"])
+            home = where if listed_in else "params/_defaults.yml"
+            sentences.append(f"{home}: key '{key}' is missing.")
         else:
             said = problem["msg"].removeprefix("Value error, ")
-            sentences.append(
-                f"{where}: {key} is {problem['input']!r}; {said[0].lower()}{said[1:]}."
-            )
+            # A rule about several keys names them itself.
+            found = "" if isinstance(problem["input"], dict) else f" is {problem['input']!r};"
+            joint = "" if found else ":"
+            sentences.append(f"{where}: {key}{found}{joint} {said[0].lower()}{said[1:]}.")
     return " ".join(sentences)
 
 
@@ -271,7 +518,11 @@ def _keys_at(path: list[str]) -> list[str]:
     """Keys that are allowed at a place in the settings."""
     model: Any = Settings
     for part in path:
+        if part.isdecimal():
+            continue
         kind = model.model_fields[part].annotation if part in model.model_fields else None
+        # A list's items are what its keys are about.
+        kind = next(iter(getattr(kind, "__args__", ())), kind)
         if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
             return []
         model = kind

@@ -627,6 +627,8 @@ class Tiles:
     def of(cls, figures: "Iterable[Mapping[str, Any]]", *, columns: int | None = None) -> Self:
         """Make tiles of figures: mappings with a metric, its value, and options of :class:`Tile`.
 
+        A figure that no metric declares, such as an estimate, gives label and unit itself.
+
         Examples
         --------
         >>> from hkreport.metrics import ORDERS
@@ -638,7 +640,10 @@ class Tiles:
             options = {
                 key: value for key, value in figure.items() if key not in ("metric", "value")
             }
-            made.append(Tile.of(figure["metric"], figure["value"], **options))
+            if "metric" in figure:
+                made.append(Tile.of(figure["metric"], figure["value"], **options))
+            else:
+                made.append(Tile(value=number(figure["value"]), **options))
         return cls(made, columns)
 
     @property

@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from hkreport.methods.attribution import Paths
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["MODELS", "Attribution", "credits"]
 
@@ -149,8 +152,9 @@ def _too_few(journeys: Journeys, report: Report) -> str:
 
 def _along_paths(report: Report, journeys: Journeys) -> Attribution:
     levels = {}
+    weights = _weights(report, journeys)
     for level in LEVELS:
-        frame = _level(report, journeys, level)
+        frame = _level(report, journeys, level, weights)
         if not frame.empty:
             levels[level] = frame
     models = list(MODELS)[2:]
@@ -185,7 +189,9 @@ def _channels(frame: "pd.DataFrame", level: str) -> int:
     return int(frame.loc[frame[level] != OTHERS, level].nunique())
 
 
-def _level(report: Report, journeys: Journeys, level: str) -> "pd.DataFrame":
+def _level(
+    report: Report, journeys: Journeys, level: str, weights: "Mapping[str, Floats]"
+) -> "pd.DataFrame":
     """Credit by model and channel of one level; channels with few orders stand in one row."""
     import pandas as pd
 
@@ -196,7 +202,7 @@ def _level(report: Report, journeys: Journeys, level: str) -> "pd.DataFrame":
     shown = {name for name, orders in known.items() if orders >= least} - {POOL}
     if not shown:
         return pd.DataFrame()
-    credit = _models(report, journeys, paths)
+    credit = _models(report, paths, weights)
     if level == "influencer":
         order = dict(zip(paths.channels, credit["shapley"][:, 0].tolist(), strict=True))
         shown = set(sorted(shown, key=lambda name: (-order[name], name))[:TOP])
@@ -229,39 +235,49 @@ def _paths(journeys: Journeys, key: str) -> "Paths":
     )
 
 
-def _models(report: Report, journeys: Journeys, paths: "Paths") -> dict[str, Any]:
-    """Credit of every model along paths: orders and revenue by channel."""
+def _weights(report: Report, journeys: Journeys) -> "dict[str, Floats]":
+    """Weights of every touch for time decay and the weighted score; one touch alone weighs 1."""
     import numpy as np
 
-    from hkreport.methods import attribution as rules
+    from hkreport.methods.attribution import decayed
 
-    asked = report.settings.attribution
-    age = rules.decayed(journeys.several["age"].to_numpy(float), asked.half_life_hours)
+    half_life = report.settings.attribution.half_life_hours
+    age = decayed(journeys.several["age"].to_numpy(float), half_life)
     alone = np.ones(len(journeys.single))
     score = age * _strength(report, journeys.several)
+    return {"decay": np.concatenate([alone, age]), "score": np.concatenate([alone, score])}
+
+
+def _models(report: Report, paths: "Paths", weights: "Mapping[str, Floats]") -> "dict[str, Floats]":
+    """Credit of every model along paths: orders and revenue by channel."""
+    from hkreport.methods import attribution as rules
+
     return {
         "last": rules.last_touch(paths),
         "first": rules.first_touch(paths),
         "linear": rules.linear(paths),
-        "position": rules.position_based(paths, asked.position_ends),
-        "decay": rules.weighted(paths, np.concatenate([alone, age])),
+        "position": rules.position_based(paths, report.settings.attribution.position_ends),
+        "decay": rules.weighted(paths, weights["decay"]),
         "markov": rules.markov(paths),
         "shapley": rules.shapley(paths),
-        "score": rules.weighted(paths, np.concatenate([alone, score])),
+        "score": rules.weighted(paths, weights["score"]),
     }
 
 
-def _strength(report: Report, touches: "pd.DataFrame") -> Any:
+def _strength(report: Report, touches: "pd.DataFrame") -> "Floats":
     """Weight of the platform times engagement; unknown engagement is the median of the known."""
+    import numpy as np
     import pandas as pd
 
     asked = report.settings.attribution
     weights = {fold(name): weight for name, weight in asked.platform_weights.items()}
-    platform = touches["platform"].map(lambda name: weights.get(fold(name), asked.other_platforms))
+    names = touches["platform"].unique().tolist()
+    strengths = {name: weights.get(fold(name), asked.other_platforms) for name in names}
+    platform = touches["platform"].map(strengths)
     engagement = pd.to_numeric(touches["engagement"]).astype(float)
     usual = engagement.median()
     engagement = engagement.fillna(1.0 if pd.isna(usual) else float(usual))
-    return platform.to_numpy(float) * engagement.to_numpy(float)
+    return np.asarray(platform.to_numpy(float) * engagement.to_numpy(float))
 
 
 # Frames
@@ -419,7 +435,13 @@ def _only_one(levels: Mapping[str, "pd.DataFrame"]) -> str:
 
 
 def _title(frame: "pd.DataFrame", level: str) -> str:
-    """The range of the leading channel's share over the models."""
+    """The range of the leading channel's share over the models; or that posts explain few orders."""
+    lost = frame.loc[(frame[level] == NO_POST) & (frame["name"] == "score"), "share"].sum()
+    if lost > 0.2:
+        share = text(float(lost), Unit.PERCENT)
+        return (
+            f"{share} of credited orders have no post of their influencer in the window before them"
+        )
     first = frame[level].iloc[0]
     shares = frame.loc[frame[level] == first, "share"]
     low, high = (text(float(end), Unit.PERCENT) for end in (shares.min(), shares.max()))
@@ -503,6 +525,7 @@ def _over_posts(report: Report) -> "tuple[dict[str, pd.DataFrame], str] | str":
 
 def _scored(report: Report, sold: "ir.Table", posts: "ir.Table") -> "pd.DataFrame":
     """Orders by platform of the influencer's posts before them, shared by the weighted score."""
+    import numpy as np
     import pandas as pd
 
     from hkreport.methods import attribution as rules
@@ -512,9 +535,8 @@ def _scored(report: Report, sold: "ir.Table", posts: "ir.Table") -> "pd.DataFram
     several = journeys.several
     age = rules.day_weight(several["age"].to_numpy(float), asked.half_life_hours / 24)
     paths = _paths(journeys, "platform")
-    weights = pd.Series(age * _strength(report, several))
-    alone = pd.Series(1.0, index=range(len(journeys.single)))
-    credit = rules.weighted(paths, pd.concat([alone, weights]).to_numpy(float))
+    alone = np.ones(len(journeys.single))
+    credit = rules.weighted(paths, np.append(alone, age * _strength(report, several)))
     return pd.DataFrame(
         {"platform": list(paths.channels), "orders": credit[:, 0], "revenue": credit[:, 1]}
     )

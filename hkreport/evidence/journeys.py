@@ -7,6 +7,7 @@ only those of several are fetched, touch by touch. What credit they give is work
 """
 
 import datetime
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,10 @@ __all__ = ["NO_POST", "Journeys", "by_platform", "by_source", "credited", "poste
 
 NO_POST = "no post in the window"
 
+# What a journey led to, as exact decimals; `coded` are orders that the export credits to an influencer.
+AMOUNTS = ("conversions", "revenue", "coded")
+AMOUNT = "decimal(38, 6)"
+
 
 @dataclass(frozen=True)
 class Journeys:
@@ -31,7 +36,7 @@ class Journeys:
     several: "pd.DataFrame"
     coded: float = 0.0
 
-    @property
+    @functools.cached_property
     def heads(self) -> "pd.DataFrame":
         """First touch of each journey of several touches."""
         return self.several.drop_duplicates("journey")
@@ -48,6 +53,8 @@ class Journeys:
 
 def touched(report: Report) -> "tuple[Journeys | None, str]":
     """Journeys along the touchpoints, or the sentence that says why there are none."""
+    import ibis
+
     touchpoints = report.data.table("touchpoints")
     if touchpoints is None:
         return None, "The exports hold no touchpoints, so no path to an order is known."
@@ -62,9 +69,7 @@ def touched(report: Report) -> "tuple[Journeys | None, str]":
     )
     idle = idle.anti_join(led, "row").mutate(
         date=_nothing("date"),
-        conversions=_number(0.0),
-        revenue=_number(0.0),
-        coded=_number(0.0),
+        **dict.fromkeys(AMOUNTS, ibis.literal(0).cast(AMOUNT)),
     )
     columns = [
         *("user_id", "date", "moment", "influencer_id", "platform", "post_id", "touch"),
@@ -90,12 +95,6 @@ def _nothing(kind: str) -> "ir.Scalar":
     import ibis
 
     return ibis.null().cast(kind)
-
-
-def _number(value: float) -> "ir.Scalar":
-    import ibis
-
-    return ibis.literal(value).cast("float64")
 
 
 def _touches(report: Report, touchpoints: "ir.Table") -> "ir.Table":
@@ -164,9 +163,9 @@ def _bought(report: Report) -> "ir.Table":
     rows = report.population.rows
     rows = rows.filter(rows["kind"] == "order", rows["user_id"].notnull(), rows["date"].notnull())
     bought = rows.group_by("user_id", "date").aggregate(
-        conversions=rows["orders"].sum().cast("float64"),
-        revenue=rows["revenue"].sum().fill_null(0).cast("float64"),
-        coded=rows["influencer_orders"].sum().fill_null(0).cast("float64"),
+        conversions=rows["orders"].sum().cast(AMOUNT),
+        revenue=rows["revenue"].sum().fill_null(0).cast(AMOUNT),
+        coded=rows["influencer_orders"].sum().fill_null(0).cast(AMOUNT),
     )
     return bought.filter(bought["conversions"] > 0)
 
@@ -206,29 +205,41 @@ def _with_people(report: Report, rows: "ir.Table") -> "ir.Table":
 
 def _collapsed(rows: "ir.Table", journey: Sequence[str]) -> Journeys:
     """Sum journeys of one touch by channel; fetch the others, touch by touch in order of time."""
+    from ibis.util import gen_name
+
+    backend, name = rows.get_backend(), gen_name("hkreport")
+    counted = rows.mutate(touches=rows["influencer_id"].count().over(group_by=journey))
+    # Stored, or the joins below it would be worked out for either part.
+    stored = backend.create_table(name, counted, temp=True)
+    try:
+        single = _alone(stored.filter(stored["touches"] == 1)).to_pandas()
+        several = _in_order(stored.filter(stored["touches"] > 1), journey).to_pandas()
+    finally:
+        # Ibis 12 writes a DROP that DuckDB does not read.
+        backend.raw_sql(f'DROP TABLE "{name}"')
+    several["nulls"] = (several["conversions"] == 0).astype(float)
+    return Journeys(single, several)
+
+
+def _alone(one: "ir.Table") -> "ir.Table":
+    """Journeys of one touch, summed by channel; sums are of decimals, so that their order is no matter."""
+    summed = one.group_by("influencer_id", "platform", "tier").aggregate(
+        times=one["influencer_id"].count().cast("float64"),
+        nulls=(one["conversions"] == 0).sum().cast("float64"),
+        **{name: one[name].sum().cast("float64") for name in AMOUNTS},
+    )
+    return summed.order_by("influencer_id", "platform", "tier")
+
+
+def _in_order(many: "ir.Table", journey: Sequence[str]) -> "ir.Table":
+    """Touches of the other journeys, journey by journey in order of time."""
     import ibis
 
-    rows = rows.mutate(touches=rows["influencer_id"].count().over(group_by=journey))
-    one = rows.filter(rows["touches"] == 1)
-    single = one.group_by("influencer_id", "platform", "tier").aggregate(
-        times=one["influencer_id"].count().cast("float64"),
-        conversions=one["conversions"].sum(),
-        revenue=one["revenue"].sum(),
-        coded=one["coded"].sum(),
-        nulls=(one["conversions"] == 0).sum().cast("float64"),
-    )
-    many = rows.filter(rows["touches"] > 1)
-    keys = (*journey, "moment", "influencer_id", "post_id", "touch", "engagement")
-    order = [many[name] for name in keys]
-    several = many.mutate(journey=ibis.dense_rank().over(order_by=order[: len(journey)]))
-    several = several.order_by([several["journey"], *order[len(journey) :]]).select(
-        *("journey", "influencer_id", "platform", "tier", "age", "engagement"),
-        *("conversions", "revenue", "coded"),
-    )
-    alone = single.order_by("influencer_id", "platform", "tier").to_pandas()
-    together = several.to_pandas()
-    together["nulls"] = (together["conversions"] == 0).astype(float)
-    return Journeys(alone, together)
+    place = [many[name] for name in ("moment", "influencer_id", "post_id", "touch", "engagement")]
+    number = ibis.dense_rank().over(order_by=[many[name] for name in journey])
+    numbered = many.mutate(journey=number, **{name: many[name].cast("float64") for name in AMOUNTS})
+    columns = ("journey", "influencer_id", "platform", "tier", "age", "engagement")
+    return numbered.order_by([numbered["journey"], *place]).select(*columns, *AMOUNTS)
 
 
 # Without touchpoints
@@ -253,9 +264,9 @@ def posted(report: Report, sold: "ir.Table", posts: "ir.Table") -> Journeys:
     import ibis
 
     bought = sold.group_by("influencer_id", "brand", "date").aggregate(
-        conversions=sold["orders"].sum().fill_null(0).cast("float64"),
-        revenue=sold["revenue"].sum().fill_null(0).cast("float64"),
-        coded=sold["influencer_orders"].sum().fill_null(0).cast("float64"),
+        conversions=sold["orders"].sum().fill_null(0).cast(AMOUNT),
+        revenue=sold["revenue"].sum().fill_null(0).cast(AMOUNT),
+        coded=sold["influencer_orders"].sum().fill_null(0).cast(AMOUNT),
     )
     bought = bought.filter(bought["conversions"] > 0)
     posts = posts.filter(posts["influencer_id"].notnull(), posts["date"].notnull()).select(

@@ -1,5 +1,13 @@
 """What the numbers say: sentences for people, and records with their evidence."""
 
+from hkreport.insights.advice import (
+    document,
+    not_said,
+    table,
+    terminal,
+    top_three,
+    what_to_do,
+)
 from hkreport.insights.prose import (
     Prose,
     allocation_note,
@@ -14,6 +22,7 @@ from hkreport.insights.prose import (
     further,
     glossary,
     headline,
+    headline_tiles,
     leader,
     missing,
     old_assumptions,
@@ -28,8 +37,13 @@ from hkreport.insights.prose import (
     slice_note,
     sources,
 )
+from hkreport.insights.records import Effect, Evidence, Insight
+from hkreport.insights.rules import find
 
 __all__ = [
+    "Effect",
+    "Evidence",
+    "Insight",
     "Prose",
     "allocation_note",
     "best_cell",
@@ -39,12 +53,16 @@ __all__ = [
     "check_words",
     "cohort_words",
     "concentrated",
+    "document",
     "effect_words",
+    "find",
     "further",
     "glossary",
     "headline",
+    "headline_tiles",
     "leader",
     "missing",
+    "not_said",
     "old_assumptions",
     "poor",
     "poor_words",
@@ -56,4 +74,8 @@ __all__ = [
     "sharing",
     "slice_note",
     "sources",
+    "table",
+    "terminal",
+    "top_three",
+    "what_to_do",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hkreport import metrics as m
+from hkreport.evidence.incrementality import Incrementality
 from hkreport.metrics import UNASSIGNED, Metric
 from hkreport.prose import Prose, callout, named
 from hkreport.units import Unit, escape_markdown, text
@@ -111,10 +112,10 @@ def _dimension(key: str) -> str:
     return m.DIMENSIONS.get(key, key.replace("_", " ")).lower()
 
 
-def headline(report: Report, *, brief: bool = False) -> Prose:
+def headline(report: Report, caused: Incrementality | None = None, *, brief: bool = False) -> Prose:
     """The period in two or three sentences, with what makes the headline uncertain.
 
-    With `brief` the warnings refer to the full report instead of its tables.
+    Where an experiment could be read (`caused`), its incremental ROAS is said too. With `brief` the warnings refer to the full report instead of its tables.
     """
     totals = report.totals
     said = [change(report, m.REVENUE) + "."]
@@ -131,8 +132,30 @@ def headline(report: Report, *, brief: bool = False) -> Prose:
         said.append("Nothing was paid in this selection, so ROAS is undefined.")
     if roas == roas:
         said.append(_attributed(roas, report.break_even))
+    if caused is not None and caused.iroas is not None:
+        estimate = caused.iroas.words(Unit.MULTIPLE)
+        said.append(f"A randomised test in this period puts incremental ROAS at {estimate}.")
     body = escape_markdown(" ".join(said)) + "\n"
     return Prose("\n".join([body, *_warnings(report, brief)]))
+
+
+def headline_tiles(report: Report, caused: Incrementality) -> list[dict[str, Any]]:
+    """The key figures with incremental ROAS beside ROAS, as :meth:`hkreport.tables.Tiles.of` takes them."""
+    figures = report.headline()
+    place = next(at for at, each in enumerate(figures) if each["metric"] is m.ROAS) + 1
+    return [*figures[:place], _iroas_tile(caused), *figures[place:]]
+
+
+def _iroas_tile(caused: Incrementality) -> dict[str, Any]:
+    tile: dict[str, Any] = {"label": "Incremental ROAS", "unit": Unit.MULTIPLE, "value": None}
+    if caused.iroas is None:
+        return tile | {"reason": "no experiment that could be read"}
+    estimate = caused.iroas
+    return tile | {
+        "value": estimate.value,
+        "interval": (estimate.low, estimate.high),
+        "confidence": estimate.confidence,
+    }
 
 
 def _attributed(roas: float, break_even: float) -> str:
@@ -287,6 +310,11 @@ def check_words(check: Mapping[str, Any]) -> str:
             f"{name} {text(value, Unit.MONEY)}" for name, value in check["revenue_by_brand"].items()
         ]
         lines.append(f"Revenue by brand: {', '.join(parts)}")
+    if agreement := check["derived"].get("payouts", {}).get("agrees_with"):
+        parts = [
+            f"{formula} ({text(rows, Unit.COUNT)} rows)" for formula, rows in agreement.items()
+        ]
+        lines.append(f"Payouts agree with: {', '.join(parts)}")
     order = ("error", "warning", "note")
     for problem in sorted(check["problems"], key=lambda each: order.index(each["severity"])):
         count = text(problem["count"], Unit.COUNT)

@@ -140,11 +140,19 @@ class Paths:
         return np.stack([self.conversions, self.value], axis=1)
 
     @property
+    def firsts(self) -> Places:
+        """Where in `touch` each path meets each of its channels for the first time."""
+        met = self.owner * max(len(self.channels), 1) + self.touch
+        order = np.argsort(met, kind="stable")
+        new = np.r_[True, met[order][1:] != met[order][:-1]] if len(met) else met.astype(bool)
+        return np.asarray(order[new])
+
+    @property
     def converting(self) -> Floats:
         """Conversions that each channel had a part in, however small."""
-        seen = np.unique(self.owner * len(self.channels) + self.touch)
-        path, channel = np.divmod(seen, max(len(self.channels), 1))
-        return np.bincount(channel, self.conversions[path], len(self.channels)).astype(float)
+        firsts = self.firsts
+        part = self.conversions[self.owner[firsts]]
+        return np.bincount(self.touch[firsts], part, len(self.channels)).astype(float)
 
 
 def weighted(paths: Paths, weights: Floats) -> Floats:
@@ -274,9 +282,7 @@ def shapley(paths: Paths) -> Floats:
     >>> shapley(paths)[:, 0].tolist()
     [5.0, 5.0]
     """
-    owned = paths.owner * max(len(paths.channels), 1) + paths.touch
-    _, where = np.unique(owned, return_index=True)
-    return weighted(paths, _marked(paths, where))
+    return weighted(paths, _marked(paths, paths.firsts))
 
 
 def markov(paths: Paths) -> Floats:

@@ -16,6 +16,7 @@ from hkreport import ledger as books
 from hkreport import metrics as m
 from hkreport import params, periods, schema, store
 from hkreport.errors import DataError, ParamsError, did_you_mean, listed
+from hkreport.groupings import USUAL, Sums
 from hkreport.ledger import Filters, Hidden, Ledger
 from hkreport.metrics import UNASSIGNED, Metric, Score
 from hkreport.params import Settings
@@ -37,7 +38,6 @@ HEADLINE: tuple[Metric, ...] = (
     m.AVERAGE_ORDER_VALUE,
     m.ENGAGEMENT_RATE_BY_REACH,
     m.COST_PER_INFLUENCER_ORDER,
-    m.ACTIVE_INFLUENCERS,
 )
 
 
@@ -136,18 +136,34 @@ class Report:
         """Metrics of the slice, grouped; see :func:`hkreport.metrics.compute`."""
         weighted = [_weighted(metric, self.settings) for metric in metrics]
         return m.compute(
-            self.current.rows,
+            self._sums,
             weighted,
             by=by,
             known=self.current.known,
-            population=self.population.rows,
+            population=self._population_sums,
         )
+
+    @functools.cached_property
+    def _sums(self) -> Sums:
+        """What the usual groupings need of the slice, in one query."""
+        return Sums(self.current.rows, self.current.known, (*USUAL, (self.step,)))
+
+    @functools.cached_property
+    def _population_sums(self) -> Sums:
+        if not self.filters:
+            return self._sums
+        return Sums(self.population.rows, self.current.known, [("influencer",), ("product",)])
+
+    @functools.cached_property
+    def _previous_sums(self) -> Sums | None:
+        before = self.previous
+        return None if before is None else Sums(before.rows, before.known, [(), (self.step,)])
 
     def compute_before(self, metrics: Sequence[Metric], *by: str) -> "pd.DataFrame":
         """The same one period before; empty where the data does not reach back."""
-        if self.previous is None:
+        if self.previous is None or self._previous_sums is None:
             return self.compute(metrics, *by).iloc[:0]
-        return m.compute(self.previous.rows, metrics, by=by, known=self.previous.known)
+        return m.compute(self._previous_sums, metrics, by=by, known=self.previous.known)
 
     @functools.cached_property
     def totals(self) -> "pd.Series":
@@ -421,16 +437,25 @@ class Report:
         """
         import pandas as pd
 
-        records_ = []
-        for column, words in books.ALLOCATION_RULES.items():
-            spend = replace(m.SPEND, column=column)
-            roas = replace(m.ROAS, denominator=spend)
-            row = m.compute(
-                self.current.rows,
-                [m.INFLUENCER_REVENUE, spend, roas],
-                known=self.current.known,
-            ).iloc[0]
-            records_.append({"rule": words, **row.to_dict()})
+        spends = {
+            column: replace(m.SPEND, name=column, column=column)
+            for column in books.ALLOCATION_RULES
+        }
+        returns = [
+            replace(m.ROAS, name=f"roas_{column}", denominator=spend)
+            for column, spend in spends.items()
+        ]
+        chosen: list[Metric] = [m.INFLUENCER_REVENUE, *spends.values(), *returns]
+        row = m.compute(self.current.rows, chosen, known=self.current.known).iloc[0]
+        records_ = [
+            {
+                "rule": words,
+                "influencer_revenue": row["influencer_revenue"],
+                "spend": row[column],
+                "roas": row[f"roas_{column}"],
+            }
+            for column, words in books.ALLOCATION_RULES.items()
+        ]
         return pd.DataFrame(records_)
 
     @functools.cached_property

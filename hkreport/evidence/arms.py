@@ -1,0 +1,483 @@
+"""The two arms of a declared experiment, unit by unit, out of one report's data; or why there are none.
+
+Arms come from ``assignments`` and outcomes from the ledger's orders within the window. What the arms say
+belongs to :mod:`hkreport.evidence.incrementality`.
+"""
+
+import datetime
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hkreport.methods.estimate import Refusal
+from hkreport.params import Experiment
+from hkreport.periods import DAY
+from hkreport.prose import named
+from hkreport.units import Unit, text
+from hkreport.views import Report
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Arms",
+    "SaidArms",
+    "cluster_spend",
+    "dates",
+    "gather",
+    "net_revenue",
+    "said_arms",
+]
+
+# What a unit is called, one and many, and the column of the ledger that names it.
+NOUNS = {
+    "user": ("user", "users", "user_id"),
+    "campaign": ("campaign", "campaigns", "campaign"),
+    "influencer": ("influencer", "influencers", "influencer_id"),
+    "city": ("city", "cities", "order_city"),
+}
+
+MOST_IN_BOTH = 0.01  # share of units in both arms from which the arms are not arms
+
+
+@dataclass(frozen=True)
+class Arms:
+    """An experiment's units with their outcomes.
+
+    Attributes
+    ----------
+    plan : Experiment
+        As params declare it.
+    units : DataFrame
+        One row a unit: ``treated``, ``stratum``, ``before`` (NaN for new units), ``orders``,
+        ``revenue`` (as exported), ``net``, ``profit`` and ``payout`` (by order), zeros included.
+    in_both : int
+        Units that both arms listed; they are left out of `units`.
+    fee : float
+        Fixed spend that control was spared; NaN where it is not known.
+    is_open : bool
+        Whether the data ends before the last outcome window does.
+    last_day : date or None
+        Last day of the data.
+    only_buyers : bool
+        Whether only units that bought were recorded.
+    profit_known : bool
+    net_of : str
+        What was taken off revenue, and what could not be.
+    shared_file : bool
+        Whether the file of units does not say which brand a unit belongs to, and there are several.
+    reached_control : int
+        Control units with orders credited to the withheld campaigns.
+    """
+
+    plan: Experiment
+    units: "pd.DataFrame"
+    in_both: int
+    fee: float
+    is_open: bool
+    last_day: datetime.date | None
+    only_buyers: bool
+    profit_known: bool
+    net_of: str
+    shared_file: bool
+    reached_control: int
+
+    @property
+    def nouns(self) -> tuple[str, str]:
+        """What a unit and several units are called."""
+        one, many, _ = NOUNS[self.plan.unit]
+        return one, many
+
+    @property
+    def treated(self) -> "pd.DataFrame":
+        """Units of the treatment arm."""
+        return self.units[self.units["treated"]]
+
+    @property
+    def control(self) -> "pd.DataFrame":
+        """Units of the control arm."""
+        return self.units[~self.units["treated"]]
+
+    def pair(self, column: str) -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
+        """A column of both arms."""
+        return tuple(arm[column].to_numpy(float) for arm in (self.treated, self.control))  # type: ignore[return-value]
+
+    @property
+    def outcome(self) -> str:
+        """Column of the primary metric."""
+        return {"net_revenue": "net", "revenue": "revenue", "orders": "orders"}[self.plan.metric]
+
+    @property
+    def pays_by_order(self) -> bool:
+        """Whether withheld spend varies with the outcome."""
+        return self.plan.payout_per_order > 0 or self.plan.payout_share > 0
+
+
+def dates(plan: Experiment) -> str:
+    """The days of an experiment, both included.
+
+    Examples
+    --------
+    >>> day = datetime.date
+    >>> dates(Experiment(name="A", share=0.5, start=day(2025, 11, 3), end=day(2025, 11, 30)))
+    '3 to 30 Nov 2025'
+    """
+    start, end = plan.start, plan.closes
+    tail = f"{end.day} {end:%b %Y}"
+    if start.year != end.year:
+        return f"{start.day} {start:%b %Y} to {tail}"
+    return (
+        f"{start.day} to {tail}"
+        if start.month == end.month
+        else f"{start.day} {start:%b} to {tail}"
+    )
+
+
+def gather(report: Report, plan: Experiment) -> Arms | Refusal:
+    """Both arms of an experiment of the report's brand.
+
+    Parameters
+    ----------
+    report : Report
+        Filters and period do not apply: an experiment is about the brand and its own window.
+    plan : Experiment
+        As the brand's params declare it.
+
+    Returns
+    -------
+    Arms or Refusal
+        A refusal where the data holds no such experiment, or it was not randomised.
+    """
+    title = f"'{named(plan.name)}'"
+    simulated = report.data.simulated is not None
+    if plan.data == "simulated" and not simulated:
+        return Refusal(
+            f"Params declare the experiment {title} of the simulated sample; this data is other exports, "
+            "so it is left out."
+        )
+    if not plan.randomised:
+        return Refusal(
+            f"{title} is not declared as randomised, so it is not read as an experiment."
+        )
+    table = report.data.table("assignments")
+    units = None if table is None else _assigned(table, plan)
+    if units is None or units.empty:
+        _, many, _ = NOUNS[plan.unit]
+        return Refusal(
+            f"The exports hold no {many} assigned for {title} ({dates(plan)}), so it cannot be read."
+        )
+    column = NOUNS[plan.unit][2]
+    rows = report.data.ledger.rows
+    if column not in rows.columns or column not in report.data.ledger.known:
+        return Refusal(
+            f"Orders do not name the {plan.unit}, so they cannot be matched to the arms of {title}."
+        )
+    return _matched(report, plan, units, column)
+
+
+def _assigned(table: "ir.Table", plan: Experiment) -> "pd.DataFrame":
+    """Units of the experiment, one row each; arms that contradict each other are empty."""
+    import ibis
+
+    kind = table["unit_type"].lower()
+    mine = kind == plan.unit
+    if plan.unit == "user":
+        mine = mine.fill_null(True)
+    day = table["date"]
+    within = (day >= ibis.literal(plan.start)) & (day <= ibis.literal(plan.end))
+    rows = table.filter(
+        mine, within.fill_null(True), table["arm"].lower().isin(["treatment", "control"])
+    )
+    return (
+        rows.group_by("unit_id")
+        .aggregate(
+            arm=rows["arm"].lower().max(),
+            arms=rows["arm"].lower().nunique(),
+            day=rows["date"].min(),
+            stratum=rows["stratum"].max(),
+            before=rows["pre_period_revenue"].max().cast("float64"),
+        )
+        .order_by("unit_id")
+        .to_pandas()
+    )
+
+
+def _matched(
+    report: Report, plan: Experiment, assigned: "pd.DataFrame", column: str
+) -> Arms | Refusal:
+    """Units with what they ordered."""
+    import pandas as pd
+
+    known = report.data.ledger.known
+    both = assigned["arms"] > 1
+    if both.mean() > MOST_IN_BOTH:
+        shared, whole = (text(float(n), Unit.COUNT) for n in (both.sum(), len(assigned)))
+        return Refusal(
+            f"{shared} of {whole} units of '{named(plan.name)}' are in both arms, so the arms cannot be "
+            "compared."
+        )
+    units = assigned[~both]
+    sums = _outcomes(report, plan, column, units)
+    frame = units.merge(sums, on="unit_id", how="left")
+    numbers = ["orders", "revenue", "net", "profit", "unknown", "credited", "credited_revenue"]
+    frame[numbers] = frame[numbers].apply(pd.to_numeric).fillna(0.0).astype(float)
+    frame["treated"] = frame["arm"] == "treatment"
+    frame["payout"] = (
+        plan.payout_per_order * frame["credited"] + plan.payout_share * frame["credited_revenue"]
+    )
+    last = report.data.ledger.last
+    bought = frame["orders"] > 0
+    return Arms(
+        plan=plan,
+        units=frame,
+        in_both=int(both.sum()),
+        fee=_fee(report, plan),
+        is_open=last is None or last < plan.closes,
+        last_day=last,
+        only_buyers=plan.recorded == "buyers" or (len(frame) > 1 and bool(bought.all())),
+        profit_known="profit" in known and not frame["unknown"].any(),
+        net_of=_net_words(report),
+        shared_file=report.brand is not None and len(report.data.ledger.values("brand")) > 1,
+        reached_control=int((~frame["treated"] & (frame["credited"] > 0)).sum()),
+    )
+
+
+def _outcomes(
+    report: Report, plan: Experiment, column: str, units: "pd.DataFrame"
+) -> "pd.DataFrame":
+    """Orders of the brand in the window, summed by unit."""
+    import ibis
+
+    rows = report.data.ledger.rows
+    rows = rows.filter(rows["kind"] == "order", rows[column].notnull())
+    if report.brand is not None:
+        rows = rows.filter(rows["brand"] == report.brand)
+    day = rows["date"]
+    rows = rows.filter(day >= ibis.literal(plan.start), day < ibis.literal(plan.closes + DAY))
+    net = net_revenue(report, rows)
+    mine = (
+        rows["campaign"].isin(list(plan.campaigns)).fill_null(False)
+        if plan.campaigns
+        else ibis.literal(False)
+    )
+    # Orders credited to the campaign only: its name alone may stand on organic rows too.
+    credited = mine & (rows["influencer_orders"].fill_null(0) > 0)
+    rows = rows.mutate(net=net, credited=credited)
+    keys = [column]
+    if plan.outcome_days is not None:
+        keys.append("date")
+    frame = (
+        rows.group_by(keys)
+        .aggregate(
+            orders=rows["orders"].sum().cast("float64"),
+            revenue=rows["revenue"].sum().cast("float64"),
+            net=rows["net"].sum().cast("float64"),
+            profit=rows["profit"].sum().cast("float64"),
+            unknown=rows["profit_unknown"].sum().cast("float64"),
+            credited=ibis.ifelse(rows["credited"], rows["influencer_orders"], 0)
+            .sum()
+            .cast("float64"),
+            credited_revenue=ibis.ifelse(rows["credited"], rows["influencer_revenue"], 0)
+            .sum()
+            .cast("float64"),
+        )
+        .order_by(keys)
+        .to_pandas()
+        .rename(columns={column: "unit_id"})
+    )
+    return frame if plan.outcome_days is None else _own_windows(frame, units, plan.outcome_days)
+
+
+def _own_windows(frame: "pd.DataFrame", units: "pd.DataFrame", days: int) -> "pd.DataFrame":
+    """Orders within each unit's own window from its day of assignment."""
+    import pandas as pd
+
+    both = frame.merge(units[["unit_id", "day"]], on="unit_id")
+    age = (pd.to_datetime(both["date"]) - pd.to_datetime(both["day"])).dt.days
+    kept = both[(age >= 0) & (age < days)].drop(columns=["date", "day"])
+    return kept.groupby("unit_id", as_index=False).sum()
+
+
+def net_revenue(report: Report, rows: "ir.Table") -> "ir.NumericValue":
+    """Revenue without discount, returns and GST, as far as columns and params tell."""
+    import ibis
+
+    taxed, discounted = _holds(report)
+    value = rows["revenue"].fill_null(0)
+    if discounted:
+        value = value - rows["discount"].fill_null(0)
+    value = (value - rows["returns"].fill_null(0)).cast("float64")
+    if taxed:
+        rate = ibis.literal(0.0)
+        for day, share in sorted(report.settings.money.gst.items()):
+            rate = ibis.ifelse(rows["date"] >= ibis.literal(day), ibis.literal(float(share)), rate)
+        value = value / (1 + rate)
+    # Whole paise add up the same way in any order.
+    return value.round(2).cast("decimal(18, 2)")
+
+
+def _holds(report: Report) -> tuple[bool, bool]:
+    """Whether revenue includes GST, and the discount; simulated exports hold both."""
+    simulated, money = report.data.simulated is not None, report.settings.money
+    taxed, discounted = money.revenue_includes_gst, money.revenue_includes_discount
+    return (
+        simulated if taxed is None else taxed,
+        simulated if discounted is None else discounted,
+    )
+
+
+def _net_words(report: Report) -> str:
+    """What net revenue is net of."""
+    taxed, discounted = _holds(report)
+    known = report.data.ledger.known
+    parts = {
+        "GST": taxed,
+        "discounts": discounted and "discount" in known,
+        "returns": "returns" in known,
+    }
+    off = [name for name, done in parts.items() if done]
+    left = [name for name, done in parts.items() if not done]
+    words = f"less {', '.join(off)}" if off else "as exported"
+    return words + (f"; {', '.join(left)} not known" if left else "")
+
+
+def _fee(report: Report, plan: Experiment) -> float:
+    """Fixed fees of the withheld campaigns that fall into the window; NaN where nothing says them."""
+    import ibis
+
+    if plan.spend is not None:
+        return float(plan.spend)
+    if not plan.campaigns or "spend" not in report.data.ledger.known:
+        return math.nan
+    rows = report.data.ledger.rows
+    paid = rows.filter(
+        rows["kind"] == "payout",
+        rows["campaign"].isin(list(plan.campaigns)),
+        rows["date"] >= ibis.literal(plan.start),
+        rows["date"] < ibis.literal(plan.closes + DAY),
+        # What is paid by the order is allocated, not withheld; it belongs to `payout_per_order`.
+        rows["allocation"].startswith("by posts")
+        | rows["allocation"].endswith("nothing to go by posts")
+        | (rows["allocation"] == "nothing to allocate over"),
+    )
+    total = paid["spend"].sum().to_pandas()
+    return math.nan if total is None or total != total else float(total)
+
+
+def cluster_spend(report: Report, arms: Arms) -> "pd.DataFrame":
+    """Payouts of each cluster within the window: columns ``unit_id``, ``spend``."""
+    import ibis
+
+    column = NOUNS[arms.plan.unit][2]
+    rows = report.data.ledger.rows
+    paid = rows.filter(
+        rows["kind"] == "payout",
+        rows[column].notnull(),
+        rows["date"] >= ibis.literal(arms.plan.start),
+        rows["date"] < ibis.literal(arms.plan.closes + DAY),
+    )
+    if report.brand is not None:
+        paid = paid.filter(paid["brand"] == report.brand)
+    sums = paid.group_by(column).aggregate(spend=paid["spend"].sum().cast("float64"))
+    frame = sums.to_pandas().rename(columns={column: "unit_id"})
+    units = arms.units[["unit_id", "treated"]].merge(frame, on="unit_id", how="left")
+    return units.assign(spend=units["spend"].astype(float).fillna(0.0))
+
+
+# Columns in which exports say Test and Control without having assigned anybody.
+SAID = ("campaign_type", "source", "campaign")
+
+
+@dataclass(frozen=True, slots=True)
+class SaidArms:
+    """Arms that rows of the exports claim to be in.
+
+    Attributes
+    ----------
+    column : str
+        Column of the ledger that says it.
+    revenue, spend, posts : tuple of float
+        Of the rows said to be treatment, and control.
+    words : tuple of str
+        What the exports call both.
+    users, in_both : int
+        Different users of both arms, and those of them that are in both; 0 where users are unknown.
+    """
+
+    column: str
+    revenue: tuple[float, float]
+    spend: tuple[float, float]
+    posts: tuple[float, float]
+    words: tuple[str, str]
+    users: int
+    in_both: int
+
+    @property
+    def both_are_campaigns(self) -> bool:
+        """Whether either arm that should have nothing has posts or spend of its own."""
+        return min(self.posts) > 0 or min(self.spend) > 0
+
+
+def said_arms(report: Report) -> SaidArms | None:
+    """Arms that a column of the slice claims, treatment and control both; None where there are none."""
+    from hkreport.ingest.values import ARMS
+    from hkreport.schema import fold
+
+    for column in SAID:
+        found: dict[str, list[str]] = {}
+        for word in report.current.values(column):
+            for arm, spellings in ARMS.items():
+                # A campaign may be called 'T' or 'Baseline' without being an arm.
+                if fold(word) in spellings and len(fold(word)) > 1:
+                    found.setdefault(arm, []).append(word)
+        if len(found) == 2:
+            return _claimed(report, column, found["treatment"], found["control"])
+    return None
+
+
+def _claimed(
+    report: Report, column: str, treatment: Sequence[str], control: Sequence[str]
+) -> SaidArms:
+    import ibis
+
+    rows = report.current.rows
+    value = rows[column]
+    rows = rows.filter(value.isin([*treatment, *control]))
+    rows = rows.mutate(test=value.isin(list(treatment)))
+    sums = (
+        rows.group_by("test")
+        .aggregate(
+            revenue=rows["revenue"].sum().cast("float64"),
+            spend=rows["spend"].sum().cast("float64"),
+            posts=rows["posts"].sum().cast("float64"),
+        )
+        .to_pandas()
+        .set_index("test")
+        .astype(float)
+        .fillna(0.0)
+    )
+
+    def pair(name: str) -> tuple[float, float]:
+        return float(sums[name].get(True, 0.0)), float(sums[name].get(False, 0.0))
+
+    users = in_both = 0
+    if "user_id" in report.data.ledger.known:
+        named_rows = rows.filter(rows["user_id"].notnull())
+        each = named_rows.group_by("user_id").aggregate(arms=named_rows["test"].nunique())
+        counts: Any = each.aggregate(
+            users=each.count(), both=ibis.ifelse(each["arms"] > 1, 1, 0).sum()
+        ).to_pandas()
+        users, in_both = (int(counts[name].fillna(0).iloc[0]) for name in ("users", "both"))
+    return SaidArms(
+        column=column,
+        revenue=pair("revenue"),
+        spend=pair("spend"),
+        posts=pair("posts"),
+        words=(named(treatment[0]), named(control[0])),
+        users=users,
+        in_both=in_both,
+    )

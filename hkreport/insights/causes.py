@@ -1,0 +1,238 @@
+"""Who costs more than comes back, and why: too high a fee, too few orders, or too small ones?
+
+Return on spend is orders for each person reached × order value ÷ cost of reaching one person. What lies
+furthest on the wrong side of others on the same platform is the reason that is named.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from hkreport.evidence import comparisons, ranking
+from hkreport.insights.records import Effect, Evidence, Insight
+from hkreport.methods.multiplicity import effective_number, roas_with_interval
+from hkreport.metrics import UNASSIGNED
+from hkreport.prose import named
+from hkreport.units import Unit, text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hkreport.views import Report
+
+__all__ = ["overspend", "poor_influencers", "reasons"]
+
+# What is wrong, what to do about it, and how the two sides are written.
+WORDS: Mapping[str, tuple[str, str, Unit]] = {
+    "cost": ("the payout is too high", "Renegotiate the fee", Unit.MONEY),
+    "conversion": ("too few of those reached order", "Change product, brief or audience", Unit.PERCENT),
+    "value": ("orders are too small", "Feature dearer products or bundles", Unit.MONEY),
+}  # fmt: skip
+
+
+def reasons(
+    mine: Mapping[str, float], others: Mapping[str, float]
+) -> dict[str, tuple[float, float, float]]:
+    """How far each part of return lies on the wrong side of others.
+
+    Parameters
+    ----------
+    mine, others : mapping
+        Sums: ``spend``, ``base`` (people reached, or posts), ``orders``, ``revenue``.
+
+    Returns
+    -------
+    dict
+        By part: log of how many times worse, own value, value of others; worst first. Parts that cannot
+        be computed are left out.
+
+    Examples
+    --------
+    >>> found = reasons({"spend": 200, "base": 100, "orders": 5, "revenue": 50},
+    ...                 {"spend": 100, "base": 100, "orders": 5, "revenue": 50})
+    >>> [(part, round(math.exp(worse), 1)) for part, (worse, _, _) in found.items()]
+    [('cost', 2.0), ('conversion', 1.0), ('value', 1.0)]
+    """
+    made = {}
+    for part, above, below, turn in (
+        ("cost", "spend", "base", 1.0),
+        ("conversion", "orders", "base", -1.0),
+        ("value", "revenue", "orders", -1.0),
+    ):
+        own, usual = (
+            each[above] / each[below] if each[below] > 0 else math.nan for each in (mine, others)
+        )
+        if own == 0 and part == "conversion":
+            made[part] = (math.inf, own, usual)
+        elif own > 0 and usual > 0:
+            made[part] = (turn * math.log(own / usual), own, usual)
+    # A tie keeps the order above.
+    return dict(sorted(made.items(), key=lambda each: -each[1][0]))
+
+
+def poor_influencers(report: "Report") -> Iterator[Insight]:
+    """Influencers on fixed fees whose return is surely below break-even, luck taken out."""
+    made = ranking.ranking(report)
+    if made.refusal is not None:
+        return
+    level = _level(report)
+    people = _bases(report)
+    sure = made.surely_below(level)
+    loss = sure["spend"] * (level - sure["shrunk_roas"])
+    order = loss.sort_values(ascending=False, kind="stable").index
+    for _, row in sure.loc[order].head(report.settings.insights.most_alerts).iterrows():
+        mine = people[people["influencer_id"] == row["influencer_id"]]
+        same = people[
+            (people["platform"] == row["platform"])
+            & (people["influencer_id"] != row["influencer_id"])
+        ]
+        why, action, parts = _why(report, mine, same)
+        spend = float(row["spend"])
+        lost = spend * (level - float(row["shrunk_roas"]))
+        ends = [spend * (level - float(row[end])) for end in ("high", "low")]
+        said = [text(float(row[name]), Unit.MULTIPLE) for name in ("shrunk_roas", "low", "high")]
+        yield Insight(
+            rule="poor_roas",
+            kind="alert",
+            subject=str(row["influencer_id"]),
+            statement=(
+                f"{named(row['influencer'])} ({row['platform']}, {row['tier']}) cost "
+                f"{text(spend, Unit.MONEY, short=True)} and returns {said[0]} with luck taken out "
+                f"({made_confidence()} interval {said[1]} to {said[2]}), below break-even of "
+                f"{text(level, Unit.MULTIPLE)}: {why}."
+            ),
+            evidence=Evidence(
+                n=1,
+                value=float(row["shrunk_roas"]),
+                low=float(row["low"]),
+                high=float(row["high"]),
+                confidence=ranking.CONFIDENCE,
+                method="Gamma–Poisson shrinkage",
+                numbers={
+                    "spend": spend,
+                    "revenue": float(row["influencer_revenue"]),
+                    "orders": float(row["influencer_orders"]),
+                    "raw_roas": float(row["roas"]),
+                    "reliability": float(row["reliability"]),
+                    "break_even": level,
+                    **parts,
+                },
+            ),
+            severity="high" if lost > 0.01 * float(report.totals["spend"]) else "medium",
+            action=f"{action}, or stop booking.",
+            effect=Effect(
+                value=lost, low=ends[0], high=ends[1],
+                words="loss avoided in a period like this, if every credited order was caused",
+            ),
+            stake=lost,
+        )  # fmt: skip
+
+
+def made_confidence() -> str:
+    """Confidence of the intervals of single influencers, in words."""
+    return f"{ranking.CONFIDENCE:.0%}"
+
+
+def overspend(report: "Report") -> Iterator[Insight]:
+    """Cells of platform and tier that much is spent on and that surely do not pay back."""
+    people = comparisons.panel(report)
+    people = people[people["spend"] > 0]
+    if people.empty:
+        return
+    level, total = _level(report), float(people["spend"].sum())
+    rules = report.settings.insights
+    bases = _bases(report)
+    for (platform, tier), block in people.groupby(["platform", "tier"], sort=True):
+        spend, revenue = block["spend"].to_numpy(float), block["revenue"].to_numpy(float)
+        share = float(spend.sum()) / total
+        number = effective_number(spend)
+        if share < rules.least_spend_share or number < 2 or len(block) < 3:
+            continue
+        made = roas_with_interval(revenue, spend, confidence=rules.confidence)
+        if not made.high < level:
+            continue
+        mine = bases[(bases["platform"] == platform) & (bases["tier"] == tier)]
+        rest = bases.drop(mine.index)
+        why, action, parts = _why(report, mine, rest)
+        lost = float(spend.sum()) * (level - made.value)
+        yield Insight(
+            rule="overspend",
+            kind="alert",
+            subject=f"{platform} {tier}",
+            statement=(
+                f"{text(share, Unit.PERCENT)} of fixed fees, {text(float(spend.sum()), Unit.MONEY, short=True)}, "
+                f"goes to {tier} influencers on {platform}, at a ROAS of {text(made.value, Unit.MULTIPLE)} "
+                f"({made.confidence:.0%} interval {text(made.low, Unit.MULTIPLE)} to "
+                f"{text(made.high, Unit.MULTIPLE)}), below break-even of {text(level, Unit.MULTIPLE)}: {why}."
+            ),
+            evidence=Evidence.of(
+                made,
+                n_eff=number,
+                numbers={
+                    "spend": float(spend.sum()),
+                    "revenue": float(revenue.sum()),
+                    "share_of_fees": share,
+                    "break_even": level,
+                    **parts,
+                },
+            ),
+            severity="high",
+            action=f"{action}, or book fewer of them.",
+            effect=Effect(
+                value=lost,
+                low=float(spend.sum()) * (level - made.high),
+                high=float(spend.sum()) * (level - made.low),
+                words="loss avoided in a period like this, if every credited order was caused",
+            ),
+            stake=lost,
+        )
+
+
+def _level(report: "Report") -> float:
+    """ROAS below which money is lost: break-even where margins are known, else the band's lower end."""
+    known = report.break_even
+    return known if known == known else report.settings.bands["roas"].poor
+
+
+def _bases(report: "Report") -> "pd.DataFrame":
+    """Influencers on fixed fees with what return is made of; the base is reach, or posts without it."""
+    people = comparisons.panel(report)[
+        ["influencer_id", "platform", "tier", "spend", "revenue", "orders"]
+    ]
+    sizes = report.influencers[["influencer_id", "reach", "posts"]]
+    frame = people.merge(sizes, on="influencer_id", how="left")
+    base = "reach" if frame["reach"].fillna(0).sum() > 0 else "posts"
+    frame["base"] = frame[base].fillna(0.0).astype(float)
+    frame["base_name"] = base
+    return frame.fillna({"platform": UNASSIGNED, "tier": UNASSIGNED})
+
+
+def _why(
+    report: "Report", mine: "pd.DataFrame", others: "pd.DataFrame"
+) -> tuple[str, str, dict[str, float]]:
+    """The reason in words with both numbers, what to do, and every part for the record."""
+    names = ("spend", "base", "orders", "revenue")
+    found = reasons(*({name: float(each[name].sum()) for name in names} for each in (mine, others)))
+    numbers = {
+        f"{part}{tail}": value
+        for part, (_, own, usual) in found.items()
+        for tail, value in (("", own), ("_of_others", usual))
+    }
+    if not found:
+        return "the exports do not say why", "Look at what was agreed", numbers
+    part, (_, own, usual) = next(iter(found.items()))
+    words, action, unit = WORDS[part]
+    reach = (mine["base_name"] == "reach").all()
+    if part == "cost":
+        scale, per = (1000, "for 1,000 people reached") if reach else (1, "a post")
+        shown = f"{text(own * scale, unit)} {per} against {text(usual * scale, unit)}"
+    elif part == "conversion" and not reach:
+        shown = f"{text(own, Unit.COUNT)} orders a post against {text(usual, Unit.COUNT)}"
+    elif part == "conversion":
+        shown = (
+            f"{text(own * 10000, Unit.COUNT)} orders for 10,000 people reached against "
+            f"{text(usual * 10000, Unit.COUNT)}"
+        )
+    else:
+        shown = f"{text(own, unit)} an order against {text(usual, unit)}"
+    return f"{words} ({shown})", action, numbers

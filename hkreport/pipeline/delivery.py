@@ -1,0 +1,201 @@
+"""From a brand's name to its mail: the report that it is made of, and whether that report is current.
+
+What a message says belongs to :mod:`hkreport.pipeline.mail`, getting it out to
+:mod:`hkreport.pipeline.outbox`.
+"""
+
+import datetime
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from hkreport import params, views
+from hkreport.errors import MailError
+from hkreport.ledger import Filters
+from hkreport.params import Settings
+from hkreport.pipeline import cache, mail, render
+from hkreport.pipeline import report as reports
+from hkreport.pipeline.outbox import Outbox, Outcome, SentLog
+from hkreport.pipeline.smtp import Server
+from hkreport.store import Data
+
+__all__ = ["LOG", "PREVIEWS", "compose", "send", "take_as_arrived", "with_recipients"]
+
+# Below the project, and not below build/: emptying that must not send everything again.
+LOG = Path(".hkreport") / "sent.sqlite"
+PREVIEWS = Path("build") / "mail"  # not below _site/: they hold addresses
+
+
+def compose(
+    data: Data,
+    *,
+    root: Path,
+    site: Path,
+    brands: Sequence[str] = (),
+    period: str = "latest",
+    to: Sequence[str] = (),
+    engine: str = "auto",
+    as_of: str = "",
+    maps: str = "",
+    build: bool = True,
+    progress: Callable[[str], None] | None = None,
+) -> list[mail.Mail]:
+    """Make the mails of some brands.
+
+    Parameters
+    ----------
+    data : Data
+        What the reports are about.
+    root, site : Path
+        The project, and the site that holds the reports.
+    brands : sequence of str
+        As the data or params spell them; ``all`` is the report of all together. None named: every brand
+        of the data that has recipients in params.
+    period : str
+        See :data:`hkreport.periods.ALLOWED`.
+    to : sequence of str
+        Who gets them instead of the recipients in params.
+    engine, as_of, maps : str
+        As on the command line, where a report has to be built.
+    build : bool
+        Build reports that are missing or out of date; otherwise they are an error.
+
+    Raises
+    ------
+    MailError
+        If nobody would get anything, or a report is not there and must not be built.
+    """
+    wanted = list(brands) or with_recipients(data, root=root, as_of=as_of, maps=maps)
+    if not wanted:
+        raise MailError(
+            "No brand of the data has recipients.",
+            next_step="Name them in params/BRAND.yml under email, to; or name a brand.",
+        )
+    made = []
+    for brand in wanted:
+        settings = _settings(brand, root, as_of, maps)
+        folder = _report(
+            data, settings, brand, period, root=root, site=site, engine=engine, as_of=as_of,
+            maps=maps, build=build, progress=progress,
+        )  # fmt: skip
+        made.append(mail.compose(folder, settings.email, site=site, to=to))
+    return made
+
+
+def with_recipients(data: Data, *, root: Path, as_of: str = "", maps: str = "") -> list[str]:
+    """Brands of the data for which params name somebody."""
+    brands = data.ledger.values("brand")
+    return [name for name in brands if _settings(name, root, as_of, maps).email.to]
+
+
+def _settings(brand: str, root: Path, as_of: str, maps: str) -> Settings:
+    one = None if brand.strip().lower() == "all" else brand
+    return params.load(one, root=root, as_of=as_of or None, maps=maps)
+
+
+def _report(
+    data: Data,
+    settings: Settings,
+    brand: str,
+    period: str,
+    *,
+    root: Path,
+    site: Path,
+    engine: str,
+    as_of: str,
+    maps: str,
+    build: bool,
+    progress: Callable[[str], None] | None,
+) -> Path:
+    """The folder of a report that is current, building it where it is not."""
+    about = views.open_report(
+        brand=brand, period=period, filters={}, settings=settings, opened=data
+    )
+    job = reports.job_of(
+        about,
+        engine=render.choose_engine(engine).name,
+        formats=reports.formats_of("html,pdf"),
+        site=site,
+        root=root,
+        as_of=as_of,
+        maps=maps,
+    )
+    reason = _out_of_date(about, job)
+    if reason and not build:
+        raise MailError(
+            f"The report of {about.name}, {about.period.name} is not in the site: {reason}.",
+            next_step="Add its brand and period to params/runs.yml.",
+        )
+    if reason:
+        reports.build(
+            data, settings, brand=brand, period=about.period.name, filters=Filters(), engine=engine,
+            site=site, as_of=as_of, maps=maps, progress=progress,
+        )  # fmt: skip
+    return job.goal
+
+
+def _out_of_date(about: views.Report, job: reports.Job) -> str:
+    """Why a report must be built; empty where it is current."""
+    try:
+        run = json.loads((job.goal / reports.RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "it was not built"
+    new = cache.ingredients(
+        about,
+        reports.fixed_parameters(job),
+        root=job.root,
+        notebooks=job.sources,
+        engine=reports.engine_facts(job.engine),
+    )
+    names = cache.changed(run.get("ingredients", {}), new)
+    if names:
+        return cache.explain(names)
+    lost = cache.is_whole(job.goal, run.get("outputs", {}), {})
+    return f"{lost} is missing or was changed" if lost else ""
+
+
+def send(
+    mails: Sequence[mail.Mail],
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    clock: Callable[[], datetime.datetime],
+    sleep: Callable[[float], None],
+    again: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> list[Outcome]:
+    """Send mails by the server that the environment names; see :class:`Outbox`.
+
+    Raises
+    ------
+    MailError
+        If the settings cannot be used, or a mail has no recipient or no sender.
+    """
+    lonely = [each.name for each in mails if not each.recipients]
+    if lonely:
+        raise MailError(
+            f"The mail of {lonely[0]} has no recipient.",
+            next_step="Name them in params/BRAND.yml under email, to; or with --to.",
+        )
+    server = Server.from_environment(environment)
+    sent_log = SentLog(log, clock)
+    try:
+        outbox = Outbox(server, sent_log, clock, sleep, progress=progress or (lambda words: None))
+        return outbox.send(mails, again=again)
+    finally:
+        sent_log.close()
+
+
+def take_as_arrived(
+    mails: Sequence[mail.Mail], log: Path, clock: Callable[[], datetime.datetime]
+) -> int:
+    """Settle every unknown outcome of the mails; tells how many there were."""
+    sent_log = SentLog(log, clock)
+    try:
+        return sum(
+            sent_log.take_as_arrived(each, recipient)
+            for each in mails
+            for recipient in each.recipients
+        )
+    finally:
+        sent_log.close()

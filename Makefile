@@ -12,8 +12,17 @@ vars.data := SEED SCALE
 vars.check := DATA
 filters := PLATFORM TIER CATEGORY GENDER INFLUENCER PRODUCT CAMPAIGN MIN_ROAS MIN_PRICE MAX_PRICE
 vars.report := BRAND PERIOD DATA $(filters) SITE ENGINE
+vars.site := BRANDS PERIODS DATA JOBS SITE ENGINE
+vars.explorer := DATA OUT
+vars.serve := SITE PORT
+vars.verify := RUN DATA
+vars.insights := BRAND PERIOD DATA $(filters)
+vars.email := BRAND PERIOD TO DATA SITE ENGINE
+vars.publish := TO DATA SITE
+vars.nightly := TO SEND JOBS DATA SITE ENGINE
+vars.certify := JOBS SITE
 vars.setup := PYTHON QUARTO
-documented := $(sort $(vars.data) $(vars.check) $(vars.report) $(vars.setup))
+documented := $(sort $(foreach table,$(filter vars.%,$(.VARIABLES)),$($(table))))
 
 # A misspelt variable must not report something else than was asked for, nor may an inherited one.
 goals := $(if $(MAKECMDGOALS),$(MAKECMDGOALS),help)
@@ -31,6 +40,9 @@ endif
 ifneq ($(unused),)
   $(error make $(goals) does not use $(unused): it takes $(allowed))
 endif
+ifneq ($(filter-out yes,$(if $(filter SEND,$(given)),$(value SEND))),)
+  $(error SEND is yes or is left out: without it the mail is written, not sent)
+endif
 attempt := $(if $(filter QUARTO,$(given)),$(value QUARTO))
 ifneq ($(filter-out retry skip,$(attempt)),)
   $(error QUARTO is either retry or skip: without it Quarto is tried once)
@@ -42,7 +54,7 @@ unexport $(documented)
 $(foreach name,$(given),$(eval export HKREPORT_MAKE_$(name) = $$(value $(name))))
 typed = "$$HKREPORT_MAKE_$(1)"
 option = --$(shell echo $(1) | tr A-Z_ a-z-)=$(call typed,$(1))
-options = $(foreach name,$(filter $(given),$(vars.$@)),$(call option,$(name)))
+options = $(foreach name,$(filter-out SEND RUN,$(filter $(given),$(vars.$@))),$(call option,$(name)))
 
 # The environment is whole when it holds this stamp. Its name is the content of what was installed and
 # where, so that a clone, a touch or a checkout installs nothing, and a changed lock or a moved folder does.
@@ -55,7 +67,8 @@ hkreport := .venv/bin/hkreport
 pythons = $(if $(filter PYTHON,$(given)),$(call typed,PYTHON),python3.13 python3.12 python3.11 python3)
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help setup data check templates report doctor bench lint test clean always
+.PHONY: help setup data check templates report site explorer serve verify insights email publish nightly \
+  certify harden bench golden doctor lint test clean always
 always:
 
 help: ## List the targets and their variables
@@ -91,6 +104,40 @@ templates: $(stamp) ## Write empty exports with one example row and a column gui
 
 report: $(ready) ## Build HTML and PDF for one brand and period
 	@$(hkreport) report $(options)
+
+site: $(ready) ## Build what changed of all reports, the portfolio, the explorer and the index
+	@$(hkreport) site $(options)
+
+explorer: $(stamp) ## Build the explorer alone: one page that filters and exports without a server
+	@$(hkreport) explorer $(if $(filter OUT,$(given)),--out=$(call typed,OUT)) \
+	  $(if $(filter DATA,$(given)),-- $(call typed,DATA))
+
+serve: $(stamp) ## Show the built site on this machine
+	@$(hkreport) serve $(options)
+
+verify: $(ready) ## Build a report again from its run.json (RUN) and compare every byte
+	@$(hkreport) verify $(options) -- $(if $(filter RUN,$(given)),$(call typed,RUN))
+
+insights: $(stamp) ## Print what stands out and what to do about it
+	@$(hkreport) insights $(filter-out --data=%,$(options)) $(if $(filter DATA,$(given)),-- $(call typed,DATA))
+
+email: $(ready) ## Write the mail of a report and a preview; hkreport email --send sends it
+	@$(hkreport) email $(options)
+
+publish: $(stamp) ## Check the site and put it to TO: gh-pages, a folder, or host:path
+	@$(hkreport) publish $(options)
+
+nightly: $(ready) ## Check, build the site, publish it to TO, and mail (SEND=yes sends)
+	@$(hkreport) nightly $(options) $(if $(filter SEND,$(given)),--send)
+
+certify: $(ready) ## Check the methods against published answers and simulated campaigns, into docs/
+	@$(hkreport) certify --docs docs $(options)
+
+harden: $(ready) ## Run the slow tests: thousands of mangled folders, hundreds of simulated campaigns
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 -m slow tests
+
+golden: $(stamp) ## Write the golden files again; read the difference before committing
+	.venv/bin/python -m pytest -q tests --golden
 
 doctor: $(stamp) ## Say what is installed, what is missing and how to get it
 	@$(hkreport) doctor

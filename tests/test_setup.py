@@ -186,6 +186,35 @@ def test_report_passes_several_variables_and_nothing_else(door: FrontDoor) -> No
         ),
         pytest.param("templates", [], ["templates", "--out", "data/templates"], id="templates"),
         pytest.param("doctor", [], ["doctor"], id="doctor"),
+        pytest.param(
+            "site", ["JOBS=2", "BRANDS=all"], ["site", "--brands=all", "--jobs=2"], id="site"
+        ),
+        pytest.param(
+            "explorer",
+            ["DATA=my exports", "OUT=x.html"],
+            ["explorer", "--out=x.html", "--", "my exports"],
+            id="explorer",
+        ),
+        pytest.param("serve", ["PORT=0"], ["serve", "--port=0"], id="serve"),
+        pytest.param(
+            "verify",
+            ["RUN=a b/run.json", "DATA=x"],
+            ["verify", "--data=x", "--", "a b/run.json"],
+            id="verify",
+        ),
+        pytest.param(
+            "insights",
+            ["DATA=my exports", "TIER=micro"],
+            ["insights", "--tier=micro", "--", "my exports"],
+            id="insights",
+        ),
+        pytest.param("email", ["TO=a@example.org"], ["email", "--to=a@example.org"], id="email"),
+        pytest.param("publish", ["TO=gh-pages"], ["publish", "--to=gh-pages"], id="publish"),
+        pytest.param(
+            "nightly", ["TO=x", "SEND=yes"], ["nightly", "--to=x", "--send"], id="nightly"
+        ),
+        pytest.param("nightly", ["TO=x"], ["nightly", "--to=x"], id="nightly_without_sending"),
+        pytest.param("certify", [], ["certify", "--docs", "docs"], id="certify"),
     ],
 )
 def test_target_is_a_thin_line_over_its_command(
@@ -285,6 +314,12 @@ def test_quarto_takes_two_words_only(door: FrontDoor) -> None:
     done = door.make("setup", "QUARTO=yes")
     assert done.returncode == 2
     assert "QUARTO is either retry or skip: without it Quarto is tried once." in done.stderr
+
+
+def test_sending_takes_one_word_only(door: FrontDoor) -> None:
+    done = door.make("nightly", "SEND=no")
+    assert done.returncode == 2
+    assert "SEND is yes or is left out" in done.stderr
 
 
 def test_inherited_quarto_and_python_do_nothing(door: FrontDoor) -> None:

@@ -83,6 +83,7 @@ REQUIREMENTS: dict[str, tuple[Callable[[], str | None], str]] = {
     "make": (lambda: shutil.which("make"), "make is not installed"),
     "pdftotext": (lambda: shutil.which("pdftotext"), "poppler-utils is not installed"),
     "quarto": (_quarto, "Quarto is not installed (make setup QUARTO=retry)"),
+    "rsync": (lambda: shutil.which("rsync"), "rsync is not installed"),
     "shared": (lambda: str(SHARED) if SHARED.is_dir() else None, "the shared corpus is not here"),
 }
 
@@ -139,3 +140,16 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
     _block_network()
+
+
+# Golden files: make golden writes them again.
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="write the golden files again")
+
+
+@pytest.fixture
+def rewrite(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be written instead of compared."""
+    return bool(request.config.getoption("--golden"))

@@ -11,7 +11,14 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
 def shown(name: str, **parameters: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each cell that shows something: its id, and its output by type.
+    """Yield each cell that shows something: its id, and its output by type."""
+    for cell, value in values(name, **parameters):
+        if hasattr(value, "_repr_mimebundle_"):
+            yield cell, value._repr_mimebundle_()[0]
+
+
+def values(name: str, **parameters: str) -> Iterator[tuple[str, Any]]:
+    """Yield the id of each code cell and the value of its last expression.
 
     Parameters
     ----------
@@ -30,8 +37,7 @@ def shown(name: str, **parameters: str) -> Iterator[tuple[str, dict[str, str]]]:
             unknown = set(parameters) - set(space)
             assert not unknown, f"{name} has no parameters {unknown}"
             space.update(parameters)
-        if hasattr(value, "_repr_mimebundle_"):
-            yield cell.id, value._repr_mimebundle_()[0]
+        yield cell.id, value
 
 
 def _run(source: str, space: dict[str, Any]) -> Any:

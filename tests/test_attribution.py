@@ -375,11 +375,13 @@ def test_namesakes_stay_apart(tmp_path):
 
 
 def test_channels_with_few_orders_stand_in_one_row(tmp_path):
-    files = {"tracking": TOUCHED, "touchpoints": TOUCHES}
-    report = opened(tmp_path, files, orders_at_least=3)
-    frame = evidence._level(report, evidence.touched(report)[0], "platform")
-    # YouTube has a part in two orders only.
-    assert by_model(frame, "platform", "last") == {"Instagram": 4.0, "others": 1.0}
+    more = TOUCHES + "u5,2025-04-01 09:00:00,4,,Twitter,view\n"
+    files = {"tracking": TOUCHED, "touchpoints": more}
+    credit = evidence.credits(opened(tmp_path, files, orders_at_least=2))
+    # Instagram has a part in four orders, YouTube in two, Twitter in one.
+    expected = {"Instagram": 4.0, "YouTube": 0.0, "others": 1.0}
+    assert by_model(credit.frame, "platform", "last") == expected
+    assert "others (platforms)" in credit.table["channel"].tolist()
 
 
 def test_filters_do_not_cut_paths(tmp_path):
@@ -422,6 +424,7 @@ def test_weighted_score_from_posts_alone_by_hand(tmp_path):
         }
     )
     assert by_model(credit.frame, "platform", "exported") == {"Instagram": 3.0}
+    assert credit.title.startswith("33.3% of credited orders have no post of their influencer")
     assert "66.7% of credited orders have a post" in credit.note.markdown.replace("\\", "")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from hkreport.views import Report
 
-__all__ = ["Ranking", "ranking"]
+__all__ = ["CONFIDENCE", "Ranking", "ranking", "scored"]
 
 # Intervals of single influencers: four of five hold the truth.
 CONFIDENCE = 0.8
@@ -169,3 +169,40 @@ def _noise(report: "Report", ids: list[str]) -> float:
         frame["size"].to_numpy(float),
         frame["posts"].to_numpy(float),
     )
+
+
+@once
+def scored(report: "Report") -> "pd.DataFrame":
+    """The report's influencers with ``shrunk_roas``, and the performance score ranked by it.
+
+    Ranks are those of the unfiltered population, by the weights of the params. Who is not paid a fixed
+    fee has a ROAS that the contract decides; it ranks as it is. Where nothing can be shrunk, the score is
+    that of raw ROAS.
+    """
+    from dataclasses import replace
+
+    from hkreport.ledger import Filters
+
+    people = report.influencers
+    whole = report
+    if report.filters:
+        whole = replace(report, current=report.population, filters=Filters(), hidden=None)
+    made = ranking(whole)
+    shrunk = made.frame.set_index("influencer_id")["shrunk_roas"]
+    frame = people.assign(shrunk_roas=people["influencer_id"].map(shrunk).astype(float))
+    weights = report.settings.scores.performance
+    if made.refusal is not None or "roas" not in weights:
+        return frame
+    parts = [m.find(name) for name in weights]
+    base = whole.compute(parts, "influencer")
+    base = base[base["influencer_id"] != UNASSIGNED].set_index("influencer_id")
+    base["roas"] = shrunk.reindex(base.index).fillna(base["roas"])
+    total, known = 0.0 * base["roas"].fillna(0.0), 0.0 * base["roas"].fillna(0.0)
+    for name, weight in weights.items():
+        count = base[name].notna().sum()
+        rank = (base[name].rank() - 1) / (count - 1) if count > 1 else base[name] * 0 + 1.0
+        total += (weight * rank).fillna(0.0)
+        known += weight * rank.notna()
+    # Less than half of the weight says too little, as in metrics.
+    score = 100 * total / known.where(known >= 0.5 * sum(weights.values()))
+    return frame.assign(performance_score=frame["influencer_id"].map(score))

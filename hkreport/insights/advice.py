@@ -111,7 +111,7 @@ def _body(each: Insight) -> str:
         if effect.low == effect.low:
             ends = (text(end, effect.unit, short=True) for end in (effect.low, effect.high))
             size += f" ({' to '.join(ends)})"
-        body += escape_markdown(f" Expected: {size} {effect.words}.")
+        body += " " + escape_markdown(f"Expected: {size}, {effect.words}.")
     return body
 
 

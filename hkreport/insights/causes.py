@@ -78,7 +78,7 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
     level = _level(report)
     people = _bases(report)
     sure = made.surely_below(level)
-    loss = sure["spend"] * (level - sure["shrunk_roas"])
+    loss = sure["spend"] * (1 - sure["shrunk_roas"] / level)
     order = loss.sort_values(ascending=False, kind="stable").index
     for _, row in sure.loc[order].head(report.settings.insights.most_alerts).iterrows():
         mine = people[people["influencer_id"] == row["influencer_id"]]
@@ -88,8 +88,9 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
         ]
         why, action, parts = _why(report, mine, same)
         spend = float(row["spend"])
-        lost = spend * (level - float(row["shrunk_roas"]))
-        ends = [spend * (level - float(row[end])) for end in ("high", "low")]
+        # What comes back of a rupee is ROAS ÷ break-even: contribution against fee.
+        lost = spend * (1 - float(row["shrunk_roas"]) / level)
+        ends = [spend * (1 - float(row[end]) / level) for end in ("high", "low")]
         said = [text(float(row[name]), Unit.MULTIPLE) for name in ("shrunk_roas", "low", "high")]
         yield Insight(
             rule="poor_roas",
@@ -98,7 +99,7 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
             statement=(
                 f"{named(row['influencer'])} ({row['platform']}, {row['tier']}) cost "
                 f"{text(spend, Unit.MONEY, short=True)} and returns {said[0]} with luck taken out "
-                f"({made_confidence()} interval {said[1]} to {said[2]}), below break-even of "
+                f"({ranking.CONFIDENCE:.0%} interval {said[1]} to {said[2]}), below break-even of "
                 f"{text(level, Unit.MULTIPLE)}: {why}."
             ),
             evidence=Evidence(
@@ -128,11 +129,6 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
         )  # fmt: skip
 
 
-def made_confidence() -> str:
-    """Confidence of the intervals of single influencers, in words."""
-    return f"{ranking.CONFIDENCE:.0%}"
-
-
 def overspend(report: "Report") -> Iterator[Insight]:
     """Cells of platform and tier that much is spent on and that surely do not pay back."""
     people = comparisons.panel(report)
@@ -154,7 +150,7 @@ def overspend(report: "Report") -> Iterator[Insight]:
         mine = bases[(bases["platform"] == platform) & (bases["tier"] == tier)]
         rest = bases.drop(mine.index)
         why, action, parts = _why(report, mine, rest)
-        lost = float(spend.sum()) * (level - made.value)
+        lost = float(spend.sum()) * (1 - made.value / level)
         yield Insight(
             rule="overspend",
             kind="alert",
@@ -180,8 +176,8 @@ def overspend(report: "Report") -> Iterator[Insight]:
             action=f"{action}, or book fewer of them.",
             effect=Effect(
                 value=lost,
-                low=float(spend.sum()) * (level - made.high),
-                high=float(spend.sum()) * (level - made.low),
+                low=float(spend.sum()) * (1 - made.high / level),
+                high=float(spend.sum()) * (1 - made.low / level),
                 words="loss avoided in a period like this, if every credited order was caused",
             ),
             stake=lost,

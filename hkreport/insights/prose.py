@@ -381,8 +381,8 @@ _OLD_ASSUMPTIONS: Sequence[Mapping[str, str]] = (
     },
     {
         "assumed": "Platform weights YouTube 1.4, Instagram 1.0, TikTok 0.8, Twitter 0.6",
-        "here": "not used",
-        "why": "Credit by weights is an opinion; the platforms are shown as they are.",
+        "here": "params",
+        "why": "Kept as one attribution model, the weighted score; credit, not cause.",
     },
     {
         "assumed": "Category weights 40 / 35 / 25",
@@ -411,13 +411,13 @@ _OLD_ASSUMPTIONS: Sequence[Mapping[str, str]] = (
     },
     {
         "assumed": "48-hour half-life of a post",
-        "here": "simulator option",
-        "why": "One cumulative like count cannot identify a half-life.",
+        "here": "params",
+        "why": "An assumption, labelled so: one cumulative like count cannot identify a half-life.",
     },
     {
         "assumed": "14- and 7-day attribution windows",
-        "here": "simulator option",
-        "why": "Orders arrive credited; the window was applied before the export.",
+        "here": "params",
+        "why": "Post-view and post-click windows, where touchpoints are among the exports.",
     },
 )
 

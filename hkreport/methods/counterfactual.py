@@ -164,8 +164,10 @@ def synthetic_control(panel: Panel, *, confidence: float = 0.95) -> Counterfactu
         )
     own = panel.values[panel.treated].mean(0)
     fit = _synthetic(own, panel.values[donors], panel.launch)
-    level = abs(own[: panel.launch].mean())
-    error = fit.error / level if level else math.inf
+    level = abs(float(own[: panel.launch].mean()))
+    if level == 0:
+        return Refusal(f"{panel.names} sold nothing before launch, so no mix of regions tracks it.")
+    error = fit.error / level
     if error >= WORST_FIT:
         return Refusal(
             f"No mix of regions tracks {panel.names} before launch (error {100 * error:.0f} %)."

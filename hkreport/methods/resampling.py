@@ -135,6 +135,8 @@ def aa_rate(
     bought = units[units != 0]
     if len(bought) < 30 or not 0 < share < 1:
         return Refusal(f"Too few buyers ({len(bought)}) to split one arm at random.")
+    if units.min() == units.max():
+        return Refusal("All units have the same value: there is nothing to compare.")
     rng = np.random.default_rng(seed)
     hits, step = 0, max(CELLS // len(bought), 1)
     for start in range(0, splits, step):
@@ -147,8 +149,10 @@ def aa_rate(
         sum_first = picked @ bought
         first, second = sum_first / n_first, (total - sum_first) / n_second
         within = squares - n_first * first**2 - n_second * second**2
-        error = np.sqrt(within / (len(units) - 2) * (1 / n_first + 1 / n_second))
-        p_values = 2 * stats.t.sf(np.abs(first - second) / error, len(units) - 2)
+        error = np.sqrt(np.maximum(within, 0.0) / (len(units) - 2) * (1 / n_first + 1 / n_second))
+        # A split that leaves no spread within its arms is left to the others.
+        ratio = np.divide(np.abs(first - second), error, out=np.zeros(size), where=error > 0)
+        p_values = 2 * stats.t.sf(ratio, len(units) - 2)
         hits += int((p_values < alpha).sum())
     ends = stats.binomtest(hits, splits, alpha).proportion_ci(CONFIDENCE)
     return Estimate(

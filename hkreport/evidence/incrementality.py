@@ -142,10 +142,10 @@ def attributed(roas: float, break_even: float) -> str:
     Attributed, not incremental: the campaign pays back if fewer than 50.0% of these orders would have
     come anyway (at the margin of these orders, break-even is 2.0×).
     >>> attributed(float("nan"), 2.0)
-    'Attributed, not incremental: without spend there is no return to judge.'
+    'Attributed, not incremental: without both revenue and spend there is no return to judge.'
     """
     if not math.isfinite(roas):
-        return "Attributed, not incremental: without spend there is no return to judge."
+        return "Attributed, not incremental: without both revenue and spend there is no return to judge."
     known = math.isfinite(break_even)
     level = break_even if known else 1.0
     basis = (

@@ -216,7 +216,7 @@ class _Year:
         size = len(stage.platforms) * tiers * weeks
         shape = (len(stage.platforms) * tiers, weeks)
         place = (cell * weeks + week)[is_fixed]
-        fees = np.bincount(place, made.fee[is_fixed] / 100, minlength=size).reshape(shape)
+        fees: Floats = np.bincount(place, made.fee[is_fixed] / 100.0, minlength=size).astype(float)
         rng = np.random.default_rng([seed, 2])
         luck = rng.gamma(
             known.effects.post_dispersion, 1 / known.effects.post_dispersion, len(made)
@@ -229,7 +229,9 @@ class _Year:
         value = about.basket_median * np.exp(about.basket_sd * rng.standard_normal(len(post)))
         value = value * stage.rules.pull[made.product[post]]
         inside = arrived < weeks
-        sold = np.bincount((cell[post] * weeks + arrived)[inside], value[inside], minlength=size)
+        sold: Floats = np.bincount(
+            (cell[post] * weeks + arrived)[inside], value[inside], minlength=size
+        ).astype(float)
         return cls(seed, stage, made, brand, cell, week, is_fixed, worth, fees, sold.reshape(shape))
 
     def planned(self, rules: BudgetRules) -> Moved | None:

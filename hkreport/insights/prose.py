@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hkreport import metrics as m
-from hkreport.evidence.incrementality import Incrementality
+from hkreport.evidence.incrementality import Incrementality, attributed
 from hkreport.metrics import UNASSIGNED, Metric
 from hkreport.prose import Prose, callout, named
 from hkreport.units import Unit, escape_markdown, text
@@ -131,7 +131,7 @@ def headline(report: Report, caused: Incrementality | None = None, *, brief: boo
     else:
         said.append("Nothing was paid in this selection, so ROAS is undefined.")
     if roas == roas:
-        said.append(_attributed(roas, report.break_even))
+        said.append(attributed(roas, report.break_even))
     if caused is not None and caused.iroas is not None:
         estimate = caused.iroas.words(Unit.MULTIPLE)
         said.append(f"A randomised test in this period puts incremental ROAS at {estimate}.")
@@ -156,36 +156,6 @@ def _iroas_tile(caused: Incrementality) -> dict[str, Any]:
         "interval": (estimate.low, estimate.high),
         "confidence": estimate.confidence,
     }
-
-
-def _attributed(roas: float, break_even: float) -> str:
-    """What may be claimed of credited revenue without an experiment.
-
-    The share of credited orders that may have come anyway is 1 − break-even ÷ ROAS; without margins
-    revenue itself has to pay, and the break-even is 1.
-
-    Examples
-    --------
-    >>> _attributed(4.0, 2.0)[:60]
-    'Attributed, not incremental: the campaign pays back if fewer'
-    """
-    known = break_even == break_even
-    level = break_even if known else 1.0
-    basis = (
-        f"at the margin of these orders, break-even is {text(level, Unit.MULTIPLE)}"
-        if known
-        else "margins are unknown, so this is on revenue"
-    )
-    if roas <= level:
-        return (
-            "Attributed, not incremental: below break-even even if every credited order was caused "
-            f"({basis})."
-        )
-    share = text(1 - level / roas, Unit.PERCENT)
-    return (
-        f"Attributed, not incremental: the campaign pays back if fewer than {share} of these orders "
-        f"would have come anyway ({basis})."
-    )
 
 
 def _warnings(report: Report, brief: bool) -> list[str]:
@@ -366,7 +336,7 @@ def glossary(metrics: Iterable[Metric] = tuple(m.CATALOGUE.values())) -> "pd.Dat
 _OLD_ASSUMPTIONS: Sequence[Mapping[str, str]] = (
     {
         "assumed": "20 % of attributed orders would have come anyway",
-        "here": "not used",
+        "here": "shown as a band",
         "why": "A number nobody measured; the report says attributed, not incremental.",
     },
     {

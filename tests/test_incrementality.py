@@ -1,0 +1,581 @@
+"""What a report claims: from exports with known arms to the sentence, and every input that must be refused."""
+
+import datetime
+import json
+import math
+
+import campaigns
+import numpy as np
+import pandas as pd
+import pytest
+
+from hkreport import params, views
+from hkreport.evidence import definitions, incrementality, planning
+from hkreport.methods.estimate import Estimate
+from hkreport.store import Data
+
+START, END = datetime.date(2025, 11, 3), datetime.date(2025, 11, 30)
+
+
+def plan(**changes):
+    """An experiment that is sound unless `changes` break it."""
+    return {
+        "name": "Boost",
+        "randomised": True,
+        "share": 0.5,
+        "start": START,
+        "end": END,
+        "campaigns": ("HK_Boost",),
+        **changes,
+    }
+
+
+def settings(*plans, **changes):
+    """Settings that declare these experiments."""
+    base = params.load(None)
+    declared = tuple(params.Experiment(**each) for each in plans)
+    found = base.experiments.model_copy(update={"declared": declared, **changes})
+    return base.model_copy(update={"experiments": found})
+
+
+def units(treated=400, control=400, **more):
+    """Assigned users: T0, T1, … and C0, C1, …"""
+    names = [f"T{n}" for n in range(treated)] + [f"C{n}" for n in range(control)]
+    arm = ["treatment"] * treated + ["control"] * control
+    return pd.DataFrame({"unit_id": names, "arm": arm, "unit_type": "user", "date": START, **more})
+
+
+def orders(treated=80, control=40, revenue=1000.0):
+    """One order each for the first users of both arms, within the window; revenue may be a function."""
+    names = [f"T{n}" for n in range(treated)] + [f"C{n}" for n in range(control)]
+    worth = [revenue(n) if callable(revenue) else revenue for n in range(len(names))]
+    return pd.DataFrame(
+        {
+            "tracking_id": [f"o{n}" for n in range(len(names))],
+            "date": [START + datetime.timedelta(days=n % 28) for n in range(len(names))],
+            "source": "organic",
+            "influencer_id": None,
+            "campaign": None,
+            "user_id": names,
+            "brand": "HKVitals",
+            "orders": 1,
+            "revenue": worth,
+            "profit": [0.5 * each for each in worth],
+        }
+    )
+
+
+def later():
+    """An order of somebody else after the window, so that it is closed."""
+    return orders(1, 0).assign(tracking_id="last", user_id="X1", date=datetime.date(2025, 12, 20))
+
+
+def payouts(amount=20_000.0):
+    """What the boosted posts cost, in the window."""
+    return pd.DataFrame(
+        {
+            "influencer_id": ["i1"],
+            "basis": ["post"],
+            "total_payout": [amount],
+            "brand": ["HKVitals"],
+            "campaign": ["HK_Boost"],
+            "date": [START],
+        }
+    )
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Data as the reports see it, out of frames, without the way through files."""
+
+    def made(**tables):
+        rows = {name: records(frame) for name, frame in tables.items() if frame is not None}
+        if "assignments" in rows:
+            held = campaigns.tables(assignments=rows["assignments"])["assignments"]
+            held.to_parquet(tmp_path / "assignments.parquet")
+        return Data(
+            folder=tmp_path,
+            ledger=campaigns.build(**rows),
+            check={},
+            reconciliation=pd.DataFrame(),
+            simulated=None,
+            key="",
+            kept=tmp_path,
+        )
+
+    return made
+
+
+def records(frame):
+    """Rows as tests/campaigns.py takes them."""
+    made = []
+    for row in frame.to_dict("records"):
+        kept = {name: value for name, value in row.items() if not pd.isna(value)}
+        if "date" in kept:
+            kept["date"] = str(kept["date"])[:10]
+        if "source" in kept:
+            kept["channel"] = kept["source"]
+        made.append(kept)
+    return made
+
+
+@pytest.fixture
+def study(opened):
+    """Study frames as a report of HKVitals."""
+
+    def made(*plans, brand="HKVitals", period="2025-Q4", filters=None, **tables):
+        tables.setdefault("payouts", payouts())
+        people = pd.DataFrame(
+            {"influencer_id": ["i1"], "name": ["Asha"], "platform": ["Instagram"]}
+        )
+        posts = pd.DataFrame(
+            {"influencer_id": ["i1"], "date": [START], "brand": ["HKVitals"], "reach": [9000]}
+        )
+        report = views.open_report(
+            brand=brand,
+            period=period,
+            filters=filters,
+            settings=settings(*plans),
+            opened=opened(influencers=people, posts=posts, **tables),
+        )
+        return incrementality.study(report)
+
+    return made
+
+
+def tracking(*parts):
+    return pd.concat([*parts, later()], ignore_index=True)
+
+
+def plain(result):
+    """The claim without escapes."""
+    return result.claim.markdown.replace("\\", "")
+
+
+def row(frame, column, words):
+    return frame[frame[column].str.startswith(words)].iloc[0]
+
+
+# What is estimated
+
+
+def test_return_is_the_difference_over_the_spend_withheld(study):
+    found = study(plan(), assignments=units(), tracking=tracking(orders()))
+    # 400 × (80 − 40) × 1000 / 400 = 40,000; over 20,000 of fees.
+    assert found.iroas.value == pytest.approx(2.0)
+    assert row(found.estimates, "quantity", "Incremental net").value == pytest.approx(40_000)
+    assert row(found.estimates, "quantity", "Incremental orders").value == pytest.approx(40)
+    assert row(found.estimates, "quantity", "Relative lift").value == pytest.approx(1.0)
+    contribution = row(found.estimates, "quantity", "Incremental contribution")
+    assert contribution.value == pytest.approx(0.5 * 40_000 - 20_000)
+    assert (
+        "a randomised test on 800 users (3 to 30 Nov 2025) puts incremental ROAS at 2.0×"
+        in plain(found)
+    )
+    assert set(found.health["verdict"]) <= {"good", "ok"}
+
+
+def test_money_that_came_back_and_discounts_do_not_count(study):
+    sold = orders().assign(returns=[1000.0] * 20 + [0.0] * 100, discount=0.0)
+    found = study(plan(), assignments=units(), tracking=tracking(sold))
+    assert row(found.estimates, "quantity", "Incremental net").value == pytest.approx(20_000)
+
+
+def test_orders_outside_the_window_or_of_nobody_assigned_do_not_count(study):
+    early = orders(10, 0).assign(date=START - datetime.timedelta(days=1))
+    late = orders(10, 0).assign(date=END + datetime.timedelta(days=1))
+    strangers = orders(10, 0).assign(user_id=[f"Z{n}" for n in range(10)])
+    more = [each.assign(tracking_id=each["tracking_id"] + str(n)) for n, each in
+            enumerate((early, late, strangers))]  # fmt: skip
+    found = study(plan(), assignments=units(), tracking=tracking(orders(), *more))
+    assert found.iroas.value == pytest.approx(2.0)
+
+
+def test_each_unit_has_its_own_window_where_units_enter_one_by_one(study):
+    # T0 … enter on the first day with 7 days each: only orders on days 0 to 6 of 28 count.
+    found = study(plan(outcome_days=7), assignments=units(), tracking=tracking(orders(112, 56)))
+    # The n-th order falls on day n mod 28: 28 orders of treatment, 14 of control… too few to estimate.
+    assert found.iroas is None
+    assert row(found.health, "check", "Buyers").result.startswith("28 in treatment, 14 in control")
+
+
+def test_payouts_by_order_are_counted_unit_by_unit(study):
+    sold = orders(200, 100).assign(source="influencer", influencer_id="i1", campaign="HK_Boost")
+    sold.loc[sold["user_id"].str.startswith("C"), ["source", "influencer_id", "campaign"]] = [
+        "organic",
+        None,
+        None,
+    ]
+    found = study(
+        plan(payout_per_order=100.0, spend=0.0), assignments=units(), tracking=tracking(sold)
+    )
+    assert found.iroas.value == pytest.approx(100_000 / (200 * 100))
+    assert found.iroas.method == "ratio, Fieller's interval"
+
+
+def test_planned_share_serves_where_only_buyers_are_recorded(study):
+    bought = units(80, 40)
+    found = study(plan(recorded="buyers"), assignments=bought, tracking=tracking(orders()))
+    # k = 1: 80,000 − 40,000, and its variance 120 × 1000².
+    revenue = row(found.estimates, "quantity", "Incremental net")
+    assert revenue.value == pytest.approx(40_000)
+    assert revenue.high - revenue.value == pytest.approx(1.959964 * math.sqrt(120) * 1000)
+    assert found.iroas.value == pytest.approx(2.0)
+
+
+def test_strata_are_those_of_the_file_of_units(study):
+    told = units(stratum=["metro", "other"] * 400)
+    found = study(plan(), assignments=told, tracking=tracking(orders(160, 120)))
+    assert list(found.strata["stratum"]) == ["All", "metro", "other"]
+    assert list(found.strata["n"]) == [120, 60, 60]
+    assert found.strata_note.startswith("The strata do not differ beyond chance")
+
+
+def test_whole_campaigns_are_compared_as_campaigns(study):
+    names = [f"K{n:02d}" for n in range(30)]
+    arms = pd.DataFrame(
+        {
+            "unit_id": names,
+            "arm": ["treatment"] * 20 + ["control"] * 10,
+            "unit_type": "campaign",
+            "date": START,
+        }
+    )
+    sold = pd.concat(
+        [
+            orders(12, 0, revenue=100.0 + 10 * n).assign(
+                campaign=name, source="influencer", influencer_id="i1", tracking_id=f"{name}-",
+            )
+            for n, name in enumerate(names)
+        ],
+        ignore_index=True,
+    )  # fmt: skip
+    sold["tracking_id"] += sold.index.astype(str)
+    paid = pd.concat([payouts(5000.0).assign(campaign=name) for name in names], ignore_index=True)
+    found = study(
+        plan(unit="campaign", share=2 / 3, campaigns=()),
+        assignments=arms,
+        tracking=tracking(sold),
+        payouts=paid,
+    )
+    revenue = row(found.estimates, "quantity", "Incremental net")
+    # Means of 12 × (100 + 10 n) for n in 0 … 19 and 20 … 29, over 20 campaigns.
+    assert revenue.value == pytest.approx(20 * 12 * 10 * (9.5 - 24.5))
+    assert revenue.n == 30
+    assert "t with 9 degrees of freedom" in revenue.method
+    assert found.iroas is None
+    assert "Both arms cost about the same, so return on spend cannot be computed" in plain(found)
+
+
+# What is claimed
+
+
+@pytest.mark.parametrize(
+    ("treated", "fee", "words"),
+    [
+        pytest.param(300, 20_000, "so it paid back", id="above"),
+        pytest.param(42, 90_000, "so it did not pay back", id="below"),
+        pytest.param(90, 25_000, "whether they paid for it is open", id="between"),
+        pytest.param(44, 4_000, "shows neither a gain nor a loss", id="nothing"),
+    ],
+)
+def test_judgement_compares_the_interval_with_break_even(study, treated, fee, words):
+    found = study(
+        plan(),
+        assignments=units(),
+        tracking=tracking(orders(treated, 40)),
+        payouts=payouts(float(fee)),
+    )
+    assert words in plain(found)
+    assert "break-even (2.0×)" in plain(found)
+
+
+def test_filters_cut_the_definitions_but_not_the_experiment(study):
+    sold = orders().assign(product=["A", "B"] * 60)
+    found = study(plan(), assignments=units(), tracking=tracking(sold), filters={"product": "A"})
+    assert found.iroas.value == pytest.approx(2.0)
+    assert "the filters of this report do not cut it" in plain(found)
+
+
+def test_an_earlier_experiment_calibrates_until_it_expires(study):
+    credited = orders(80, 40).assign(source="organic")
+    credited.loc[:39, ["source", "influencer_id", "campaign"]] = ["influencer", "i1", "HK_Boost"]
+    after = orders(50, 0).assign(
+        tracking_id=[f"n{n}" for n in range(50)],
+        source="influencer",
+        influencer_id="i1",
+        date=datetime.date(2026, 2, 10),
+    )
+    paid = pd.concat([payouts(), payouts(10_000.0).assign(campaign=None, date="2026-02-01")])
+    given = {
+        "assignments": units(),
+        "tracking": tracking(credited, after),
+        "payouts": paid,
+    }
+    found = study(plan(), period="2026-02", **given)
+    # iROAS 2 over ROAS 40,000 ÷ 20,000 = 2.
+    assert found.calibration["factor"].tolist() == [pytest.approx(1.0)]
+    assert found.calibration["expires"].tolist() == [END + datetime.timedelta(days=180)]
+    assert found.iroas is None
+    assert plain(found).startswith("**Attributed, not incremental: ")
+    assert "it may calibrate reports until 29 May 2026" in plain(found)
+    # 29 May is the last day on which a report may begin and use it.
+    later_on = [
+        later().assign(tracking_id=f"m{month}", date=datetime.date(2026, month, 20))
+        for month in (5, 6)
+    ]
+    given["tracking"] = pd.concat([given["tracking"], *later_on])
+    assert study(plan(), period="2026-05", **given).calibrations != ()
+    assert study(plan(), period="2026-06", **given).calibrations == ()
+
+
+def test_all_brands_show_every_brands_experiments_and_no_headline(project):
+    if not (project / "data" / "sample" / "assignments.csv").exists():
+        pytest.skip("no sample in data/")
+    report = views.open_report(brand="all", period="2025-Q4", data=str(project / "data" / "sample"))
+    found = incrementality.study(report)
+    assert found.iroas is None
+    assert {name.partition(":")[0] for name in found.estimates["experiment"]} == {
+        "Gritzo",
+        "HKVitals",
+        "MuscleBlaze",
+    }
+
+
+@pytest.mark.parametrize("brand", ["MuscleBlaze", "HKVitals", "Gritzo"])
+def test_intervals_of_the_sample_hold_its_truth(project, brand):
+    folder = project / "data" / "sample"
+    if not (folder / "truth.json").exists():
+        pytest.skip("no sample in data/")
+    truth = json.loads((folder / "truth.json").read_text())["experiments"][brand]
+    found = incrementality.study(views.open_report(brand=brand, period="2025-Q4", data=str(folder)))
+    reading = found.readings[0]
+    assert reading.arms.fee == truth["spend_withheld"]
+    for side, arm in (("treatment", reading.arms.treated), ("control", reading.arms.control)):
+        assert arm["orders"].sum() == truth[side]["orders"]
+        assert (arm["orders"] > 0).sum() == truth[side]["buyers"]
+        assert arm["revenue"].sum() == pytest.approx(truth[side]["revenue"])
+        assert arm["net"].sum() == pytest.approx(truth[side]["net"], rel=0.002)
+    expected = truth["expected_effect"]
+    assert reading.revenue.low <= expected["net"] <= reading.revenue.high
+    assert found.iroas.low <= truth["expected_iroas"] <= found.iroas.high
+    assert reading.profit.low <= expected["profit"] - truth["spend_withheld"] <= reading.profit.high
+
+
+# What is refused
+
+
+def refused(study, sentence, *plans, **tables):
+    found = study(*(plans or (plan(),)), **tables)
+    assert found.iroas is None
+    assert sentence in plain(found) or sentence in " ".join(found.health["result"])
+    assert len(found.definitions) == 5
+    return found
+
+
+def test_one_arm_empty_is_refused(study):
+    refused(
+        study,
+        "The control arm is empty, so there is nothing to compare with.",
+        assignments=units(400, 0),
+        tracking=tracking(orders(80, 0)),
+    )
+
+
+def test_all_zeros_are_refused(study):
+    refused(
+        study,
+        "Too few buyers (0 in control) to estimate lift.",
+        assignments=units(),
+        tracking=tracking(),
+    )
+
+
+def test_few_buyers_are_refused_with_the_size_that_would_do(study):
+    found = refused(
+        study,
+        "Too few buyers (20 in control) to estimate lift; about ",
+        assignments=units(),
+        tracking=tracking(orders(60, 20)),
+    )
+    assert "users are needed to detect 10%." in plain(found)
+
+
+def test_an_open_window_is_refused(study):
+    refused(
+        study,
+        "Too few buyers (40 in control) to estimate lift; about ",
+        plan(end=datetime.date(2026, 1, 31)),
+        assignments=units(),
+        tracking=tracking(orders()),
+    )
+
+
+def test_a_broken_split_is_refused_before_anything_else(study):
+    refused(
+        study,
+        "The split is not the planned one (57.1% of 700 units in treatment, 50% planned (p < 0.001)), so",
+        assignments=units(400, 300),
+        tracking=tracking(orders()),
+    )
+
+
+def test_units_in_both_arms_are_left_out_or_refused(study):
+    both = units().iloc[:6].assign(arm="control")
+    given = {"tracking": tracking(orders())}
+    found = study(plan(), assignments=pd.concat([units(), both]), **given)
+    assert found.readings[0].arms.in_both in (0, 6)
+    many = units().iloc[:60].assign(arm="control")
+    found = study(plan(), assignments=pd.concat([units(), many]), **given)
+    assert found.iroas is None or found.readings[0].arms.in_both == 0
+
+
+def test_negative_revenue_is_a_refund_and_counts(study):
+    found = study(
+        plan(),
+        assignments=units(),
+        tracking=tracking(orders(revenue=lambda n: -500.0 if n % 4 == 0 else 1000.0)),
+    )
+    worth = [-500.0 if n % 4 == 0 else 1000.0 for n in range(120)]
+    assert row(found.estimates, "quantity", "Incremental net").value == pytest.approx(
+        sum(worth[:80]) - sum(worth[80:])
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        pytest.param(
+            {"payouts": payouts(0.0)},
+            "so return on spend cannot be computed; the revenue difference is ₹40,000",
+            id="zero",
+        ),
+        pytest.param(
+            {"payouts": None},
+            "The spend withheld from control is not known, so return on spend cannot be computed",
+            id="missing",
+        ),
+    ],
+)  # fmt: skip
+def test_spend_zero_or_missing_leaves_the_revenue_difference(study, given, sentence):
+    refused(study, sentence, assignments=units(), tracking=tracking(orders()), **given)
+
+
+def test_an_experiment_that_is_not_randomised_is_not_read(study):
+    refused(
+        study,
+        "'Boost' is not declared as randomised, so it is not read as an experiment.",
+        plan(randomised=False),
+        assignments=units(),
+        tracking=tracking(orders()),
+    )
+
+
+def test_units_without_a_declaration_are_not_read(study):
+    found = study(assignments=units(), tracking=tracking(orders()))
+    assert found.iroas is None
+    assert "params declare no experiment for this brand, so none is read." in plain(found)
+
+
+def test_declared_without_units_is_said(study):
+    refused(
+        study,
+        "The exports hold no users assigned for 'Boost' (3 to 30 Nov 2025), so it cannot be read.",
+        tracking=tracking(orders()),
+    )
+
+
+def test_an_experiment_of_the_sample_is_left_out_of_other_exports(study):
+    found = study(plan(data="simulated"), assignments=units(), tracking=tracking(orders()))
+    assert found.iroas is None
+    assert found.health["result"].tolist() == [
+        "Params declare the experiment 'Boost' of the simulated sample; this data is other exports, so "
+        "it is left out."
+    ]
+
+
+def test_a_window_before_the_units_of_the_file_finds_none(study):
+    refused(
+        study,
+        "The exports hold no users assigned for 'Boost'",
+        plan(start=datetime.date(2025, 10, 1), end=datetime.date(2025, 10, 20)),
+        assignments=units(),
+        tracking=tracking(orders()),
+    )
+
+
+def test_without_orders_or_without_payouts_the_section_still_stands(study):
+    found = study(tracking=None, assignments=units())
+    assert "Attributed, not incremental" in plain(found)
+    assert found.definitions["value"].isna().all()
+
+
+# The five definitions
+
+
+def test_five_definitions_on_six_orders_by_hand():
+    found = definitions.worked_example(0.2).set_index("label")["value"]
+    # Credited 2,500, organic 1,100, spend 800; A 1,600 ÷ 500 and B 900 ÷ 300; test 2,500, control 1,100.
+    assert found["Assumed baseline"] == pytest.approx(2500 / 800 * 0.8)
+    assert found["Organic baseline"] == pytest.approx((2500 - 1100) / 800)
+    assert found["Against the average"] == pytest.approx(3.2 - (3.2 + 3.0) / 2)
+    assert found["Test and control, naive"] == pytest.approx(2500 * (2500 / 1100) / 800)
+    assert found["Experiment"] == pytest.approx(4 * (2500 / 4 - 1100 / 4) / 500)
+
+
+def test_definitions_of_a_report_are_its_own_sums(study):
+    sold = orders(80, 40)
+    sold.loc[:49, ["source", "influencer_id", "campaign"]] = ["influencer", "i1", "HK_Boost"]
+    found = study(plan(), assignments=units(), tracking=tracking(sold))
+    value = found.definitions.set_index("definition")["value"]
+    assert value["assumed_baseline"] == pytest.approx(50_000 / 20_000 * 0.8)
+    # Organic: the other 70 orders of the arms, and the one after the window.
+    assert value["organic_baseline"] == pytest.approx((50_000 - 71_000) / 20_000)
+    assert value["test_control_naive"] == pytest.approx(80_000 * 2.0 / 20_000)
+    assert value["experiment"] == pytest.approx(2.0)
+    assert math.isnan(value["vs_average"])
+    reason = found.definitions.set_index("definition")["shown"]["vs_average"]
+    assert reason == "n/a (fewer than two campaigns with spend)"
+
+
+def test_being_above_average_sums_to_nothing():
+    rng = np.random.default_rng(1)
+    roas = {str(n): value for n, value in enumerate(rng.lognormal(1, 1, 30))}
+    assert sum(definitions.versus_average(roas).values()) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("roas", "level", "words"),
+    [
+        pytest.param(4.0, 2.0, "pays back if fewer than 50.0% of these orders", id="above"),
+        pytest.param(1.5, 2.0, "below break-even even if every credited order was caused", id="below"),
+        pytest.param(4.0, math.nan, "fewer than 75.0% of these orders would have come anyway (margins",
+                     id="no_margin"),
+        pytest.param(math.nan, 2.0, "without both revenue and spend there is no return to judge", id="no_spend"),
+    ],
+)  # fmt: skip
+def test_attributed_claim_names_the_share_that_may_have_come_anyway(roas, level, words):
+    assert words in incrementality.attributed(roas, level)
+
+
+# Planning from data
+
+
+def test_baseline_of_users_counts_zeros(opened):
+    data = opened(tracking=tracking(orders(100, 60)))
+    report = views.open_report(brand="HKVitals", period="all", settings=settings(), opened=data)
+    base = planning.user_baseline(report, weeks=7, users=1000)
+    values = np.zeros(1000)
+    values[: base.buyers] = 1000.0
+    assert base.buyers == 161
+    assert base.mean == pytest.approx(values.mean())
+    assert base.sd == pytest.approx(values.std(ddof=1))
+
+
+def test_estimates_always_come_with_an_interval(study):
+    found = study(plan(), assignments=units(), tracking=tracking(orders()))
+    told = found.estimates.dropna(subset=["value"])
+    assert (told["low"] < told["value"]).all()
+    assert (told["high"] > told["value"]).all()
+    assert told["shown"].str.contains("95% interval").all()
+    assert isinstance(found.iroas, Estimate)

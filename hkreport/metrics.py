@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from hkreport.errors import UsageError, did_you_mean, listed
 from hkreport.units import Unit
@@ -31,10 +31,15 @@ __all__ = [
     "Ratio",
     "Score",
     "Share",
+    "Summed",
     "Total",
     "compute",
     "find",
+    "finished",
     "group_key",
+    "keys",
+    "labelled",
+    "summed",
     "sums",
 ]
 
@@ -833,19 +838,27 @@ def _keys_of(name: str) -> list[str]:
     )
 
 
+class Summed(Protocol):
+    """Sums of rows that may have been read before; see :mod:`hkreport.groupings`."""
+
+    def over(self, needed: Sequence[Total | Distinct], by: Sequence[str]) -> "pd.DataFrame":
+        """What :func:`summed` gives."""
+        ...
+
+
 def compute(
-    rows: "ir.Table",
+    rows: "ir.Table | Summed",
     metrics: Sequence[Metric],
     *,
     by: Sequence[str] = (),
     known: Collection[str] | None = None,
-    population: "ir.Table | None" = None,
+    population: "ir.Table | Summed | None" = None,
 ) -> "pd.DataFrame":
     """Compute metrics over ledger rows, in one query.
 
     Parameters
     ----------
-    rows : ibis table
+    rows : ibis table or Summed
         Ledger rows, filtered as wished; each row is an order, a post or a piece of a payout.
     metrics : sequence of Metric
         What to compute.
@@ -878,11 +891,11 @@ def compute(
     """
     columns = keys(by)
     needed = sums(metrics)
-    frame = _summed(rows, needed, by, known)
+    frame = _over(rows, needed, by, known)
     shares = any(isinstance(metric, Share) for metric in metrics)
-    whole = _summed(rows, needed, (), known) if shares and by else frame
+    whole = _over(rows, needed, (), known) if shares and by else frame
     ranked = any(isinstance(metric, Score) for metric in metrics)
-    base = _summed(population, needed, by, known) if ranked and population is not None else frame
+    base = _over(population, needed, by, known) if ranked and population is not None else frame
     result = frame[columns].copy()
     parts = _Sums(frame, whole, base)
     for metric in metrics:
@@ -890,15 +903,25 @@ def compute(
     return result
 
 
-def _summed(
+def _over(
+    rows: "ir.Table | Summed",
+    needed: Sequence[Total | Distinct],
+    by: Sequence[str],
+    known: Collection[str] | None,
+) -> "pd.DataFrame":
+    """Sums of rows, or the sums of them that were read before."""
+    if hasattr(rows, "over"):
+        return cast("Summed", rows).over(needed, by)
+    return summed(rows, needed, by, known)
+
+
+def summed(
     rows: "ir.Table",
     needed: Sequence[Total | Distinct],
     by: Sequence[str],
     known: Collection[str] | None,
 ) -> "pd.DataFrame":
     """Sum the rows by the group keys, with NaN where a sum is undefined."""
-    import pandas as pd
-
     columns = keys(by)
     groups = [
         group_key(rows, key)
@@ -920,7 +943,17 @@ def _summed(
     query = (
         rows.group_by(groups).aggregate(**aggregates) if groups else rows.aggregate(**aggregates)
     )
-    frame = query.to_pandas()
+    return labelled(finished(query.to_pandas(), needed, known), columns)
+
+
+def finished(
+    frame: "pd.DataFrame",
+    needed: Sequence[Total | Distinct],
+    known: Collection[str] | None,
+) -> "pd.DataFrame":
+    """Sums as the database gave them, as floats, with NaN where a sum is undefined."""
+    import pandas as pd
+
     for need in needed:
         values = pd.to_numeric(frame[need.name], errors="coerce").astype(float)
         values = values.fillna(0.0) if known is None or need.column in known else values * math.nan
@@ -928,9 +961,7 @@ def _summed(
             unknown = pd.to_numeric(frame[f"{need.name}__unknown"]).astype(float).fillna(0.0)
             values = values.where(unknown == 0)
         frame[need.name] = values
-    if not columns:
-        return frame
-    return _labelled(frame, columns)
+    return frame
 
 
 def group_key(rows: "ir.Table", key: str) -> "ir.Value":
@@ -951,8 +982,10 @@ def group_key(rows: "ir.Table", key: str) -> "ir.Value":
     return step.name(key)
 
 
-def _labelled(frame: "pd.DataFrame", columns: list[str]) -> "pd.DataFrame":
+def labelled(frame: "pd.DataFrame", columns: list[str]) -> "pd.DataFrame":
     """Call what belongs to no group `unassigned`, and sort with that last."""
+    if not columns:
+        return frame
     order = []
     for key in columns:
         missing = frame[key].isna()

@@ -11,8 +11,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hkreport"
 
-ORDER = """errors units schema periods params metrics ledger methods simulate ingest store
-           templates prose views evidence insights theme tables charts pipeline cli""".split()
+ORDER = """errors units schema periods params metrics groupings ledger methods simulate ingest store
+           templates prose views evidence certify insights theme tables charts pipeline cli""".split()
 
 HOMES = {
     "duckdb": ("ingest", "ledger"),

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["columns", "trend"]
 
 BODY = 196.0  # points
-COMPACT_BODY = 118.0  # on a page that has to hold much else
+COMPACT_BODY = 98.0  # on a page that has to hold much else
 FOOT = 28.0
 HEAD = 8.0
 LABEL_AT_LEAST = 36.0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hkreport import metrics as m
 from hkreport import periods
-from hkreport.evidence.comparisons import FIXED
+from hkreport.evidence.comparisons import FIXED, PICKED
 from hkreport.evidence.once import once
 from hkreport.methods import budget as methods
 from hkreport.methods.estimate import Estimate, Refusal
@@ -131,6 +131,8 @@ def plan(report: "Report") -> Plan:
     weeks = _length(report)
     if now.empty or not now["spend"].sum() > 0:
         return _refused(cells, now, weeks, Refusal(NO_FEES))
+    if report.filters.min_roas is not None:
+        return _refused(cells, now, weeks, Refusal(PICKED))
     if (now[["platform", "tier"]] == UNASSIGNED).all(axis=None):
         return _refused(cells, now, weeks, Refusal(NO_POSTING))
     fees, revenue = _history(report, cells, now)

@@ -36,6 +36,11 @@ DIMENSIONS = ("tier", "platform", "category", "persona")
 
 FIXED = "post"
 
+PICKED = (
+    "A minimum ROAS picks influencers by their result; what is left of them cannot be compared, ranked or "
+    "planned with."
+)
+
 NOT_FIXED = (
     "Payouts follow orders here, so return on spend is order value over the agreed rate; groups of "
     "influencers are shown, not compared."
@@ -445,6 +450,8 @@ def _tested_products(
 def family(report: "Report") -> Family:
     """All comparisons of a report."""
     rules = report.settings.insights
+    if report.filters.min_roas is not None:
+        return Family((), (PICKED,), 0, rules.false_discovery)
     people = panel(report)
     chosen = [name for name in DIMENSIONS if name != "persona" or not _is_crossed(people)]
     made = compare(people, product_frame(report), rules, dimensions=chosen)
@@ -463,6 +470,7 @@ def _is_crossed(people: "pd.DataFrame") -> bool:
     return bool((known & ((people["persona"] == crossed) | alike)).any())
 
 
+@once
 def panel(report: "Report") -> "pd.DataFrame":
     """One row an influencer on a fixed fee, as :func:`compare` takes them.
 
@@ -475,7 +483,10 @@ def panel(report: "Report") -> "pd.DataFrame":
     fixed = fixed[fixed["spend"] > 0]
     known = report.current.known
     rows = report.current.rows
-    rows = rows.filter(rows["influencer_id"].isin(fixed["influencer_id"].tolist()))
+    # By basis, not by a list of ids, which may be a hundred thousand long.
+    rows = rows.filter(
+        rows["payout_basis"] == FIXED if bases.notna().any() else rows["influencer_id"].notnull()
+    )
     columns = ["influencer_id", *DIMENSIONS, "gender", "posts"]
     if fixed.empty or not {"spend", "influencer_revenue", "influencer_orders"} <= known:
         empty = fixed.iloc[:0].reindex(columns=columns)
@@ -498,6 +509,7 @@ def panel(report: "Report") -> "pd.DataFrame":
     for short, name in (("revenue", "influencer_revenue"), ("orders", "influencer_orders")):
         found[short] = sums.groupby("influencer_id")[name].sum()
     found["spend"] = sums.groupby("influencer_id")["spend"].sum()
+    sums = sums[sums["influencer_id"].isin(found.index)]
     # The brand that paid her most; names break ties.
     main = sums.sort_values(["spend", "brand"], ascending=[False, True], kind="stable")
     found["stratum"] = main.groupby("influencer_id")["brand"].first().fillna(UNASSIGNED)

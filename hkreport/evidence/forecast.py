@@ -243,7 +243,7 @@ class _Series:
         import holidays
 
         years = range(self.start.year, self.end.year + 2)
-        known = holidays.country_holidays("IN", years=years)
+        known = holidays.country_holidays("IN", years=years, language="en_US")
         found = {}
         for name, around in self.report.settings.forecast.festivals.items():
             days = sorted(known.get_named(name, lookup="exact"))

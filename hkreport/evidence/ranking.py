@@ -115,6 +115,8 @@ def ranking(report: "Report") -> Ranking:
     )
     people = people[people["spend"] > 0]
     nan = float("nan")
+    if report.filters.min_roas is not None:
+        return Ranking(empty, Refusal(comparisons.PICKED), nan, nan, nan)
     if people.empty:
         paid = bool((report.influencers["spend"] > 0).any())
         why = comparisons.NOT_FIXED if paid else comparisons.NO_SPEND
@@ -154,10 +156,11 @@ def _noise(report: "Report", ids: list[str]) -> float:
     if not {"posts", "influencer_orders"} <= known:
         return 0.0
     rows = report.past.rows
-    rows = rows.filter(rows["influencer_id"].isin(ids))
+    rows = rows.filter(rows["influencer_id"].notnull())
     measures = [m.POSTS, m.INFLUENCER_ORDERS, *([m.REACH] if "reach" in known else [])]
     frame = m.compute(rows, measures, by=["influencer", "month"], known=known)
     frame = frame[(frame["month"] != UNASSIGNED) & (frame["posts"] > 0)]
+    frame = frame[frame["influencer_id"].isin(ids)]
     # Reach is luck that one sees; where it is known, only the rest is noise.
     size = frame["reach"] if "reach" in known else frame["posts"]
     frame = frame.assign(size=size.astype(float))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["overspend", "poor_influencers", "reasons"]
 
+# Fewer others than this are no yardstick.
+LEAST_PEERS = 5
+
 # What is wrong, what to do about it, and how the two sides are written.
 WORDS: Mapping[str, tuple[str, str, Unit]] = {
     "cost": ("the payout is too high", "Renegotiate the fee", Unit.MONEY),
@@ -82,10 +85,7 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
     order = loss.sort_values(ascending=False, kind="stable").index
     for _, row in sure.loc[order].head(report.settings.insights.most_alerts).iterrows():
         mine = people[people["influencer_id"] == row["influencer_id"]]
-        same = people[
-            (people["platform"] == row["platform"])
-            & (people["influencer_id"] != row["influencer_id"])
-        ]
+        same = _peers(people, mine)
         why, action, parts = _why(report, mine, same)
         spend = float(row["spend"])
         # What comes back of a rupee is ROAS ÷ break-even: contribution against fee.
@@ -133,7 +133,7 @@ def overspend(report: "Report") -> Iterator[Insight]:
     """Cells of platform and tier that much is spent on and that surely do not pay back."""
     people = comparisons.panel(report)
     people = people[people["spend"] > 0]
-    if people.empty:
+    if people.empty or report.filters.min_roas is not None:
         return
     level, total = _level(report), float(people["spend"].sum())
     rules = report.settings.insights
@@ -192,15 +192,24 @@ def _level(report: "Report") -> float:
 
 def _bases(report: "Report") -> "pd.DataFrame":
     """Influencers on fixed fees with what return is made of; the base is reach, or posts without it."""
-    people = comparisons.panel(report)[
-        ["influencer_id", "platform", "tier", "spend", "revenue", "orders"]
-    ]
+    names = ["influencer_id", "platform", "tier", "stratum", "spend", "revenue", "orders"]
+    people = comparisons.panel(report)[names]
     sizes = report.influencers[["influencer_id", "reach", "posts"]]
     frame = people.merge(sizes, on="influencer_id", how="left")
     base = "reach" if frame["reach"].fillna(0).sum() > 0 else "posts"
     frame["base"] = frame[base].fillna(0.0).astype(float)
     frame["base_name"] = base
     return frame.fillna({"platform": UNASSIGNED, "tier": UNASSIGNED})
+
+
+def _peers(people: "pd.DataFrame", mine: "pd.DataFrame") -> "pd.DataFrame":
+    """Others on the same platform who work mainly for the same brand; of all brands where those are few."""
+    one = mine.iloc[0]
+    others = people[
+        (people["platform"] == one["platform"]) & (people["influencer_id"] != one["influencer_id"])
+    ]
+    same = others[others["stratum"] == one["stratum"]]
+    return same if len(same) >= LEAST_PEERS else others
 
 
 def _why(

@@ -183,7 +183,7 @@ def _warnings(report: Report, brief: bool) -> list[str]:
                 escape_markdown(hidden_words(report.hidden)),
             )
         )
-    if report.data.simulated:
+    if report.data.simulated and not brief:  # the title says it too
         body = "These figures come from `hkreport simulate`, not from real exports."
         found.append(callout("note", "Simulated data", body))
     return found
@@ -214,7 +214,11 @@ def slice_note(report: Report) -> Prose:
     covered = f"{report.name}, {report.period.words}"
     kept = f", only {', '.join(report.filters.words)}" if report.filters else ""
     first, last = report.data.ledger.first, report.data.ledger.last
-    spans = f" The data runs from {first} to {last}." if first else ""
+    spans = ""
+    if first is not None and last is not None:
+        # What comes in after the period is not its report's concern, and must not change it.
+        ends = f"ends on {last}" if last <= report.period.last else "reaches past this period"
+        spans = f" The data begins on {first} and {ends}."
     return Prose(escape_markdown(f"This report covers {covered}{kept}.{spans}") + "\n")
 
 
@@ -296,21 +300,27 @@ def check_words(check: Mapping[str, Any]) -> str:
 
 
 def sources(report: Report) -> "pd.DataFrame":
-    """Which file became which table, with rows read, used and quarantined."""
+    """Which file became which table, and how many of its rows are in this report.
+
+    What the whole files held belongs to the page on data quality: a report says what it stands on.
+    """
     import pandas as pd
 
-    rows = [
-        {
-            "table": name,
-            "file": table["file"] or "",
-            "rows_read": float(table["rows_read"]),
-            "rows_used": float(table["rows_used"]),
-            "rows_quarantined": float(table["rows_quarantined"]),
-        }
-        for name, table in report.data.check["tables"].items()
-    ]
+    rows = report.current.rows
+    counts = rows.group_by("kind").aggregate(rows=rows.count()).to_pandas()
+    by_kind = dict(zip(counts["kind"], counts["rows"].astype(float), strict=True))
+    held = {
+        "tracking": by_kind.get("order", 0.0),
+        "posts": by_kind.get("post", 0.0),
+        "influencers": float(rows["influencer_id"].nunique().to_pandas()),
+    }
+    tables = report.data.check["tables"]
     return pd.DataFrame(
-        rows, columns=["table", "file", "rows_read", "rows_used", "rows_quarantined"]
+        [
+            {"table": name, "file": table["file"] or "", "rows": held.get(name, float("nan"))}
+            for name, table in tables.items()
+        ],
+        columns=["table", "file", "rows"],
     )
 
 

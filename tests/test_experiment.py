@@ -465,3 +465,11 @@ def test_only_buyers_without_a_planned_share_are_refused(share):
     assert experiment.only_buyers([1.0] * 40, [1.0] * 40, share) == Refusal(
         "Only buyers are recorded and the planned split is unknown, so lift is not identifiable."
     )
+
+
+def test_the_p_value_of_a_lift_by_fieller_is_about_no_lift():
+    treated, control = [10.0, 0.0, 12.0, 9.0] * 50, [9.0, 1.0, 11.0, 10.0] * 50
+    lift = experiment.relative_lift(treated, control, interval="fieller")
+    plain = experiment.difference(treated, control, interval="welch")
+    assert lift.p_value == pytest.approx(plain.p_value, abs=0.005)
+    assert lift.p_value > 0.9  # the means are equal

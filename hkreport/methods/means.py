@@ -5,6 +5,7 @@ tossed for. What an experiment needs around that belongs to :mod:`hkreport.metho
 """
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -173,7 +174,12 @@ def relative_lift(
     )
     if kind == "fieller":
         ratio = fieller(above, below, v_above, v_below, confidence=confidence)
-        return ratio.map(lambda value: value - 1) if isinstance(ratio, Estimate) else ratio
+        if isinstance(ratio, Refusal):
+            return ratio
+        # The p-value of a lift is about a ratio of one: that the means are equal.
+        gap = abs(above - below) / math.sqrt(v_above + v_below)
+        lift = ratio.map(lambda value: value - 1)
+        return replace(lift, p_value=float(2 * stats.norm.sf(gap)))
     if kind == "pooled":
         spread = _pooled(first, second)
         v_above, v_below = spread / len(first), spread / len(second)

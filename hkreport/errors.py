@@ -13,6 +13,7 @@ __all__ = [
     "InputError",
     "MailError",
     "ParamsError",
+    "PublishError",
     "RenderError",
     "UsageError",
     "did_you_mean",
@@ -91,6 +92,12 @@ class MailError(HkreportError):
     """A message could not be made or sent."""
 
     kind = "mail"
+
+
+class PublishError(HkreportError):
+    """A site is not fit to be published, or cannot be put where it should go."""
+
+    kind = "publish"
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ Ingestion, templates, the simulator, the data dictionary and the error messages 
 value is recognised and cleaned belongs to :mod:`hkreport.ingest`.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,8 @@ from enum import StrEnum
 __all__ = [
     "BASES",
     "CHANNELS",
+    "GUIDE_FILE",
+    "GUIDE_SHEET",
     "TABLES",
     "TOTALS",
     "Column",
@@ -119,8 +122,12 @@ def fold(text: object) -> str:
     >>> fold(" Follower_Count "), fold("Influencer ID"), fold("HK Vitals")
     ('followercount', 'influencerid', 'hkvitals')
     """
-    plain = unicodedata.normalize("NFKC", str(text)).casefold()
-    return re.sub(r"[^\w]|_", "", plain)
+    return _fold(str(text))
+
+
+@functools.lru_cache(maxsize=20_000)
+def _fold(text: str) -> str:
+    return re.sub(r"[^\w]|_", "", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _id(name: str, meaning: str, example: str, *aliases: str, required: bool = False) -> Column:
@@ -337,7 +344,7 @@ INFLUENCERS = Table(
             kind=Kind.LABEL,
             meaning="Network the influencer is known for; posts may be elsewhere.",
             example="Instagram",
-            aliases=_PLATFORM.aliases,
+            aliases=(*_PLATFORM.aliases, "channel"),
             required=True,
         ),
         _label(
@@ -641,6 +648,8 @@ TRACKING = Table(
             "TRK_000123",
             "id",
             "orderid",
+            "orderno",
+            "ordernumber",
             "trackid",
             "transactionid",
         ),
@@ -764,6 +773,15 @@ PAYOUTS = Table(
             "totalpayable",
             "payable",
             "amountinr",
+            "netpayable",
+            "netamount",
+            "amountpayable",
+            "totalamountpaid",
+            "payoutinr",
+            "payoutvalue",
+            "totalfee",
+            "fee",
+            "fees",
             required=True,
         ),
         _id("payout_id", "Id of the payout.", "PAY_0004", "id", "paymentid", "invoiceid"),
@@ -783,6 +801,7 @@ PAYOUTS = Table(
             "contracttype",
             "payoutmethod",
             "basistype",
+            "dealtype",
         ),
         _money(
             "rate",
@@ -797,6 +816,10 @@ PAYOUTS = Table(
             "amountperunit",
             "ratevalue",
             "rateamount",
+            "costperpost",
+            "rateperpost",
+            "rateperorder",
+            "costperorder",
         ),
         _signed_number(
             "orders",
@@ -994,6 +1017,10 @@ TOTALS: Mapping[str, tuple[str, str | None]] = {
 CHANNELS = ("influencer", "organic", "paid", "unattributed")
 
 BASES = ("post", "order", "hybrid")
+
+# What the templates hold beside the tables: it may stay where they are filled in.
+GUIDE_FILE = "COLUMNS.md"
+GUIDE_SHEET = "Guide"
 
 
 def column(table: str, name: str) -> Column:

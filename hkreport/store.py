@@ -4,13 +4,15 @@ The first look at a folder ingests it and writes the ledger as Parquet under ``b
 later look with the same files, settings and code opens that. Deleting ``build/`` is always safe.
 """
 
+import contextlib
+import datetime
 import functools
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +25,18 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-__all__ = ["Data", "code_version", "default_folder", "has_exports", "open_data"]
+    from hkreport import ingest
+
+__all__ = ["TRUSTED", "Data", "Outline", "code_version", "default_folder", "files", "has_exports",
+           "open_check", "open_data", "outline", "package_version", "trusted", "users_among"]  # fmt: skip
 
 EXPORT_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet", ".xlsx", ".xls")
 
 # Tables that the ledger does not hold and that some methods read row by row.
 KEPT_TABLES = ("assignments", "posts", "touchpoints")
+
+# Set for a kernel by the process that has just hashed the files: the folder and the key of its ledger.
+TRUSTED = "HKREPORT_TRUSTED_DATA"
 
 # Modules whose change may change the ledger.
 _CODE = ("schema.py", "ledger.py", "metrics.py", "store.py", "ingest")
@@ -72,6 +80,19 @@ class Data:
         path = self.kept / f"{name}.parquet"
         return self.ledger.beside(path, name) if path.exists() else None
 
+    def remembered(self, name: str, find: "Callable[[], Any]") -> Any:
+        """A fact about the whole ledger, found once and kept beside it as JSON."""
+        path = self.kept / f"{name}-{package_version()[:16]}.json"
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = find()
+        with contextlib.suppress(OSError):  # where nothing can be kept, it is found again
+            part = path.with_name(f".{path.name}.{os.getpid()}")
+            part.write_text(json.dumps(found), encoding="utf-8")
+            part.replace(path)
+        return found
+
 
 def has_exports(folder: Path) -> bool:
     """Whether files that may be exports lie directly in the folder."""
@@ -98,6 +119,17 @@ def code_version() -> str:
     return digest.hexdigest()
 
 
+@functools.cache
+def package_version() -> str:
+    """Hash of every module of the package."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def _key(folder: Path, settings: Settings, aliases: Mapping[str, Any]) -> str:
     """Hash of every file that may be read, the settings that matter, and the code."""
     digest = hashlib.sha256(code_version().encode())
@@ -105,10 +137,65 @@ def _key(folder: Path, settings: Settings, aliases: Mapping[str, Any]) -> str:
     digest.update(json.dumps([relevant, aliases], sort_keys=True).encode())
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_file():
+            facts = entry.stat()
             digest.update(entry.name.encode(errors="surrogateescape"))
-            with entry.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+            digest.update(_content(entry, facts.st_size, facts.st_mtime_ns, facts.st_ino))
     return digest.hexdigest()[:32]
+
+
+@functools.lru_cache(maxsize=1000)
+def _content(path: Path, *facts: int) -> bytes:
+    """SHA-256 of a file, read once while this process runs and the file stays as it is."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
+def files(folder: Path) -> dict[str, str]:
+    """Hash of every file of a data folder, by name."""
+    found = {}
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_file():
+            facts = entry.stat()
+            content = _content(entry, facts.st_size, facts.st_mtime_ns, facts.st_ino)
+            found[entry.name] = content.hex()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is known of a ledger without opening it.
+
+    Attributes
+    ----------
+    key : str
+        See :attr:`Data.key`.
+    kept : Path
+        Where it is stored.
+    brands : tuple of str
+        As the data spells them.
+    first, last : date or None
+        See :class:`hkreport.ledger.Ledger`.
+    """
+
+    key: str
+    kept: Path
+    brands: tuple[str, ...]
+    first: datetime.date | None
+    last: datetime.date | None
+
+
+def outline(folder: Path, settings: Settings, *, root: Path) -> Outline | None:
+    """What is known of a folder's ledger; None where it has to be built first."""
+    if not folder.is_dir():
+        return None
+    key = _key(folder.resolve(), settings, brands(root))
+    kept = root / "build" / "data" / key
+    try:
+        found = json.loads((kept / "check.json").read_text(encoding="utf-8"))["outline"]
+    except (OSError, ValueError, KeyError):
+        return None
+    first, last = (datetime.date.fromisoformat(day) if day else None for day in found["span"])
+    return Outline(key, kept, tuple(found["brands"]), first, last)
 
 
 def open_data(
@@ -138,20 +225,76 @@ def open_data(
     """
     root = root or project_root()
     folder = folder.resolve()
+    _require_folder(folder)
+    if (known := _trusted_key(folder)) and (
+        root / "build" / "data" / known / "check.json"
+    ).exists():
+        return _open(folder, known, root / "build" / "data" / known)
+    aliases = brands(root)
+    key = _key_of(folder, settings, aliases)
+    kept = root / "build" / "data" / key
+    if not (kept / "check.json").exists():
+        _make(folder, settings, aliases, kept, progress or (lambda words: None))
+    return _open(folder, key, kept)
+
+
+def open_check(
+    folder: Path,
+    settings: Settings,
+    *,
+    root: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Mapping[str, Any]:
+    """Check a data folder, or open what was said of it; no ledger is built.
+
+    Parameters and errors are those of :func:`open_data`, as is the result's ``check``.
+    """
+    root = root or project_root()
+    folder = folder.resolve()
+    _require_folder(folder)
+    aliases = brands(root)
+    key = _key_of(folder, settings, aliases)
+    if (root / "build" / "data" / key / "check.json").exists():
+        return _open(folder, key, root / "build" / "data" / key).check
+    kept = root / "build" / "checks" / f"{key}.json"
+    if not kept.exists():
+        say = progress or (lambda words: None)
+        check = _ingest(folder, settings, aliases, root, say).check.to_json()
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        fresh = kept.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(check), encoding="utf-8")
+        fresh.replace(kept)
+    found: Mapping[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    return found
+
+
+def _require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise DataError(
             f"There is no data folder {folder}.",
             next_step="Name the folder that holds the CSV exports, or run 'make data' for a sample.",
         )
-    aliases = brands(root)
+
+
+def _key_of(folder: Path, settings: Settings, aliases: Mapping[str, Any]) -> str:
     try:
-        key = _key(folder, settings, aliases)
+        return _key(folder, settings, aliases)
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from error
-    kept = root / "build" / "data" / key
-    if not (kept / "check.json").exists():
-        _make(folder, settings, aliases, kept, progress or (lambda words: None))
-    return _open(folder, key, kept)
+
+
+def trusted(folder: Path, key: str) -> str:
+    """What :data:`TRUSTED` holds for a folder whose files were just hashed."""
+    return json.dumps([str(folder.resolve()), key])
+
+
+def _trusted_key(folder: Path) -> str:
+    """The key that the process which started this kernel found; empty elsewhere."""
+    told = os.environ.get(TRUSTED)
+    if not told:
+        return ""
+    place, key = json.loads(told)
+    return str(key) if place == str(folder) else ""
 
 
 def _make(
@@ -162,21 +305,10 @@ def _make(
     progress: Callable[[str], None],
 ) -> None:
     """Ingest and build into a folder of its own, then move it into place whole."""
-    from hkreport import ingest
-
     kept.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".making-", dir=kept.parent))
     try:
-        progress(f"reading {folder.name}")
-        chosen = ingest.Settings(
-            day_first=settings.data.day_first,
-            columns=settings.data.columns,
-            files=settings.data.files,
-            brands=aliases,
-            as_of=settings.as_of,
-        )
-        quarantine = kept.parents[1] / "quarantine"
-        dataset = ingest.load(folder, chosen, quarantine=quarantine)
+        dataset = _ingest(folder, settings, aliases, kept.parents[2], progress)
         progress("building the ledger")
         has = {name: dataset.has(name) for name in dataset.tables}
         for name, table in dataset.tables.items():
@@ -189,7 +321,12 @@ def _make(
         dataset.reconciliation().to_parquet(fresh / "reconciliation.parquet")
         (fresh / "known.json").write_text(json.dumps(sorted(made.known)), encoding="utf-8")
         # Last, because its presence says that the folder is complete.
-        (fresh / "check.json").write_text(json.dumps(dataset.check.to_json()), encoding="utf-8")
+        span = [day.isoformat() if day else None for day in (made.first, made.last)]
+        told = {
+            "check": dataset.check.to_json(),
+            "outline": {"brands": made.values("brand"), "span": span},
+        }
+        (fresh / "check.json").write_text(json.dumps(told), encoding="utf-8")
         try:
             os.rename(fresh, kept)
         except OSError:
@@ -197,6 +334,27 @@ def _make(
                 raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _ingest(
+    folder: Path,
+    settings: Settings,
+    aliases: Mapping[str, tuple[str, ...]],
+    root: Path,
+    progress: Callable[[str], None],
+) -> "ingest.Dataset":
+    """Read the exports as the settings say; what was left out goes to ``build/quarantine``."""
+    from hkreport import ingest
+
+    progress(f"reading {folder.name}")
+    chosen = ingest.Settings(
+        day_first=settings.data.day_first,
+        columns=settings.data.columns,
+        files=settings.data.files,
+        brands=aliases,
+        as_of=settings.as_of,
+    )
+    return ingest.load(folder, chosen, quarantine=root / "build" / "quarantine")
 
 
 def rules(settings: Settings) -> ledger.Rules:
@@ -216,9 +374,43 @@ def _open(folder: Path, key: str, kept: Path) -> Data:
     return Data(
         folder=folder,
         ledger=ledger.read(kept / "ledger.parquet", known),
-        check=json.loads((kept / "check.json").read_text(encoding="utf-8")),
+        check=json.loads((kept / "check.json").read_text(encoding="utf-8"))["check"],
         reconciliation=pd.read_parquet(kept / "reconciliation.parquet"),
         simulated=json.loads(marker.read_text(encoding="utf-8")) if marker.exists() else None,
         key=key,
         kept=kept,
     )
+
+
+# Units of an experiment that are people; others are cities, campaigns and the like.
+_PERSONAL = ("user", "customer", "person", "member", "visitor", "household", "device", "account")
+
+
+def users_among(data: Data, words: Iterable[str]) -> set[str]:
+    """Which of the words are ids of users anywhere in the data, in lower case.
+
+    A word that also names something public (an influencer, a city, a campaign) is no id of a user.
+    """
+    import ibis
+    import pyarrow as pa
+
+    rows = data.ledger.rows
+    asked = sorted({word.lower() for word in words})
+    wanted = ibis.memtable(pa.table({"word": pa.array(asked, pa.string())}))
+
+    def among(table: "ir.Table", column: str) -> set[str]:
+        found = table.select(word=table[column].cast("string").lower()).distinct()
+        return set(found.semi_join(wanted, "word").to_pandas()["word"])
+
+    found = among(rows, "user_id")
+    touches, units = data.table("touchpoints"), data.table("assignments")
+    if touches is not None:
+        found |= among(touches, "user_id")
+    if units is not None:
+        kind = units["unit_type"].lower()
+        personal = ibis.or_(kind.isnull(), *(kind.contains(word) for word in _PERSONAL))
+        found |= among(units.filter(personal), "unit_id")
+    for column in ledger.TEXT_COLUMNS if found else ():
+        if column != "user_id":
+            found -= among(rows, column)
+    return found

@@ -1,12 +1,22 @@
-"""What an export should look like: empty files, and the data dictionary, both made from the schema."""
+"""What an export should look like: CSV files, a workbook and the data dictionary, made from the schema."""
 
 import csv
+import datetime
 import io
+import re
+import zipfile
 from pathlib import Path
+from typing import Any
 
-from hkreport.schema import TABLES, Column, Kind, Table
+from hkreport.schema import GUIDE_FILE, GUIDE_SHEET, TABLES, Column, Kind, Table
 
-__all__ = ["dictionary", "example_csv", "write"]
+__all__ = ["WORKBOOK", "dictionary", "example_csv", "workbook", "write"]
+
+# In a folder of its own: beside the CSV files it would hold every table a second time.
+WORKBOOK = Path("excel", "exports.xlsx")
+# A workbook says when it was made, and so does each part of it; ours are all of this day.
+MADE = datetime.datetime(2025, 1, 1)
+WIDEST = 60  # of a column on the sheet of the guide, in characters
 
 _KINDS = {
     Kind.ID: "id",
@@ -22,7 +32,7 @@ _KINDS = {
 
 
 def write(out: Path) -> list[Path]:
-    """Write one CSV a table with header and example row, and a guide to every column.
+    """Write one CSV a table with header and example row, the same as a workbook, and a guide.
 
     Parameters
     ----------
@@ -36,11 +46,14 @@ def write(out: Path) -> list[Path]:
     """
     out.mkdir(parents=True, exist_ok=True)
     texts = {f"{table.name}.csv": example_csv(table) for table in TABLES.values()}
+    contents: dict[Path, bytes] = {Path(name): text.encode() for name, text in texts.items()}
+    contents[WORKBOOK] = workbook()
     # Markdown, so that a folder of filled templates holds no file that could be taken for an export.
-    texts["COLUMNS.md"] = dictionary()
-    for name, content in texts.items():
-        (out / name).write_text(content, encoding="utf-8", newline="")
-    return [out / name for name in texts]
+    contents[Path(GUIDE_FILE)] = dictionary().encode()
+    for name, content in contents.items():
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_bytes(content)
+    return [out / name for name in contents]
 
 
 def example_csv(table: Table) -> str:
@@ -77,6 +90,80 @@ def dictionary() -> str:
         ]
         lines += [_line(column) for column in table]
     return "\n".join(lines) + "\n"
+
+
+def workbook() -> bytes:
+    """Make a workbook with a sheet a table (header and example row) and a guide; always the same bytes.
+
+    Examples
+    --------
+    >>> import io, openpyxl
+    >>> book = openpyxl.load_workbook(io.BytesIO(workbook()))
+    >>> book.sheetnames[-2:], book["products"]["A2"].value
+    (['touchpoints', 'Guide'], 'Biotin Gummies')
+    """
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.active)
+    for table in TABLES.values():
+        sheet = book.create_sheet(table.name)
+        sheet.append(table.names)
+        sheet.append([_typed(column) for column in table])
+        _dress(sheet, least=12)
+    guide = book.create_sheet(GUIDE_SHEET)
+    guide.append(["Table", "Column", "Type", "Needed", "Unit", "Meaning", "Example"])
+    for table in TABLES.values():
+        for column in table:
+            needed = "yes" if column.required else ""
+            kind = _KINDS[column.kind]
+            guide.append(
+                [table.name, column.name, kind, needed, column.unit, column.meaning, column.example]
+            )
+    _dress(guide, least=8)
+    book.properties.creator = "hkreport"
+    book.properties.created = MADE
+    made = io.BytesIO()
+    book.save(made)
+    return _undated(made)
+
+
+def _typed(column: Column) -> Any:
+    """The example of a column as a spreadsheet would hold it."""
+    if column.kind is Kind.DATE:
+        return datetime.date.fromisoformat(column.example)
+    if column.kind is Kind.TIMESTAMP:
+        return datetime.datetime.fromisoformat(column.example)
+    if column.kind in (Kind.MONEY, Kind.NUMBER, Kind.SHARE):
+        return float(column.example) if "." in column.example else int(column.example)
+    return column.example
+
+
+def _dress(sheet: Any, least: int) -> None:
+    """Make the header bold and always visible, and the columns as wide as what they hold."""
+    from openpyxl.styles import Font
+
+    sheet.freeze_panes = "A2"
+    for cells in sheet.columns:
+        cells[0].font = Font(bold=True)
+        widest = max(len(str(cell.value or "")) for cell in cells)
+        sheet.column_dimensions[cells[0].column_letter].width = min(max(widest + 2, least), WIDEST)
+
+
+def _undated(made: io.BytesIO) -> bytes:
+    """Pack a workbook again without the time of its making."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(made) as old, zipfile.ZipFile(result, "w") as new:
+        for entry in sorted(old.namelist()):
+            content = old.read(entry)
+            if entry == "docProps/core.xml":
+                stamp = f">{MADE.isoformat()}Z</dcterms:modified>".encode()
+                content = re.sub(rb">[^<]*</dcterms:modified>", stamp, content)
+            part = zipfile.ZipInfo(entry, MADE.timetuple()[:6])
+            part.compress_type = zipfile.ZIP_DEFLATED
+            part.external_attr = 0o600 << 16
+            new.writestr(part, content)
+    return result.getvalue()
 
 
 def _line(column: Column) -> str:

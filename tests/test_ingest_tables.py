@@ -20,6 +20,7 @@ from ingest_fixtures import (
     write,
 )
 
+from hkreport.errors import DataError
 from hkreport.ingest.brands import BrandBook, leading_brands
 
 # --- brand ----------------------------------------------------------------------------------------------
@@ -518,3 +519,136 @@ def test_dates_of_the_check_name_first_and_last_day(tmp_path):
 
 def test_fixtures_are_those_of_the_other_tests():
     assert set(FILES) == {"influencers.csv", "posts.csv", "tracking_data.csv", "payouts.csv"}
+
+
+# --- what was found with other invented exports -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        ("influencers", "influencer_id,name,platform\nI1,Asha,IG\nI1,Asha,YouTube\nI2,Dev,IG\nI2,Dev,IG\n"),
+        ("posts", "post_id,influencer_id,date,reach\nP1,I1,2025-01-01,1\nP1,I1,2025-01-02,1\nP2,I1,2025-01-01,1\nP2,I1,2025-01-01,1\n"),
+        ("tracking", "tracking_id,date,orders,revenue\nT1,2025-01-01,1,1\nT1,2025-01-01,1,2\nT2,2025-01-01,1,1\nT2,2025-01-01,1,1\n"),
+        ("payouts", "payout_id,influencer_id,total_payout\nY1,I1,1\nY1,I1,2\nY2,I1,1\nY2,I1,1\n"),
+    ],
+)  # fmt: skip
+def test_repeated_keys_are_told_apart_as_copies_and_as_other_values(table, rows, tmp_path):
+    dataset = load(only(tmp_path, **{table: rows}))
+    if table == "influencers":  # one row an influencer: later ones are left out
+        assert problem(dataset, "repeated_key").count == 2
+        differs = problem(dataset, "repeated_key_differs")
+        assert differs.examples[0].value == "I1: platform YouTube, before Instagram"
+    else:
+        assert problem(dataset, "duplicate_row").examples[0].row == 5
+        differs = problem(dataset, "duplicate_key")
+    assert (differs.count, differs.examples[0].row) == (1, 3)
+    assert f"{table}.csv: 1 row" in differs.message
+
+
+def test_a_refund_is_not_a_payment_for_too_few_posts(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            posts="influencer_id,date\nI1,2025-01-01\n",
+            payouts="influencer_id,basis,rate,total_payout\nI1,post,100,(500)\n",
+        )
+    )
+    assert set(dataset.reconciliation()["kind"]) == {"refund"}
+
+
+def test_payouts_that_state_what_they_are_for_need_no_note(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            payouts="influencer_id,basis,rate,orders,total_payout\nI1,order,10,5,50\nI2,order,20,2,40\n",
+        )
+    )
+    assert dataset.check.problems == ()
+    assert dataset.check.derived["payouts"]["agrees_with"] == {"rate × orders stated": 2}
+
+
+def test_influencers_without_ids_go_by_their_names_and_that_is_said(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            influencers="S.No,Influencer Handle,Channel,Followers (K)\n1,@asha,Instagram,120\n2,@dev,YouTube,9\n",
+            posts="Influencer Handle,Posted Date,Reach\n@asha,03-Jan-25,10\n",
+        )
+    )
+    assert records(dataset, "influencers", "influencer_id", "name", "follower_count") == [
+        ("@asha", "@asha", 120000),
+        ("@dev", "@dev", 9000),
+    ]
+    assert "'Influencer Handle'" in problem(dataset, "name_as_id").message
+    assert "unknown_influencer" not in rules(dataset)
+
+
+def test_a_status_that_is_not_used_is_a_warning_with_its_words(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            orders="Order No,Order Date,Amount,Status\n1,2025-01-01,5,Delivered\n2,2025-01-02,5,RTO\n",
+        )
+    )
+    said = problem(dataset, "status_not_used")
+    assert "orders.csv" in said.message
+    assert [(each.row, each.value) for each in said.examples] == [(2, "Delivered"), (3, "RTO")]
+
+
+def test_totals_leave_out_lines_that_are_no_data(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            tracking="tracking_id,date,orders,revenue\nT1,2025-01-01,1,100\n...,...,...,...\nTotal,,1,100\n",
+            posts="influencer_id,date,reach\nI1,2025-01-01,10\ninfluencer_id,date,reach\nTotal,,10\n",
+        )
+    )
+    totals = {name: int(value) for name, value in dataset.check.totals.items() if value}
+    assert totals == {"orders": 1, "revenue": 100, "posts": 1, "reach": 10}
+    assert dataset.check.tables["tracking"].rows_read == 3
+    assert dataset.check.revenue_by_brand == {"unassigned": 100}
+
+
+def test_only_a_column_with_numbers_is_proposed_where_an_amount_is_missing(tmp_path):
+    folder = only(tmp_path, payouts="Influencer ID,Basis,Payment Mode,Paymnt\nI1,post,NEFT,1000\n")
+    with pytest.raises(DataError, match="Rename 'Paymnt' to 'total_payout'"):
+        load(folder)
+
+
+def test_a_spelling_in_capitals_gives_way_where_both_are_as_frequent(tmp_path):
+    rows = (
+        "influencer_id,name,platform,category\nI1,A,IG,FITNESS\nI2,B,IG,Fitness\nI3,C,IG,fitness\n"
+    )
+    dataset = load(only(tmp_path, influencers=rows))
+    assert records(dataset, "influencers", "category") == [("Fitness",)] * 3
+
+
+@pytest.mark.parametrize(
+    ("sources", "words"),
+    [
+        (("P1", "P2", "P1"), "2 different ids of posts ('P1', 'P2')"),
+        (("Insta", "YouTube", "X"), "3 different platforms ('Insta', 'X', 'YouTube')"),
+        (("smith.com", "rao.in", "https://x.org/a"), "3 different web addresses"),
+        (("BioLink", "SwipeUp", "BioLink"), "2 different texts ('BioLink', 'SwipeUp')"),
+        (("api", "api", "api"), "one text ('api')"),
+    ],
+)
+def test_a_source_that_says_nothing_of_the_channel_is_described(sources, words, tmp_path):
+    lines = "".join(f"2025-01-01,1,5,{source},I1\n" for source in sources)
+    dataset = load(
+        only(
+            tmp_path,
+            tracking=f"date,orders,revenue,source,influencer_id\n{lines}",
+            posts="post_id,influencer_id,date\nP1,I1,2025-01-01\nP2,I1,2025-01-01\n",
+        )
+    )
+    assert words in problem(dataset, "source_says_nothing").message
+    assert records(dataset, "tracking", "channel") == [("influencer",)] * 3
+
+
+def test_rows_without_a_brand_and_a_brand_taken_from_elsewhere_are_said(tmp_path):
+    text = "date,orders,revenue,campaign\n2025-01-01,1,5,HKV_Glow\n2025-01-01,1,5,Summer\n"
+    dataset = load(only(tmp_path, tracking=text))
+    assert "'campaign prefix or suffix' in 1 rows" in problem(dataset, "brand_rule").message
+    assert "1 of 2 rows have no brand" in problem(dataset, "brand_missing").message

@@ -396,7 +396,7 @@ def test_future_dates_are_reported_against_as_of_only(tmp_path):
     assert said.count == 1
     assert (
         said.message
-        == "tracking: 1 row have a date after 2025-06-15 (first: row 3, 2025-06-20).".replace(
+        == "tracking: 1 row has a date after 2025-06-15 (first: row 3, 2025-06-20).".replace(
             "have", "have"
         )
     )
@@ -510,3 +510,20 @@ def test_texts_are_trimmed_of_every_kind_of_blank(tmp_path):
     text = TRACKING.replace("Biotin", " \u00a0Biotin\u200b ")
     dataset = load(write(tmp_path, {"tracking_data.csv": text}))
     assert records(dataset, "tracking", "product")[0] == ("Biotin",)
+
+
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [("2025-02", date(2025, 2, 1)), ("Feb-25", date(2025, 2, 1)), ("february 2025", date(2025, 2, 1)),
+     ("2025/11", date(2025, 11, 1)), ("Sept, 2025", date(2025, 9, 1))],
+)  # fmt: skip
+def test_a_month_without_a_day_is_read_as_its_first_and_said(cell, day, tmp_path):
+    dataset = load(only(tmp_path, tracking=f'date,orders,revenue\n"{cell}",1,5\n'))
+    assert records(dataset, "tracking", "date") == [(day,)]
+    assert cell in problem(dataset, "date_month").message
+
+
+@pytest.mark.parametrize("cell", ["2025-13", "Feb 25", "Smarch 2025", "25-02"])
+def test_what_may_be_no_month_is_left_out(cell, tmp_path):
+    dataset = load(only(tmp_path, tracking=f"date,orders,revenue\n{cell},1,5\n"))
+    assert problem(dataset, "unreadable").examples[0].value == cell

@@ -35,6 +35,7 @@ from hkreport.cli.options import (
     MinRoas,
     Period,
     filters_of,
+    open_check,
     open_data,
     settings_of,
 )
@@ -54,12 +55,12 @@ def check(
     """Say what was read from the exports, what was rejected and why."""
     from hkreport import insights
 
-    opened = open_data(data, settings_of(None, as_of, maps))
+    found = open_check(data, settings_of(None, as_of, maps))
     if as_json:
-        print(json.dumps(opened.check, ensure_ascii=False, indent=1))
+        print(json.dumps(found, ensure_ascii=False, indent=1))
     else:
-        print(insights.check_words(opened.check))
-    quarantined = sum(table["rows_quarantined"] for table in opened.check["tables"].values())
+        print(insights.check_words(found))
+    quarantined = sum(table["rows_quarantined"] for table in found["tables"].values())
     if strict and quarantined:
         raise typer.Exit(1)
 

@@ -110,6 +110,22 @@ def filters_of(
 
 def open_data(data: Path | None, settings: Any) -> Any:
     """Ingest a folder, or open what is kept of it; without exports a sample is simulated first."""
+    from hkreport import store
+
+    root, folder = _exports(data)
+    return store.open_data(folder, settings, root=root, progress=progress())
+
+
+def open_check(data: Path | None, settings: Any) -> Any:
+    """Check a folder as :func:`open_data` finds it, without building its ledger."""
+    from hkreport import store
+
+    root, folder = _exports(data)
+    return store.open_check(folder, settings, root=root, progress=progress())
+
+
+def _exports(data: Path | None) -> tuple[Path, Path]:
+    """The project, and the folder of exports; a sample is simulated where there are none."""
     from hkreport import params, store
 
     root = params.project_root()
@@ -122,4 +138,4 @@ def open_data(data: Path | None, settings: Any) -> Any:
             file=sys.stderr,
         )
         simulate.write(folder)
-    return store.open_data(folder, settings, root=root, progress=progress())
+    return root, folder

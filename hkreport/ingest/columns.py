@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
-__all__ = ["Candidate", "Match", "choose", "is_derived", "match", "named_tables", "nearest_header"]
+__all__ = ["Candidate", "Match", "choose", "is_derived", "match", "named_tables", "nearest_header",
+           "plausible_headers"]  # fmt: skip
 
 # Headers that only a table made from other tables has.
 METRIC_HEADERS = frozenset(
@@ -132,6 +133,10 @@ def match(
         if place not in taken and name not in places:
             places[name] = place
             taken.add(place)
+    if table.name == "influencers" and "influencer_id" not in places and "name" in places:
+        places["influencer_id"] = places[
+            "name"
+        ]  # a list by name or handle, as its other files are then
     constants = {}
     if table.name == "tracking" and "orders" not in places and set(folded) & ORDER_IDS:
         constants["orders"] = "1"
@@ -183,6 +188,16 @@ def _forms(table: Table, header: str) -> list[tuple[int, str]]:
                 if rest != form and len(rest) > 3:
                     forms.append((200, rest))
     return forms
+
+
+def plausible_headers(found: Match, source: Source, name: str) -> list[str]:
+    """Headers kept aside under which the first records hold anything that a column could mean."""
+    column = next(each for each in found.table if each.name == name)
+    return [
+        header
+        for header in found.unused
+        if _is_plausible(column, source.headers.index(header), source.head)
+    ]
 
 
 def nearest_header(table: Table, name: str, headers: Sequence[str]) -> str | None:

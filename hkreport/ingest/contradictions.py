@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from datetime import date
 
 import numpy as np
-import pyarrow as pa
 
 from hkreport.errors import listed
-from hkreport.ingest.check import Example
+from hkreport.ingest.check import MOST_EXAMPLES, Example
 from hkreport.ingest.job import Job, Rule
 from hkreport.ingest.plans import DATES
 from hkreport.ingest.read import quoted
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
+from hkreport.ingest.survey import UNUSUAL, Survey
 from hkreport.schema import TABLES
 from hkreport.units import Unit, text
 
@@ -26,22 +26,52 @@ TIER_STEPS: Mapping[str, Mapping[str, int]] = {
     "standard": {"nano": 0, "micro": 10_000, "mid": 50_000, "macro": 100_000, "mega": 1_000_000},
     "hk_5": {"nano": 0, "micro": 10_000, "mega": 50_000, "macro": 100_000, "celebrity": 500_000},
 }
+RARE = 1_000  # rows of a large file that are looked for together, in one reading of all of it
 MANY_SALES = 20  # from here on it is strange that all are on one day
 LONG_GAP_DAYS = 60  # between the last post and the first sale, or the other way round
-HASHES_AT_ONCE = 32_000_000  # 256 MB
+HASHES_AT_ONCE = 24_000_000  # 200 MB for each array of them
 
 
 def find_contradictions(job: Job) -> None:
     """Run every rule that the tables at hand allow."""
-    for name in job.staged:
+    for name, staged in job.staged.items():
         own = OWN_RULES.get(name)
         rules = _future(job, name) + (own(job) if own else [])
-        job.apply(name, f"table_{name}", rules)
+        if staged.survey:
+            _apply_to_survey(job, name, staged.survey, rules)
+        else:
+            job.apply(name, f"table_{name}", rules)
     _influencers_in_tables(job)
     _sales_and_posts(job)
     _posts_and_influencers(job)
     _tiers(job)
     _names(job)
+
+
+def _apply_to_survey(job: Job, name: str, survey: Survey, rules: list[Rule]) -> None:
+    """Run the rules of a surveyed file, reading no more of it than the rows to be shown need."""
+    spotted = []
+    for rule in rules:
+        if rule.name == "future_date":
+            if job.settings.as_of is not None and survey.last > job.settings.as_of:
+                spotted.append(rule)
+            continue
+        count = survey.unusual.get(rule.name)
+        if count is None:
+            (count,) = job.one(
+                f"SELECT coalesce(sum(rows), 0) FROM sales_{name} WHERE {rule.condition}"
+            )
+        if rule.name in survey.unusual and 0 < count < RARE:
+            spotted.append(rule)
+        elif count:  # the file is read from its start, and no further than to the last row shown
+            query = f"SELECT row, CAST({rule.value} AS VARCHAR) FROM table_{name} WHERE {rule.condition}"
+            job.report(name, rule, int(count), job.rows(f"{query} LIMIT {MOST_EXAMPLES}"))
+    if spotted:
+        job.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE spotted AS SELECT row, date, orders, revenue FROM table_{name} "
+            f"WHERE {' OR '.join(f'({rule.condition})' for rule in spotted)}"
+        )
+        job.apply(name, "spotted", spotted)
 
 
 def _future(job: Job, name: str) -> list[Rule]:
@@ -55,7 +85,7 @@ def _future(job: Job, name: str) -> list[Rule]:
             "warning",
             f"CAST({column.name} AS DATE) > DATE {quoted(as_of)}",
             column.name,
-            f"{name}: {{count}} {{rows}} have a {column.name} after {as_of}",
+            f"{name}: {{count}} {{rows}} {{have}} a {column.name} after {as_of}",
         )
         for column in TABLES[name]
         if column.kind in DATES and job.has(name, column.name)
@@ -70,7 +100,7 @@ def _of_posts(job: Job) -> list[Rule]:
             "warning",
             f"{more} > reach",
             f"trim_zeros({more}) || ' {more}, reach ' || trim_zeros(reach)",
-            f"posts: {{count}} {{rows}} have more {more} than reach",
+            f"posts: {{count}} {{rows}} {{have}} more {more} than reach",
         )
         for more in ("likes", "comments")
         if job.has("posts", more, "reach")
@@ -95,33 +125,33 @@ def _of_tracking(job: Job) -> list[Rule]:
             "negative_revenue",
             "revenue",
             "note",
-            "revenue < 0",
+            UNUSUAL["negative_revenue"],
             "trim_zeros(revenue)",
-            "tracking: {count} {rows} have negative revenue; they are kept as returns",
+            "tracking: {count} {rows} {have} negative revenue; they are kept as returns",
         ),
         Rule(
             "orders_without_revenue",
             "revenue",
             "note",
-            "revenue = 0 AND orders > 0",
+            UNUSUAL["orders_without_revenue"],
             "trim_zeros(orders) || ' orders'",
-            "tracking: {count} {rows} have orders but no revenue",
+            "tracking: {count} {rows} {have} orders but no revenue",
         ),
         Rule(
             "revenue_without_orders",
             "orders",
             "warning",
-            "orders = 0 AND revenue <> 0",
+            UNUSUAL["revenue_without_orders"],
             "trim_zeros(revenue)",
-            "tracking: {count} {rows} have revenue but no orders",
+            "tracking: {count} {rows} {have} revenue but no orders",
         ),
         Rule(
             "fractional_orders",
             "orders",
             "warning",
-            "orders <> trunc(orders)",
+            UNUSUAL["fractional_orders"],
             "trim_zeros(orders)",
-            "tracking: {count} {rows} have a fraction of an order; it is kept",
+            "tracking: {count} {rows} {have} a fraction of an order; it is kept",
         ),
     ]
     if job.has("tracking", "source", "influencer_id"):
@@ -179,10 +209,13 @@ def _influencers_in_tables(job: Job) -> None:
     for name in tables:
         days = "min(date) AS first, max(date) AS last, " if name in ("posts", "tracking") else ""
         credited = "bool_or(channel = 'influencer')" if name == "tracking" else "true"
+        counted, relation = "count(*) AS rows, min(row) AS row", f"table_{name}"
+        if job.staged[name].survey:
+            days = "min(first) AS first, max(last) AS last, "
+            counted, relation = "sum(rows) AS rows, NULL::BIGINT AS row", f"sales_{name}"
         job.con.execute(
             f"CREATE OR REPLACE TEMP TABLE by_influencer_{name} AS SELECT influencer_id, {days}"
-            f"count(*) AS rows, min(row) AS row, {credited} AS credited FROM table_{name} "
-            "WHERE influencer_id IS NOT NULL GROUP BY 1"
+            f"{counted}, {credited} AS credited FROM {relation} WHERE influencer_id IS NOT NULL GROUP BY 1"
         )
     if not job.has("influencers") or not tables:
         return
@@ -191,6 +224,7 @@ def _influencers_in_tables(job: Job) -> None:
         unknown = f"FROM by_influencer_{name} WHERE influencer_id NOT IN (SELECT influencer_id FROM table_influencers)"
         rows, ids = job.one(f"SELECT coalesce(sum(rows), 0), count(*) {unknown}")
         if rows:
+            _place_rows(job, name)
             some = job.rows(f"SELECT row, influencer_id {unknown} ORDER BY row LIMIT 5")
             rule = Rule(
                 "unknown_influencer",
@@ -214,15 +248,26 @@ def _influencers_in_tables(job: Job) -> None:
             "note",
             f"influencer_id NOT IN ({busy})",
             "influencer_id",
-            "influencers: {count} {rows} have neither posts, orders nor payouts",
+            "influencers: {count} {rows} {have} neither posts, orders nor payouts",
         )
         job.apply("influencers", "table_influencers", [rule])
+
+
+def _place_rows(job: Job, name: str) -> None:
+    """Look up the first row of each influencer, which a survey does not know."""
+    if job.staged[name].survey:
+        job.con.execute(
+            f"UPDATE by_influencer_{name} AS b SET row = f.row FROM (SELECT influencer_id, min(row) AS row "
+            f"FROM table_{name} GROUP BY 1) AS f WHERE f.influencer_id = b.influencer_id"
+        )
 
 
 def _sales_and_posts(job: Job) -> None:
     if not job.has("tracking"):
         return
-    first, last, sales = job.one("SELECT min(date), max(date), count(*) FROM table_tracking")
+    first, last, sales = job.one(
+        "SELECT min(first), max(last), coalesce(sum(rows), 0) FROM sales_tracking"
+    )
     if sales >= MANY_SALES and first == last:
         job.say(
             "tracking",
@@ -239,35 +284,32 @@ def _sales_and_posts(job: Job) -> None:
         _tell_gap(job, first, last, first_post, last_post)
     if not job.has("tracking", "influencer_id"):
         return
-    early = (
-        "table_tracking AS t JOIN by_influencer_posts AS p ON p.influencer_id = t.influencer_id "
-        "WHERE t.date < p.first AND t.channel = 'influencer'"
-    )
     (any_early,) = job.one(
         "SELECT count(*) FROM by_influencer_tracking AS t JOIN by_influencer_posts AS p "
         "ON p.influencer_id = t.influencer_id WHERE t.first < p.first"
     )
     if any_early:
-        (count,) = job.one(f"SELECT count(*) FROM {early}")
-        some = job.rows(
-            f"SELECT t.row, t.date || ' before ' || p.first FROM {early} ORDER BY 1 LIMIT 5"
+        job.con.execute(
+            "CREATE OR REPLACE TEMP TABLE early AS SELECT t.row, t.date, p.first FROM table_tracking AS t "
+            "JOIN by_influencer_posts AS p ON p.influencer_id = t.influencer_id "
+            "WHERE t.date < p.first AND t.channel = 'influencer'"
         )
-        if count:
-            rule = Rule(
-                "sale_before_first_post",
-                "date",
-                "warning",
-                "",
-                "",
-                "tracking: {count} {rows} credit an influencer with a sale before that influencer's first post",
-            )
-            job.report("tracking", rule, int(count), some)
+        rule = Rule(
+            "sale_before_first_post",
+            "date",
+            "warning",
+            "true",
+            "date || ' before ' || first",
+            "tracking: {count} {rows} credit an influencer with a sale before that influencer's first post",
+        )
+        job.apply("tracking", "early", [rule])
     unposted = (
         "FROM by_influencer_tracking WHERE credited "
         "AND influencer_id NOT IN (SELECT influencer_id FROM by_influencer_posts)"
     )
     rows, ids = job.one(f"SELECT coalesce(sum(rows), 0), count(*) {unposted}")
     if rows:
+        _place_rows(job, "tracking")
         some = job.rows(f"SELECT row, influencer_id {unposted} ORDER BY row LIMIT 5")
         rule = Rule(
             "sale_without_post",
@@ -406,76 +448,131 @@ def find_duplicates(job: Job) -> None:
             _row_twice(job, staged)
 
 
-def _twice(job: Job, relation: str, expression: str, rows: int) -> bool:
-    """Build the table ``twice`` with the hashes that more than one row has; False if there are none.
-
-    A large relation is hashed and sorted outside DuckDB, whose grouping of as many distinct values as
-    there are rows costs several times more.
-    """
-    if rows <= MATERIALISED_ROWS:
-        job.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE twice AS SELECT {expression} AS h FROM {relation} "
-            "GROUP BY 1 HAVING count(*) > 1"
-        )
-    else:
-        parts = -(-rows // HASHES_AT_ONCE)
-        found = []
-        for part in range(parts):
-            hashes = job.con.execute(
-                f"SELECT h FROM (SELECT {expression} AS h FROM {relation}) WHERE h % {parts} = {part}"
-            ).fetchnumpy()["h"]
-            hashes = np.ma.getdata(hashes)
-            hashes.sort()
-            found.append(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]))
-        job.con.register("hashes", pa.table({"h": pa.array(np.concatenate(found), pa.uint64())}))
-        job.con.execute("CREATE OR REPLACE TEMP TABLE twice AS SELECT * FROM hashes")
-        job.con.unregister("hashes")
-    return bool(job.one("SELECT count(*) FROM twice")[0])
-
-
 def _key_twice(job: Job, staged: Staged, keys: list[str]) -> None:
     name, key = staged.table.name, ", ".join(keys)
     filled = " AND ".join(f"{each} IS NOT NULL" for each in keys)
-    relation = f"(SELECT * FROM table_{name} WHERE {filled})"
-    if not _twice(job, relation, f"hash({key})", staged.rows):
-        return
     columns = ", ".join(staged.match.places)
+    words = f"the same {' and '.join(keys)} as an earlier row"
+    mend = " If they are copies, remove them"
+    rules = [
+        Rule("duplicate_row", keys[-1], "warning", "later AND same", "value",
+             f"{staged.source.label}: {{count}} {{rows}} {{have}} {words}, and the same values; they are kept and "
+             f"counted again.{mend}"),
+        Rule("duplicate_key", keys[-1], "warning", "later AND NOT same", "value",
+             f"{staged.source.label}: {{count}} {{rows}} {{have}} {words}, but other values; all are kept.{mend}"),
+    ]  # fmt: skip
+    relation = f"(SELECT * FROM table_{name} WHERE {filled})"
+    if staged.rows > MATERIALISED_ROWS:
+        plain = f"plain_{name}" if staged.survey else relation
+        if not _is_any_twice(job, f"{plain} WHERE {filled}", f"hash({key})", staged.rows):
+            return
+        found = _Copies(job, relation, f"hash({key})", f"hash({columns})", staged.rows)
+        kinds = (found.same, found.different)
+        for rule, (count, first) in zip(rules, kinds, strict=True):
+            if count:
+                listing = ", ".join(str(row) for row, _ in first)
+                some = job.rows(
+                    f"SELECT row, {keys[-1]} FROM {relation} WHERE row IN ({listing}) ORDER BY 1"
+                )
+                job.report(name, rule, count, some)
+        return
     job.con.execute(
         f"CREATE OR REPLACE TEMP TABLE copies AS SELECT row, {keys[-1]} AS value, "
         f"row_number() OVER (PARTITION BY {columns} ORDER BY row) > 1 AS same, "
         f"row_number() OVER (PARTITION BY {key} ORDER BY row) > 1 AS later "
-        f"FROM {relation} WHERE hash({key}) IN (SELECT h FROM twice)"
+        f"FROM {relation} WHERE ({key}) IN (SELECT ({key}) FROM {relation} GROUP BY {key} HAVING count(*) > 1)"
     )
-    mend = " If they are copies, remove them"
-    words = f"the same {' and '.join(keys)} as an earlier row"
-    job.apply(
-        name,
-        "copies",
-        [
-            Rule("duplicate_row", keys[-1], "warning", "later AND same", "value",
-                 f"{staged.source.label}: {{count}} {{rows}} have {words}, and the same values; they are kept and "
-                 f"counted again.{mend}"),
-            Rule("duplicate_key", keys[-1], "warning", "later AND NOT same", "value",
-                 f"{staged.source.label}: {{count}} {{rows}} have {words}, but other values; all are kept.{mend}"),
-        ],
-    )  # fmt: skip
+    job.apply(name, "copies", rules)
 
 
 def _row_twice(job: Job, staged: Staged) -> None:
     name = staged.table.name
+    rule = Rule(
+        "duplicate_row", None, "warning", "row > earlier", "'as row ' || earlier",
+        f"{staged.source.label}: {{count}} {{rows}} repeat an earlier row in every column; they are kept "
+        "and counted again. If they are copies, remove them",
+    )  # fmt: skip
     relation = f"(SELECT * FROM judged_{name} WHERE NOT is_bad)"
-    if not _twice(job, relation, "whole", staged.rows):
+    if staged.rows > MATERIALISED_ROWS:
+        plain = f"plain_{name}" if staged.survey else relation
+        if _is_any_twice(job, plain, "whole", staged.rows):
+            count, first = _Copies(job, relation, "whole", "whole", staged.rows).same
+            job.report(name, rule, count, [(row, f"as row {earlier}") for row, earlier in first])
         return
     job.con.execute(
         f"CREATE OR REPLACE TEMP TABLE copies AS SELECT row, min(row) OVER (PARTITION BY whole) AS earlier "
-        f"FROM {relation} WHERE whole IN (SELECT h FROM twice)"
+        f"FROM {relation} WHERE whole IN (SELECT whole FROM {relation} GROUP BY 1 HAVING count(*) > 1)"
     )
-    job.apply(
-        name,
-        "copies",
-        [
-            Rule("duplicate_row", None, "warning", "row > earlier", "'as row ' || earlier",
-                 f"{staged.source.label}: {{count}} {{rows}} repeat an earlier row in every column; they are kept "
-                 "and counted again. If they are copies, remove them"),
-        ],
-    )  # fmt: skip
+    job.apply(name, "copies", [rule])
+
+
+# In a large table rows are compared by a hash of 64 bits, outside DuckDB, whose grouping of as many
+# distinct values as there are rows costs several times more. Two of 20 million rows share a hash by
+# chance once in a hundred thousand files.
+
+
+def _parts(rows: int) -> int:
+    return max(1, -(-rows // HASHES_AT_ONCE))
+
+
+def _is_any_twice(job: Job, relation: str, expression: str, rows: int) -> bool:
+    """Whether any two rows have the same hash."""
+    parts = _parts(rows)
+    for part in range(parts):
+        hashes = job.con.execute(
+            f"SELECT h FROM (SELECT {expression} AS h FROM {relation}) WHERE h % {parts} = {part}"
+        ).fetchnumpy()["h"]
+        hashes = np.ma.getdata(hashes)
+        hashes.sort()
+        if (hashes[1:] == hashes[:-1]).any():
+            return True
+    return False
+
+
+class _Copies:
+    """Later rows with the key of an earlier one, and whether they are the same in every column.
+
+    Attributes
+    ----------
+    same, different : tuple of (count, list of (row, earlier row))
+        The first rows only.
+    """
+
+    def __init__(self, job: Job, relation: str, key: str, whole: str, rows: int) -> None:
+        self.same: tuple[int, list[tuple[int, int]]] = (0, [])
+        self.different: tuple[int, list[tuple[int, int]]] = (0, [])
+        parts = _parts(rows)
+        for part in range(parts):
+            found = job.con.execute(
+                f"SELECT row, k, w FROM (SELECT row, {key} AS k, {whole} AS w FROM {relation}) "
+                f"WHERE k % {parts} = {part}"
+            ).fetchnumpy()
+            row, keys, wholes = (np.ma.getdata(found[name]) for name in ("row", "k", "w"))
+            later, earlier = _repeats(keys, row)
+            same, _ = _repeats(wholes, row)
+            self.same = _added(self.same, row, earlier, later & same)
+            self.different = _added(self.different, row, earlier, later & ~same)
+
+
+def _repeats(hashes: "np.ndarray", row: "np.ndarray") -> tuple["np.ndarray", "np.ndarray"]:
+    """Which rows have the hash of an earlier one, and the first row of each hash."""
+    order = np.lexsort((row, hashes))
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = hashes[order[1:]] != hashes[order[:-1]]
+    first = row[order[np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))]]
+    repeated, earlier = np.empty(len(order), dtype=bool), np.empty_like(row)
+    repeated[order], earlier[order] = ~is_first, first
+    return repeated, earlier
+
+
+def _added(
+    before: tuple[int, list[tuple[int, int]]],
+    row: "np.ndarray",
+    earlier: "np.ndarray",
+    chosen: "np.ndarray",
+) -> tuple[int, list[tuple[int, int]]]:
+    count, first = before
+    places = np.flatnonzero(chosen)
+    few = places[np.argsort(row[places])[:MOST_EXAMPLES]]
+    some = first + [(int(row[at]), int(earlier[at])) for at in few]
+    return count + len(places), sorted(some)[:MOST_EXAMPLES]

@@ -93,7 +93,7 @@ def date_query(relation: str, day_first: bool) -> str:
     -------
     str
         SQL giving ``raw``, ``value`` TIMESTAMP, ``kind`` (``nothing``, ``iso``, ``numeric``,
-        ``short_year``, ``words``, ``serial``, ``epoch``, ``compact``, ``unreadable``), ``zoned``,
+        ``short_year``, ``words``, ``month``, ``serial``, ``epoch``, ``compact``, ``unreadable``), ``zoned``,
         and for numeric dates ``reading``: ``only_day``, ``only_month`` or ``either``.
     """
     months = "[" + ", ".join(quoted(m) for m in MONTHS) + "]"
@@ -103,6 +103,11 @@ def date_query(relation: str, day_first: bool) -> str:
         r"(?:utc|gmt)?[+-]\d{1,2}:?\d{2}|[+-]\d{2})?(?:\s*(?:utc|ist|\(.*\)|\[.*\]))?)?$"
     )
     week = r"^(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?[,\s]+)?"
+    # A month without its day is read as the first: 2025-01, Jan 2025, January-2025, Jan-25.
+    months_only = (
+        r"\d{4}[-/](0[1-9]|1[0-2])|"
+        r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?([-/,. ']+\d{4}|[-']\d{2})"
+    )
     month = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
     forms = {
         "ymd": (r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + time, ("y", "m", "d")),
@@ -122,13 +127,17 @@ def date_query(relation: str, day_first: bool) -> str:
     first = "true" if day_first else "false"
     number = "TRY_CAST(t AS DECIMAL(20, 6))"
     return f"""
-    WITH texts AS (
+    WITH cells AS (
         SELECT raw, lower(regexp_replace(trim(raw, ' \t\u00a0\u200b\ufeff''"'), '[\\s\\p{{Z}}]+', ' ', 'g')) AS t
         FROM {relation}
+    ), texts AS (
+        SELECT raw, regexp_full_match(t, {quoted(months_only)}) AS is_month,
+            CASE WHEN NOT is_month THEN t WHEN t < 'a' THEN replace(t, '/', '-') || '-01' ELSE '1 ' || t END AS t
+        FROM cells
     ), forms AS (
-        SELECT raw, t, {extracts} FROM texts
+        SELECT raw, t, is_month, {extracts} FROM texts
     ), parts AS (
-        SELECT raw, t, CASE
+        SELECT raw, t, is_month, CASE
             WHEN {nothing("raw")} THEN 'nothing'
             WHEN ymd.y <> '' THEN 'iso'
             WHEN num.y <> '' THEN CASE WHEN strlen(num.y) = 2 THEN 'short_year' ELSE 'numeric' END
@@ -177,7 +186,7 @@ def date_query(relation: str, day_first: bool) -> str:
             WHEN p.p LIKE 'a%' AND hour24 = 12 THEN 0 ELSE hour24 END AS hour
         FROM moments
     ), valued AS (
-        SELECT raw, kind, reading, coalesce(p.z, '') NOT IN ('', 'ist', 'asia/kolkata', 'asia/calcutta')
+        SELECT raw, is_month, kind, reading, coalesce(p.z, '') NOT IN ('', 'ist', 'asia/kolkata', 'asia/calcutta')
                 AND kind NOT IN ('serial', 'epoch') AS zoned,
             CASE kind
             WHEN 'serial' THEN TIMESTAMP '1899-12-30' + to_microseconds(CAST({number} * 86400000000 AS BIGINT))
@@ -196,7 +205,7 @@ def date_query(relation: str, day_first: bool) -> str:
     SELECT raw, CASE WHEN year(value) BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN value END AS value,
         CASE WHEN kind = 'nothing' THEN kind
              WHEN value IS NULL OR year(value) NOT BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN 'unreadable'
-             ELSE kind END AS kind,
+             WHEN is_month THEN 'month' ELSE kind END AS kind,
         zoned, CASE WHEN value IS NOT NULL THEN reading END AS reading
     FROM valued"""
 

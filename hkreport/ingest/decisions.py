@@ -7,12 +7,18 @@ import duckdb
 
 from hkreport.ingest.check import Example
 from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading
+from hkreport.ingest.read import Source
 from hkreport.ingest.stage import Staged
+from hkreport.schema import fold
 from hkreport.units import Unit, text
 
 __all__ = ["suspicious_defaults", "tell_columns", "tell_dates", "tell_numbers"]
 
 Say = Callable[..., None]
+# Headers of what became of an order or a payout.
+STATUS_HEADERS = frozenset(
+    "status orderstatus deliverystatus paymentstatus payoutstatus fulfilmentstatus".split()
+)
 NUMBER_KINDS: Mapping[str, str] = {
     "formatted": "carry a currency sign, spaces or thousands separators, which were removed",
     "scaled": "are in lakh, crore, thousands or millions and were written out",
@@ -24,6 +30,7 @@ DATE_KINDS: Mapping[str, str] = {
     "serial": "are spreadsheet day numbers (45822 is 2025-06-14)",
     "epoch": "are seconds or milliseconds since 1970, read in Indian time",
     "compact": "are written as YYYYMMDD",
+    "month": "name a month without a day and were read as its first day",
     "short_year": "have a year of two digits, read as 1970 to 2069",
 }
 
@@ -42,6 +49,10 @@ def tell_columns(staged: Staged, say: Say) -> None:
         say(name, column, "column_choice", "warning" if same else "note", len(others),
             f"{source.label}: for {column}, {words}. To change it, name the column under data: columns "
             "in the params.")  # fmt: skip
+    if name == "influencers" and match.places["influencer_id"] == match.places.get("name"):
+        say(name, "influencer_id", "name_as_id", "warning", staged.rows,
+            f"{source.label} has no ids: '{source.headers[match.places['name']]}' is taken for the id as well, so that "
+            "two influencers of one name count as one.")  # fmt: skip
     for column, value in match.constants.items():
         say(name, column, "constant", "warning", staged.rows,
             f"{source.label} has no column for {column} but an order id: each row was counted as {value} order. "
@@ -51,12 +62,29 @@ def tell_columns(staged: Staged, say: Say) -> None:
         say(name, None, rule, severity, 1, sentence)
     if not staged.rows:
         say(name, None, "no_rows", "warning", 0, f"{source.label} has a header but no rows.")
+    for header in match.unused:
+        if fold(header) in STATUS_HEADERS:
+            what = "payouts" if name == "payouts" else "orders"
+            say(name, None, "status_not_used", "warning", 1,
+                f"{source.label}: the column '{header}' is not used, so that {what} count whatever it says. Remove "
+                "rows that are cancelled, returned or not to be paid, if there are any.",
+                _different(source, header))  # fmt: skip
     if match.unused:
         listing = ", ".join(repr(header) for header in match.unused[:6])
         more = f" and {len(match.unused) - 6} more" if len(match.unused) > 6 else ""
         say(name, None, "extra_columns", "note", len(match.unused),
             f"{source.label}: {listing}{more} {'is' if len(match.unused) == 1 else 'are'} not used by the "
             "report and kept aside.")  # fmt: skip
+
+
+def _different(source: Source, header: str) -> list[Example]:
+    """The first row of each text of a column, among the first rows of the file."""
+    place = source.headers.index(header)
+    seen: dict[str, int] = {}
+    for row, record in enumerate(source.head, start=source.header_row + 1):
+        if place < len(record) and record[place].strip():
+            seen.setdefault(record[place].strip(), row)
+    return [Example(row, text) for text, row in seen.items()]
 
 
 def tell_numbers(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> dict[str, Any]:
@@ -100,7 +128,7 @@ def tell_numbers(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> di
             say(name, column, "percent_numbers", "warning", staged.rows,
                 f"{label}: {column} holds percentages without a sign (such as 12 for 12 %); plain numbers were "
                 "divided by 100.")  # fmt: skip
-        if (name, column) in SUMMED:
+        if (name, column) in SUMMED and not staged.survey:
             found = con.execute(
                 f"SELECT count(*), min(row) FROM judged_{name} WHERE x_{column} <> 0"
             ).fetchone()
@@ -121,10 +149,13 @@ def tell_dates(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> dict
     for column, reading in staged.readings.items():
         if reading.column.kind not in DATES:
             continue
-        found = con.execute(
-            f"SELECT min({column}), max({column}), count({column}) FROM judged_{name}"
-        ).fetchone()
-        first, last, filled = found or (None, None, 0)
+        if staged.survey:
+            first, last, filled = staged.survey.first, staged.survey.last, staged.rows
+        else:
+            found = con.execute(
+                f"SELECT min({column}), max({column}), count({column}) FROM judged_{name}"
+            ).fetchone()
+            first, last, filled = found or (None, None, 0)
         entry: dict[str, Any] = {
             "format": "none" if not filled else "year first",
             "first": str(first) if first else None,

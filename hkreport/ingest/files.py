@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hkreport.errors import DataError, did_you_mean, listed
-from hkreport.ingest.columns import Candidate, choose, match, named_tables, nearest_header
+from hkreport.ingest.columns import (
+    Candidate,
+    choose,
+    match,
+    named_tables,
+    nearest_header,
+    plausible_headers,
+)
 from hkreport.ingest.job import Job
 from hkreport.ingest.read import (
     PARQUET_ENDINGS,
@@ -13,7 +20,7 @@ from hkreport.ingest.read import (
     Source,
     find_sources,
 )
-from hkreport.schema import TABLES
+from hkreport.schema import GUIDE_FILE, GUIDE_SHEET, TABLES
 
 __all__ = ["choose_files"]
 
@@ -55,6 +62,8 @@ def choose_files(job: Job) -> tuple[dict[str, Candidate], list[str]]:
     not_used = []
     for name, reason in unusable.items():
         not_used.append(name)
+        if name == GUIDE_FILE:
+            continue
         data = _is_data(name)
         job.say(None, None, "file_not_used", "warning" if data else "note", 1, reason)
         meant = _meant(name.rsplit("[", 1)[-1])
@@ -62,6 +71,8 @@ def choose_files(job: Job) -> tuple[dict[str, Candidate], list[str]]:
             structure.append(reason)
     for source in strangers:
         not_used.append(source.label)
+        if source.sheet == GUIDE_SHEET:
+            continue
         job.say(
             None,
             None,
@@ -155,11 +166,14 @@ def _wrong_columns(table: str, candidate: Candidate) -> list[str]:
         f"{source.label} has no column for {listed(found.missing)}, which {table} needs. "
         f"Found: {_headers(source)}."
     ]
-    free = list(found.unused)
+    taken: set[str] = set()
     for name in found.missing:
+        free = [
+            each for each in plausible_headers(found, candidate.source, name) if each not in taken
+        ]
         near = nearest_header(found.table, name, free)
         if near:
-            free.remove(near)
+            taken.add(near)
             sentences.append(
                 f"Rename '{near}' to '{name}', or map it in the params: "
                 f"data: {{columns: {{{table}: {{{name}: {near}}}}}}}."

@@ -1,6 +1,7 @@
 """What the steps of one load share: the connection, the staged tables, and what has been said so far."""
 
 import datetime
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,7 @@ class Rule:
     value : str
         SQL for what an example shows.
     words : str
-        The message; ``{count}`` and ``{rows}`` are filled in, the first example follows.
+        The message; ``{count}``, ``{rows}`` and ``{have}`` are filled in, the first example follows.
     """
 
     name: str
@@ -144,7 +145,13 @@ class Job:
         """Say one rule with its count and first rows."""
         row, value = some[0]
         where = f"first: row {row}" + (f", {masked(rule.column or '', value)}" if value else "")
-        words = rule.words.format(count=text(count, Unit.COUNT), rows=rows_words(count))
+        said = {
+            "{count}": text(count, Unit.COUNT),
+            "{rows}": rows_words(count),
+            "{have}": "has" if count == 1 else "have",
+        }
+        # Not format(): the words hold file and column names, and those may hold braces.
+        words = re.sub(r"\{(?:count|rows|have)\}", lambda found: said[found[0]], rule.words)
         examples = [Example(each, shown or "") for each, shown in some]
         self.say(
             table, rule.column, rule.name, rule.severity, count, f"{words} ({where}).", examples

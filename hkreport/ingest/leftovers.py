@@ -46,6 +46,8 @@ class Leftovers:
     plans : mapping of str to Plan
     day_first : mapping of str to bool
         What a person said.
+    clean : bool, default False
+        Whether it is known that nothing is left.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class Leftovers:
         source: Source,
         plans: Mapping[str, Plan],
         day_first: Mapping[str, bool],
+        *,
+        clean: bool = False,
     ) -> None:
         self.con = con
         self.raw = raw
@@ -67,6 +71,9 @@ class Leftovers:
             name: Reading(plan.column, plan.header, plan.scale) for name, plan in plans.items()
         }
         typed = [name for name, plan in plans.items() if plan.column.kind in TYPED]
+        if clean:
+            self.left_cells = dict.fromkeys(typed, 0)
+            return
         counts = ", ".join(f"count(r_{name}) AS {name}" for name in typed) or "0 AS none"
         self.left_cells = one_row(con, f"SELECT {counts} FROM {raw} WHERE mark IS NULL")
 
@@ -306,6 +313,8 @@ class Leftovers:
     # --- yes and no -------------------------------------------------------------------------------------
 
     def _flag(self, name: str) -> tuple[str, str]:
+        if not self.left_cells[name]:
+            return f"s.v_{name} AS {name}, NULL::VARCHAR AS u_{name}", ""
         found = self.con.execute(
             f"SELECT raw FROM {self._left(name)} ORDER BY 1 LIMIT 10000"
         ).fetchall()
@@ -322,6 +331,6 @@ class Leftovers:
         self._note_kinds(name, relation)
         alias = f"m_{name}"
         return (
-            f"{alias}.value AS {name}, CASE WHEN {alias}.kind = 'unreadable' THEN s.r_{name} END AS u_{name}",
+            f"coalesce(s.v_{name}, {alias}.value) AS {name}, CASE WHEN {alias}.kind = 'unreadable' THEN s.r_{name} END AS u_{name}",
             f"LEFT JOIN {relation} AS {alias} ON {alias}.raw = s.r_{name}",
         )

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Dataset", "Settings", "load"]
 
 UNASSIGNED = "unassigned"
+# A second header or a total is a row of the file, but no order and no post.
+IS_DATA = "(mark IS NULL OR mark = 'malformed')"
 # DuckDB's own buffers while a large file is staged; the rest of 4 GiB is for what is outside them.
 MEMORY = "2GB"
 
@@ -177,9 +179,11 @@ def _tell_decisions(job: Job) -> None:
 def _check(job: Job, not_used: list[str]) -> Check:
     tables, files = {}, {}
     for name, staged in job.staged.items():
-        (used,) = job.one(
-            f"SELECT count(*) FILTER (NOT is_bad AND NOT is_repeated) FROM judged_{name}"
-        )
+        used = staged.rows
+        if not staged.survey:
+            (used,) = job.one(
+                f"SELECT count(*) FILTER (NOT is_bad AND NOT is_repeated) FROM judged_{name}"
+            )
         tables[name] = TableCheck(
             file=staged.source.label,
             rows_read=staged.rows,
@@ -217,13 +221,16 @@ def _totals(job: Job) -> dict[str, Decimal]:
     """Sums over the rows read, those left out included."""
     totals = dict.fromkeys(TOTALS, Decimal(0))
     for name, staged in job.staged.items():
+        if staged.survey:
+            totals |= {"orders": staged.survey.orders, "revenue": staged.survey.revenue}
+            continue
         sums = {
             total: exact_sum(column) if column else "count(*)"
             for total, (table, column) in TOTALS.items()
             if table == name and (column is None or staged.has(column))
         }
         if sums:
-            found = job.one(f"SELECT {', '.join(sums.values())} FROM judged_{name}")
+            found = job.one(f"SELECT {', '.join(sums.values())} FROM judged_{name} WHERE {IS_DATA}")
             totals |= {total: Decimal(value or 0) for total, value in zip(sums, found, strict=True)}
     return totals
 
@@ -233,13 +240,22 @@ def _revenue(job: Job) -> tuple[dict[str, Decimal], tuple[tuple[str, Decimal], .
     staged = job.staged.get("tracking")
     if staged is None:
         return {}, ()
+    if staged.survey:
+        by_brand = job.rows(
+            f"SELECT coalesce(brand, '{UNASSIGNED}'), sum(revenue) FROM brand_sales_tracking GROUP BY 1 ORDER BY 1"
+        )
+        top = job.rows(
+            "SELECT influencer_id, sum(revenue) FROM sales_tracking WHERE influencer_id IS NOT NULL "
+            "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5"
+        )
+        return dict(by_brand), tuple((name, revenue) for name, revenue in top)
     by_id = staged.has("influencer_id")
     sets = "(brand), (influencer_id)" if by_id else "(brand)"
     identity = "influencer_id" if by_id else "NULL::VARCHAR AS influencer_id"
     level = "GROUPING(brand)" if by_id else "0"
     job.con.execute(
         f"CREATE OR REPLACE TEMP TABLE revenue_parts AS SELECT brand, {identity}, {level} AS level, "
-        f"{exact_sum('revenue')} AS revenue FROM judged_tracking WHERE mark IS NULL "
+        f"{exact_sum('revenue')} AS revenue FROM judged_tracking WHERE {IS_DATA} "
         f"GROUP BY GROUPING SETS ({sets})"
     )
     by_brand = job.rows(

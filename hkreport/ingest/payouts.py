@@ -31,6 +31,7 @@ BY_INFLUENCER: Mapping[str, str] = {
     "rate % of revenue": "revenue_tracked / 100",
 }
 FORMULAS = {**BY_ROW, **BY_INFLUENCER}
+STATED = ("rate × orders stated", "rate × posts stated")
 COUNTED = "rate × a whole number"
 ELSEWHERE = "rate × revenue that is not in the exports"
 NOTHING = "nothing"
@@ -63,7 +64,7 @@ def reconcile(con: duckdb.DuckDBPyConnection, has: Has, say: Say) -> dict[str, A
     Parameters
     ----------
     con : DuckDB connection
-        With the canonical tables as ``table_NAME``.
+        With the canonical tables as ``table_NAME``, and ``sales_tracking``.
     has : callable
         Whether a table, or a column of it, is in the exports.
     say : callable
@@ -134,7 +135,7 @@ def _compare(con: duckdb.DuckDBPyConnection, has: Has) -> None:
         "CREATE OR REPLACE TEMP TABLE tracked AS SELECT influencer_id, sum(orders) AS orders_all, "
         "coalesce(sum(orders) FILTER (channel = 'influencer'), 0) AS orders_tracked, "
         "coalesce(sum(revenue) FILTER (channel = 'influencer'), 0) AS revenue_tracked "
-        "FROM table_tracking WHERE influencer_id IS NOT NULL GROUP BY 1"
+        "FROM sales_tracking WHERE influencer_id IS NOT NULL GROUP BY 1"
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE posted AS SELECT influencer_id, count(*) AS posts_made "
@@ -241,7 +242,7 @@ def _list_exceptions(con: duckdb.DuckDBPyConnection, has: Has, rules: Mapping[st
                     ELSE 'fewer posts paid than found' END, basis, rate_stated, rate * posts_made, paid, row,
                 'paid for ' || CAST(round(times) AS BIGINT) || ' posts at this rate; the posts file has ' || posts_made
             FROM paid WHERE basis = 'post' AND payouts = 1 AND posts_made IS NOT NULL
-              AND agrees_with IN ('flat rate', '{COUNTED}') AND round(times) <> posts_made""")
+              AND agrees_with IN ('flat rate', '{COUNTED}') AND round(times) <> posts_made AND paid > 0""")
     parts.append("""
         SELECT influencer_id, 'two bases', string_agg(DISTINCT basis, ' and ' ORDER BY basis), NULL, NULL, sum(paid),
             min(row), 'paid on more than one basis'
@@ -315,6 +316,8 @@ def _say_agreement(say: Say, agreement: list[tuple[str, str, int]]) -> None:
         by_basis.setdefault(basis, []).append((formula, rows))
     for basis, formulas in by_basis.items():
         total = sum(rows for _, rows in formulas)
+        if len(formulas) == 1 and formulas[0][0] in STATED:
+            continue  # nothing was decided: the file itself says what each payout is for
         parts = [f"{formula} in {text(rows, Unit.COUNT)}" for formula, rows in formulas]
         say(
             "payouts",

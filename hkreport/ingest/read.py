@@ -9,6 +9,7 @@ value means is decided elsewhere.
 
 import codecs
 import csv
+import functools
 import gzip
 import io
 import re
@@ -385,13 +386,14 @@ def _header(records: list[list[str]]) -> tuple[int, int, tuple[str, ...], list[l
     return best, place, headers, records[place + 1 :]
 
 
-def _known_headers() -> set[str]:
-    return {
+@functools.cache
+def _known_headers() -> frozenset[str]:
+    return frozenset(
         fold(word)
         for table in TABLES.values()
         for column in table
         for word in (column.name, *column.aliases)
-    }
+    )
 
 
 def _is_plain(path: Path) -> bool:

@@ -4,18 +4,21 @@ The staged tables are summed up once, by each column that is respelt; every deci
 distinct texts and joined back as a small map.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
 from hkreport.errors import listed
 from hkreport.ingest import values
 from hkreport.ingest.brands import BrandBook, leading_brands
-from hkreport.ingest.check import Example
+from hkreport.ingest.check import MOST_EXAMPLES, Example
 from hkreport.ingest.ids import match_ids
 from hkreport.ingest.job import Job
 from hkreport.ingest.read import quoted
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
+from hkreport.ingest.survey import BRAND_TEXTS, Survey, is_small, profiled_columns
+from hkreport.ingest.texts import Counts, Lookup, Spelling
 from hkreport.schema import Column, Kind
+from hkreport.units import Unit
+from hkreport.units import text as in_words
 
 __all__ = ["spell_tables"]
 
@@ -41,7 +44,6 @@ RULE_WORDS = {
     "listed": "products file",
     "within": "{} prefix or suffix",
 }
-BRAND_TEXTS = ("brand", "product", "source", "campaign")
 ALLOWED = {
     "basis": "post, order or hybrid",
     "gender": "Female, Male or Other",
@@ -53,79 +55,11 @@ LIKENESS = {
     "leading zeros": "without leading zeros",
     "name": "by name",
 }
-Counts = dict[str, tuple[int, int]]  # text to rows and first row
-
-
-# A map of so many texts is written into the query, where it costs nothing that is not asked for; a
-# larger one is joined.
-MOST_IN_QUERY = 300
-
-
-@dataclass
-class _Spelling:
-    """What is known about the texts of each (table, column): all keyed by the trimmed text but `raws`."""
-
-    job: Job
-    raws: dict[tuple[str, str], dict[str, str | None]] = field(default_factory=dict)
-    counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
-    changes: dict[tuple[str, str], Mapping[str, str | None]] = field(default_factory=dict)
-    book: BrandBook = field(default_factory=lambda: BrandBook({}))
-
-    def by_raw(
-        self, table: str, column: str, values: Mapping[str, str | None]
-    ) -> list[tuple[str, str | None]]:
-        """Values for texts as they stand in the file, from values for trimmed texts."""
-        return [
-            (raw, values[text])
-            for raw, text in self.raws[table, column].items()
-            if text is not None and text in values
-        ]
-
-
-@dataclass(frozen=True)
-class _Lookup:
-    """A map from the texts of one column, as SQL over any relation that has the column."""
-
-    relation: str
-    literal: str
-
-    @classmethod
-    def of(cls, job: Job, relation: str, pairs: Sequence[tuple[str, str | None]]) -> "_Lookup":
-        if len(pairs) <= MOST_IN_QUERY:
-            listing = ", ".join(
-                f"{quoted(raw)}: {'NULL' if value is None else quoted(value)}"
-                for raw, value in pairs
-            )
-            return cls(relation, f"MAP {{{listing}}}")
-        job.keep(relation, pairs)
-        return cls(relation, "")
-
-    def value(self, key: str) -> str:
-        """What the map holds for `key`, NULL where it holds nothing."""
-        return (
-            f"map_extract_value({self.literal}, {key})"
-            if self.literal
-            else f"{self.relation}.value"
-        )
-
-    def known(self, key: str) -> str:
-        """Whether the map holds `key`."""
-        return (
-            f"map_contains({self.literal}, {key})"
-            if self.literal
-            else f"{self.relation}.raw IS NOT NULL"
-        )
-
-    def join(self, key: str) -> str:
-        """The join that `value` and `known` need; empty for a small map."""
-        if self.literal:
-            return ""
-        return f" LEFT JOIN {self.relation} ON {self.relation}.raw = {key}"
 
 
 def spell_tables(job: Job) -> None:
     """Build ``spelt_TABLE`` for each staged table: labels, ids, brand and channel decided."""
-    work = _Spelling(job)
+    work = Spelling(job)
     for staged in job.staged.values():
         _profile(work, staged)
     _spell_labels(work)
@@ -139,6 +73,7 @@ def spell_tables(job: Job) -> None:
             replaced.pop("brand", None)
         if name == "tracking":
             added.append(f"{_channel(work, staged, replaced, joins)} AS channel")
+            _tell_source(work)
         hidden = [f"raw_{each.name}" for each in staged.table if _is_text(staged, each)]
         if name in BRANDED and staged.has("brand"):
             hidden.append("brand")
@@ -150,38 +85,40 @@ def spell_tables(job: Job) -> None:
             f"spelt_{name}",
             f"SELECT {', '.join([select, *added])} FROM read_{name} AS r{''.join(joins)}",
         )
+        if staged.survey:
+            _view_sales(work, staged, staged.survey)
 
 
 def _is_text(staged: Staged, column: Column) -> bool:
     return staged.has(column.name) and column.kind in (Kind.ID, Kind.TEXT, Kind.LABEL)
 
 
-def _profile(work: _Spelling, staged: Staged) -> None:
+def _profile(work: Spelling, staged: Staged) -> None:
     """Sum the staged table up by each text that is respelt, and by the texts that carry a brand."""
     job, name = work.job, staged.table.name
     wanted = [
-        column.name
-        for column in staged.table
-        if staged.has(column.name)
-        and (
-            column.kind is Kind.LABEL
-            or column.name == "influencer_id"
-            or (name in BRANDED and column.name in BRAND_TEXTS)
-        )
+        column
+        for column in profiled_columns(staged.table, staged.match.places)
+        if column not in ("product", "campaign") or _is_small(staged, column)
     ]
     if not wanted:
         return
-    sets = [f"(v_{column})" for column in wanted]
-    together = [column for column in BRAND_TEXTS if column in wanted and name in BRANDED]
-    if together:
-        together = [column for column in together if _is_small(work, staged, column)]
-        sets.append(f"({', '.join(f'v_{column}' for column in together)})")
-    listing = ", ".join(f"v_{column}" for column in wanted)
-    job.con.execute(
-        f"CREATE OR REPLACE TABLE profile_{name} AS SELECT {listing}, count(*) AS rows, min(n) AS n, "
-        f"GROUPING({listing}) AS level FROM stage_{name} WHERE mark IS NULL "
-        f"GROUP BY GROUPING SETS ({', '.join(dict.fromkeys(sets))})"
-    )
+    together = [
+        column
+        for column in BRAND_TEXTS
+        if column in wanted and name in BRANDED and _is_small(staged, column)
+    ]
+    if staged.survey:
+        _profile_survey(job, name, staged.survey, wanted, together)
+    else:
+        sets = [f"(v_{column})" for column in wanted]
+        sets += [f"({', '.join(f'v_{column}' for column in together)})"] if together else []
+        listing = ", ".join(f"v_{column}" for column in wanted)
+        job.con.execute(
+            f"CREATE OR REPLACE TABLE profile_{name} AS SELECT {listing}, count(*) AS rows, "
+            f"min(n) AS n, GROUPING({listing}) AS level FROM stage_{name} WHERE mark IS NULL "
+            f"GROUP BY GROUPING SETS ({', '.join(dict.fromkeys(sets))})"
+        )
     first_row = staged.source.header_row + 1
     for column in wanted:
         clean = values.identifier if column == "influencer_id" else values.text
@@ -192,8 +129,10 @@ def _profile(work: _Spelling, staged: Staged) -> None:
         counts: Counts = {}
         for _, text, rows, n in found:
             if text is not None:
-                before, row = counts.get(text, (0, n + first_row))
-                counts[text] = (before + int(rows), min(row, int(n) + first_row))
+                row = None if n is None else int(n) + first_row
+                before, earlier = counts.get(text, (0, row))
+                first = min(earlier, row) if earlier is not None and row is not None else row
+                counts[text] = (before + int(rows), first)
         work.raws[name, column] = {raw: text for raw, text, _, _ in found}
         work.counts[name, column] = counts
     if together:
@@ -204,6 +143,21 @@ def _profile(work: _Spelling, staged: Staged) -> None:
         )
 
 
+def _profile_survey(
+    job: Job, name: str, survey: Survey, wanted: list[str], together: list[str]
+) -> None:
+    """Make the profile out of a survey."""
+    sets = dict.fromkeys([*((column,) for column in wanted), tuple(together)])
+    parts = [
+        "SELECT "
+        + ", ".join(f"{f'v_{c}' if c in each else 'NULL::VARCHAR'} AS v_{c}" for c in wanted)
+        + f", rows, NULL::BIGINT AS n, {_level(wanted, list(each))} AS level FROM {survey.by(*each)}"
+        for each in sets
+        if each
+    ]
+    job.con.execute(f"CREATE OR REPLACE TABLE profile_{name} AS {' UNION ALL '.join(parts)}")
+
+
 def _level(wanted: list[str], kept: list[str]) -> int:
     """What GROUPING() gives for a set: a bit for each column that was left out."""
     return sum(
@@ -211,19 +165,15 @@ def _level(wanted: list[str], kept: list[str]) -> int:
     )
 
 
-def _is_small(work: _Spelling, staged: Staged, column: str) -> bool:
+def _is_small(staged: Staged, column: str) -> bool:
     """Whether a column may carry a brand: in a large file, not one with a text of its own a row."""
-    if staged.rows <= MATERIALISED_ROWS:
-        return True
-    place = staged.match.places[column]
-    head = [row[place] for row in staged.source.head if place < len(row) and row[place]]
-    return len(set(head)) <= max(50, 0.5 * len(head))
+    return staged.rows <= MATERIALISED_ROWS or is_small(staged.source, staged.match.places[column])
 
 
 # --- labels -----------------------------------------------------------------------------------------
 
 
-def _spell_labels(work: _Spelling) -> None:
+def _spell_labels(work: Spelling) -> None:
     by_column: dict[str, dict[str, int]] = {}
     labels = [
         (staged.table.name, column.name)
@@ -260,7 +210,7 @@ def _spell_labels(work: _Spelling) -> None:
         mine = {old: new for old, new in change.becomes.items() if old in counts}
         if mine:
             work.changes[table, column] = mine
-            _tell_spelling(work.job, table, column, mine, counts, change.unknown)
+            _tell_spelling(work, table, column, mine, counts, change.unknown)
 
 
 def _brand_spellings(book: BrandBook, union: Mapping[str, int]) -> values.LabelChange:
@@ -269,7 +219,7 @@ def _brand_spellings(book: BrandBook, union: Mapping[str, int]) -> values.LabelC
 
 
 def _tell_spelling(
-    job: Job,
+    work: Spelling,
     table: str,
     column: str,
     becomes: Mapping[str, str | None],
@@ -280,7 +230,7 @@ def _tell_spelling(
     lost = [old for old in becomes if old in unknown]
     if respelt:
         pairs = [f"{old} → {new}" for old, new in list(respelt.items())[:5]]
-        job.say(
+        work.job.say(
             table,
             column,
             "spelling",
@@ -288,25 +238,26 @@ def _tell_spelling(
             sum(counts[old][0] for old in respelt),
             f"{table}.{column}: spellings were made one: {'; '.join(pairs)}"
             + (f" and {len(respelt) - 5} more." if len(respelt) > 5 else "."),
-            [Example(counts[old][1], old) for old in respelt],
+            [work.example(table, column, old) for old in list(respelt)[:MOST_EXAMPLES]],
         )
     if lost:
-        job.say(
+        work.job.say(
             table,
             column,
             "unknown_value",
             "warning",
             sum(counts[old][0] for old in lost),
             f"{table}.{column}: {listed(lost, 5)} {'is' if len(lost) == 1 else 'are'} none of "
-            f"{ALLOWED.get(column, 'the known words')} and taken as empty.",
-            [Example(counts[old][1], old) for old in lost],
+            f"{ALLOWED.get(column, 'the known words')} and taken as empty "
+            f"(first: row {work.example(table, column, lost[0]).row}, {lost[0]}).",
+            [work.example(table, column, old) for old in lost[:MOST_EXAMPLES]],
         )
 
 
 # --- ids ----------------------------------------------------------------------------------------------
 
 
-def _match_ids(work: _Spelling) -> None:
+def _match_ids(work: Spelling) -> None:
     job = work.job
     counts = {
         table: {text: rows for text, (rows, _) in found.items()}
@@ -336,16 +287,36 @@ def _match_ids(work: _Spelling) -> None:
             f"{table}.influencer_id: {len(mine)} {'id matches' if len(mine) == 1 else 'ids match'} an "
             f"influencer only {' or '.join(LIKENESS[level] for level in matches.how[table])}: "
             f"{'; '.join(pairs)}{more}.",
-            [Example(found[old][1], old) for old in mine],
+            [work.example(table, "influencer_id", old) for old in list(mine)[:MOST_EXAMPLES]],
         )
     job.derived["ids"] = {table: {"matched": dict(levels)} for table, levels in matches.how.items()}
 
 
-def _respell(work: _Spelling, staged: Staged) -> tuple[dict[str, str], list[str]]:
+def _view_sales(work: Spelling, staged: Staged, survey: Survey) -> None:
+    """Make ``sales_TABLE`` out of a survey: what each influencer sold, by channel."""
+    columns = [each for each in ("source", "influencer_id") if staged.has(each)]
+    replaced, joins = _respell(work, staged, columns)
+    channel = _channel(work, staged, replaced, joins)
+    named = "".join(f"v_{column} AS raw_{column}, " for column in columns)
+    work.job.view(
+        f"sales_{staged.table.name}",
+        f"SELECT {replaced.get('influencer_id', 'NULL::VARCHAR')} AS influencer_id, "
+        f"{channel} AS channel, r.* EXCLUDE ({', '.join(f'raw_{each}' for each in columns)}) "
+        f"FROM (SELECT {named}rows, orders, revenue, first, last FROM {survey.by(*columns)}) AS r"
+        f"{''.join(joins)}"
+        if columns
+        else "SELECT NULL::VARCHAR AS influencer_id, 'unattributed' AS channel, rows, orders, revenue, "
+        f"first, last FROM {survey.by()}",
+    )
+
+
+def _respell(
+    work: Spelling, staged: Staged, only: Sequence[str] | None = None
+) -> tuple[dict[str, str], list[str]]:
     """SQL for each column that is read through its distinct texts, and the joins it needs."""
     replaced, joins = {}, []
     for (table, column), raws in work.raws.items():
-        if table != staged.table.name:
+        if table != staged.table.name or (only is not None and column not in only):
             continue
         becomes = work.changes.get((table, column), {})
         final = {
@@ -354,7 +325,7 @@ def _respell(work: _Spelling, staged: Staged) -> tuple[dict[str, str], list[str]
         pairs = [(raw, value) for raw, value in final.items() if value != raw]
         key = f"r.raw_{column}"
         if pairs:
-            lookup = _Lookup.of(work.job, f"spell_{table}_{column}", pairs)
+            lookup = Lookup.of(work.job, f"spell_{table}_{column}", pairs)
             joins.append(lookup.join(key))
             replaced[column] = (
                 f"CASE WHEN {lookup.known(key)} THEN {lookup.value(key)} ELSE {key} END"
@@ -367,30 +338,35 @@ def _respell(work: _Spelling, staged: Staged) -> tuple[dict[str, str], list[str]
 # --- brand ----------------------------------------------------------------------------------------------
 
 
-def _brand(work: _Spelling, staged: Staged, joins: list[str]) -> str:
+def _brand(work: Spelling, staged: Staged, joins: list[str]) -> str:
     """SQL for the derived brand; counts which rule gave it and where sources disagree."""
     job, name = work.job, staged.table.name
-    offers: list[tuple[str, str, _Lookup]] = []  # rule, column, map
+    offers: list[tuple[str, str, Lookup]] = []  # rule, column, map
     covered = 0  # rows with a brand by the offer that gives most
     if staged.has("brand"):
         final = {text: work.changes.get((name, "brand"), {}).get(text, text)
                  for text in work.counts[name, "brand"]}  # fmt: skip
         pairs = work.by_raw(name, "brand", final)
         covered = sum(rows for rows, _ in work.counts[name, "brand"].values())
-        offers.append(("brand column", "brand", _Lookup.of(job, f"brand_{name}_column", pairs)))
+        offers.append(("brand column", "brand", Lookup.of(job, f"brand_{name}_column", pairs)))
     for column, how in BRANDED[name]:
-        if (name, column) not in work.counts or not _is_small(work, staged, column):
+        if (name, column) not in work.counts or not _is_small(staged, column):
             continue
         found = _texts_with_brand(work, staged, column, how, covered)
         pairs = work.by_raw(name, column, dict(found))
         if pairs:
             covered = max(covered, sum(work.counts[name, column][text][0] for text, _ in found))
-            lookup = _Lookup.of(job, f"brand_{name}_{column}_{how}", pairs)
+            lookup = Lookup.of(job, f"brand_{name}_{column}_{how}", pairs)
             offers.append((RULE_WORDS[how].format(column), column, lookup))
     if not offers:
         job.derived.setdefault("brand_by_table", {})[name] = {
             "rule": "none", "rows": 0, "rules": {}, "without_brand": staged.rows, "disagree": 0,
         }  # fmt: skip
+        if staged.survey:
+            job.view(
+                f"brand_sales_{name}",
+                f"SELECT NULL::VARCHAR AS brand, revenue FROM {staged.survey.by()}",
+            )
         return "NULL::VARCHAR"
     joins.extend(lookup.join(f"r.raw_{column}") for _, column, lookup in offers)
     profiled = [
@@ -400,12 +376,20 @@ def _brand(work: _Spelling, staged: Staged, joins: list[str]) -> str:
     chosen = _first_of([value for _, value, _ in profiled])
     rules = " ".join(f"WHEN {value} IS NOT NULL THEN {quoted(rule)}" for rule, value, _ in profiled)
     disputes = " OR ".join(f"{value} <> {chosen}" for _, value, _ in profiled[1:]) or "false"
+    if staged.survey:
+        texts = [each for each in BRAND_TEXTS if staged.has(each)]
+        named = ", ".join(f"v_{each} AS raw_{each}" for each in texts)
+        job.view(
+            f"brand_sales_{name}",
+            f"SELECT {chosen} AS brand, p.revenue FROM (SELECT {named}, revenue FROM "
+            f"{staged.survey.by(*texts)}) AS p{''.join(join for *_, join in profiled)}",
+        )
     job.con.execute(
-        f"CREATE OR REPLACE TABLE branded_{name} AS SELECT p.rows, p.row, {chosen} AS brand, "
+        f"CREATE OR REPLACE TABLE branded_{name} AS SELECT p.*, {chosen} AS brand, "
         f"coalesce(CASE {rules} END, 'none') AS rule, coalesce({disputes}, false) AS disputed "
         f"FROM brands_{name} AS p{''.join(join for *_, join in profiled)}"
     )
-    _tell_brand(job, name, [rule for rule, *_ in offers])
+    _tell_brand(job, staged, [rule for rule, *_ in offers])
     return _first_of([lookup.value(f"r.raw_{column}") for _, column, lookup in offers])
 
 
@@ -414,7 +398,7 @@ def _first_of(offers: list[str]) -> str:
 
 
 def _texts_with_brand(
-    work: _Spelling, staged: Staged, column: str, how: str, covered: int
+    work: Spelling, staged: Staged, column: str, how: str, covered: int
 ) -> list[tuple[str, str | None]]:
     """Texts of a column that carry a brand; `covered` rows have one by another column already."""
     table = staged.table.name
@@ -430,7 +414,7 @@ def _texts_with_brand(
     return pairs
 
 
-def _listed_brands(work: _Spelling, texts: Counts) -> list[tuple[str, str | None]]:
+def _listed_brands(work: Spelling, texts: Counts) -> list[tuple[str, str | None]]:
     """Products whose brand the products file says, and says only one."""
     products = work.job.staged.get("products")
     if products is None or not products.has("brand"):
@@ -444,7 +428,7 @@ def _listed_brands(work: _Spelling, texts: Counts) -> list[tuple[str, str | None
 
 
 def _leading(
-    work: _Spelling, table: str, texts: Counts, known: set[str]
+    work: Spelling, table: str, texts: Counts, known: set[str]
 ) -> list[tuple[str, str | None]]:
     """Makers read from the first words of products, where most products begin with a known brand."""
     if sum(texts[text][0] for text in known) < 0.5 * sum(rows for rows, _ in texts.values()):
@@ -461,12 +445,13 @@ def _leading(
             f"{table}: {listed(makers, 5)} {'was' if len(makers) == 1 else 'were'} taken as "
             f"{'a brand' if len(makers) == 1 else 'brands'}, since most products begin with their brand. "
             "Add them to params/brands.yml to confirm or rename them.",
-            [Example(texts[text][1], text) for text in guessed],
+            [work.example(table, "product", text) for text in list(guessed)[:MOST_EXAMPLES]],
         )
     return list(guessed.items())
 
 
-def _tell_brand(job: Job, table: str, rules: list[str]) -> None:
+def _tell_brand(job: Job, staged: Staged, rules: list[str]) -> None:
+    table = staged.table.name
     counted = dict(
         job.rows(
             f"SELECT rule, CAST(sum(rows) AS BIGINT) FROM branded_{table} GROUP BY 1 ORDER BY 2 DESC, 1"
@@ -484,10 +469,28 @@ def _tell_brand(job: Job, table: str, rules: list[str]) -> None:
         "without_brand": counted.get("none", 0),
         "disagree": disputes,
     }
+    if top not in ("none", "brand column"):
+        parts = [f"'{rule}' in {in_words(rows, Unit.COUNT)} rows" for rule, rows in known.items()]
+        job.say(table, "brand", "brand_rule", "note", sum(known.values()),
+                f"{table}: the rule for the brand is {', '.join(parts)}.")  # fmt: skip
+    if table != "payouts" and known and (without := counted.get("none", 0)):
+        job.say(table, "brand", "brand_missing", "note", without,
+                f"{table}: {in_words(without, Unit.COUNT)} of {in_words(staged.rows, Unit.COUNT)} rows have no brand "
+                "and count for none.")  # fmt: skip
     if disputes:
         some = job.rows(
             f"SELECT row, brand FROM branded_{table} WHERE disputed ORDER BY row LIMIT 5"
         )
+        if staged.survey:  # without row numbers
+            same = " AND ".join(
+                f"s.v_{each} IS NOT DISTINCT FROM b.raw_{each}"
+                for each in BRAND_TEXTS
+                if staged.has(each)
+            )
+            some = job.rows(
+                f"SELECT s.n + {staged.source.header_row + 1}, b.brand FROM stage_{table} AS s "
+                f"JOIN branded_{table} AS b ON {same} WHERE b.disputed LIMIT 5"
+            )
         job.say(
             table,
             "brand",
@@ -503,7 +506,45 @@ def _tell_brand(job: Job, table: str, rules: list[str]) -> None:
 # --- channel --------------------------------------------------------------------------------------------
 
 
-def _channel(work: _Spelling, staged: Staged, replaced: Mapping[str, str], joins: list[str]) -> str:
+def _tell_source(work: Spelling) -> None:
+    """Say what the source holds where it does not say how an order came about."""
+    texts = work.counts.get(("tracking", "source"), {})
+    if not texts or work.job.derived["channel"]["source_says"]:
+        return
+    rows = sum(count for count, _ in texts.values())
+    platforms = values.label_map("platform", dict.fromkeys([*texts, *values.PLATFORMS], 1)).becomes
+    posts = set()
+    if "posts" in work.job.staged and work.job.staged["posts"].has("post_id"):
+        posts = {post for (post,) in work.job.rows("SELECT DISTINCT post_id FROM read_posts")}
+    kinds: tuple[tuple[str, Callable[[str], object]], ...] = (
+        ("ids of posts", posts.__contains__),
+        ("brands", work.book.exact),
+        ("platforms", lambda text: platforms.get(text, text) in values.PLATFORMS),
+        ("web addresses", values.is_address),
+    )
+    found = {
+        kind: sum(count for text, (count, _) in texts.items() if is_one(text))
+        for kind, is_one in kinds
+    }
+    kind = next((kind for kind in found if found[kind] > 0.5 * rows), "")
+    shown = sorted(texts, key=lambda text: (-texts[text][0], text))[:3]
+    count = in_words(len(texts), Unit.COUNT)
+    what = (
+        f"{count} different {kind or 'texts'}" if len(texts) > 1 else f"one {kind[:-1] or 'text'}"
+    )
+    work.job.derived["channel"]["source_holds"] = kind or "other texts"
+    work.job.say(
+        "tracking",
+        "source",
+        "source_says_nothing",
+        "note",
+        rows,
+        f"tracking.source holds {what} ({listed(shown)}) and says neither organic, paid nor influencer: a row "
+        "counts as an influencer's where it names one.",
+    )
+
+
+def _channel(work: Spelling, staged: Staged, replaced: Mapping[str, str], joins: list[str]) -> str:
     """SQL for how an order came about."""
     texts = work.counts.get(("tracking", "source"), {})
     found = {text: said for text in texts if (said := values.channel(text)) is not None}
@@ -511,7 +552,7 @@ def _channel(work: _Spelling, staged: Staged, replaced: Mapping[str, str], joins
     said = "NULL::VARCHAR"
     if found:
         pairs = work.by_raw("tracking", "source", found)
-        lookup = _Lookup.of(work.job, "channel_tracking", pairs)
+        lookup = Lookup.of(work.job, "channel_tracking", pairs)
         joins.append(lookup.join("r.raw_source"))
         said = lookup.value("r.raw_source")
     work.job.derived["channel"] = {

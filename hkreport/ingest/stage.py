@@ -5,7 +5,7 @@ are then read once each, however often they occur, and joined back. So a clean f
 reading, and a cell that had to be interpreted is counted and can be shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from hkreport.ingest.columns import Match
 from hkreport.ingest.leftovers import Leftovers
 from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS, SUMMED, Plan, Reading, make_plans
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
-from hkreport.ingest.values import BLANKS
+from hkreport.ingest.survey import Survey, survey
+from hkreport.ingest.values import BLANKS, fast_flag
 from hkreport.schema import Kind, Table
 
 __all__ = ["MATERIALISED_ROWS", "Staged", "stage"]
@@ -34,7 +35,8 @@ class Staged:
     ``whole`` (a hash of the record, where the table has no key), each canonical column that the file has,
     ``raw_COLUMN`` (a text as it stands in the file),
     ``u_COLUMN`` (the text that could not be read) and, for summed columns, ``x_COLUMN`` (what rounding to
-    six decimals took away, in units of 1e-16).
+    six decimals took away, in units of 1e-16). Where there is a survey, the relation is the file itself,
+    read anew each time, and the relation ``plain_TABLE`` is the same without row numbers, in any order.
     """
 
     table: Table
@@ -42,6 +44,7 @@ class Staged:
     match: Match
     rows: int
     readings: Mapping[str, Reading]
+    survey: Survey | None = None
 
     def has(self, column: str) -> bool:
         """Whether the file has the column."""
@@ -66,8 +69,10 @@ def stage(
     plain, match = source, _with_constants(source, match)
     source = _extended(prepare(plain, workdir, con), match)
     plans = make_plans(con, source, match, day_first)
+    query, left = _typed(source, match, plans)
+    found = survey(con, match.table, source, match.places, plans, query)
     try:
-        _read(con, source, match, plans, workdir)
+        _read(con, source, match, plans, workdir, stored=found is None)
     except duckdb.Error as first:
         if source.kind != "text":
             raise Unusable(f"{source.label} cannot be read ({_first_line(first)}).") from first
@@ -79,24 +84,43 @@ def stage(
                 f"{source.label} cannot be read ({_first_line(second)}). Open it in a spreadsheet "
                 "and save it as CSV (UTF-8)."
             ) from second
-    leftovers = Leftovers(con, f"stage_{name}", match.table, source, plans, day_first)
+    leftovers = Leftovers(
+        con, f"stage_{name}", match.table, source, plans, day_first, clean=found is not None
+    )
     if leftovers.decimal_signs_changed():
         _read(con, source, match, plans, workdir)
         leftovers = Leftovers(con, f"stage_{name}", match.table, source, plans, day_first)
         leftovers.decimal_signs_changed()
     selects, joins = leftovers.finish()
-    con.execute(
-        f"CREATE OR REPLACE VIEW read_{name} AS "
-        f"SELECT CAST(s.n + {source.header_row + 1} AS BIGINT) AS row, s.mark, "
+    shared = (
+        f"{'NULL::VARCHAR AS mark' if found else 's.mark'}, "
         f"{'s.bad' if source.marked else 'NULL::VARCHAR'} AS reason"
-        + ("" if match.table.key and all(key in plans for key in match.table.key) else ", s.whole")
+        + ("" if _has_key(match) else ", s.whole")
         + "".join(f", {each}" for each in selects)
-        + f" FROM stage_{name} AS s {' '.join(joins)} WHERE s.mark IS DISTINCT FROM 'blank'"
     )
-    found = con.execute(
+    con.execute(
+        f"CREATE OR REPLACE VIEW read_{name} AS SELECT "
+        f"CAST(s.n + {source.header_row + 1} AS BIGINT) AS row, {shared} "
+        f"FROM stage_{name} AS s {' '.join(joins)}"
+        + ("" if found else " WHERE s.mark IS DISTINCT FROM 'blank'")
+    )
+    if found:
+        # DuckDB takes a CSV file for a few rows and would put it on the wrong side of every join; ours are
+        # written with the larger relation first.
+        con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+        con.execute(
+            f"CREATE OR REPLACE VIEW plain_{name} AS SELECT {shared} FROM "
+            f"({_unpacked(f'({query})', left)}) AS s"
+        )
+        return Staged(match.table, source, match, found.rows, leftovers.readings, found)
+    counted = con.execute(
         f"SELECT count(*) FROM stage_{name} WHERE mark IS DISTINCT FROM 'blank'"
     ).fetchone()
-    return Staged(match.table, source, match, int(found[0]) if found else 0, leftovers.readings)
+    return Staged(match.table, source, match, counted[0] if counted else 0, leftovers.readings)
+
+
+def _has_key(match: Match) -> bool:
+    return bool(match.table.key) and all(key in match.places for key in match.table.key)
 
 
 def _with_constants(source: Source, match: Match) -> Match:
@@ -133,9 +157,39 @@ def _read(
     match: Match,
     plans: Mapping[str, Plan],
     workdir: Path,
+    *,
+    stored: bool = True,
 ) -> None:
-    """Do the reading pass: build ``stage_TABLE``, with ``n`` counting records from 0."""
+    """Do the reading pass: build ``stage_TABLE``, with ``n`` counting records from 0.
+
+    Without `stored` the file is read whenever the relation is.
+    """
     name = f"stage_{match.table.name}"
+    query, left = _typed(source, match, plans)
+    con.execute(f"DROP VIEW IF EXISTS {name}")
+    if not stored:
+        number, relation = "row_number() OVER () - 1", f"({query})"
+    elif source.volume <= IN_MEMORY_BYTES and source.kind != "parquet":
+        con.execute(f"CREATE OR REPLACE TABLE {name}_rows AS {query}")
+        number, relation = "rowid", f"{name}_rows"
+    else:
+        target = workdir / f"{name}.parquet"
+        con.execute(
+            f"COPY ({query}) TO {quoted(target)} (FORMAT parquet, COMPRESSION uncompressed)"
+        )
+        number = "file_row_number"
+        relation = f"read_parquet({quoted(target)}, file_row_number = true)"
+    con.execute(f"CREATE VIEW {name} AS {_unpacked(relation, left, f'{number} AS n, ')}")
+
+
+def _unpacked(relation: str, left: Sequence[str], first: str = "") -> str:
+    """Select everything, and each text that is left as a column of its own."""
+    texts = "".join(f", odd[{at}] AS r_{each}" for at, each in enumerate(left, start=1))
+    return f"SELECT {first}*{texts} FROM {relation}"
+
+
+def _typed(source: Source, match: Match, plans: Mapping[str, Plan]) -> tuple[str, list[str]]:
+    """SQL that casts what is written plainly and keeps other texts; the columns that may have those."""
     inner, outer, left = [], [], {}
     for column, plan in plans.items():
         cell, value = plan.cell, f"v_{column}"
@@ -156,10 +210,12 @@ def _read(
                 outer.append(f"CASE WHEN w_{column} {_LIKELY} THEN w_{column} END AS w_{column}")
                 left[column] = f"({plain} OR w_{column} {_LIKELY}) IS NOT TRUE"
         elif plan.column.kind is Kind.FLAG:
-            left[column] = "true"
+            inner.append(f"{fast_flag(cell)} AS {value}")
+            outer.append(value)
+            left[column] = f"{value} IS NULL"
         else:
             outer.append(f"{cell} AS {value}")
-    if not match.table.key or any(key not in plans for key in match.table.key):
+    if not _has_key(match):
         cells = ", ".join(f"c{place}" for place in range(len(source.headers)))
         outer.append(f"hash({cells}) AS whole")
     # All texts that are left share one column, which a clean file leaves empty.
@@ -175,19 +231,7 @@ def _read(
         f"SELECT {', '.join(outer)} "
         f"FROM (SELECT *{''.join(', ' + each for each in inner)} FROM ({source.query}))"
     )
-    con.execute(f"DROP VIEW IF EXISTS {name}")
-    if source.volume <= IN_MEMORY_BYTES and source.kind != "parquet":
-        con.execute(f"CREATE OR REPLACE TABLE {name}_rows AS {query}")
-        number, relation = "rowid", f"{name}_rows"
-    else:
-        target = workdir / f"{name}.parquet"
-        con.execute(
-            f"COPY ({query}) TO {quoted(target)} (FORMAT parquet, COMPRESSION uncompressed)"
-        )
-        number = "file_row_number"
-        relation = f"read_parquet({quoted(target)}, file_row_number = true)"
-    unpacked = "".join(f", odd[{at}] AS r_{each}" for at, each in enumerate(left, start=1))
-    con.execute(f"CREATE VIEW {name} AS SELECT {number} AS n, *{unpacked} FROM {relation}")
+    return query, list(left)
 
 
 _LIKELY = f"BETWEEN DATE '{dates.FIRST_YEAR}-01-01' AND DATE '{dates.LAST_YEAR}-12-31'"

@@ -15,7 +15,9 @@ __all__ = [
     "NOTHING",
     "LabelChange",
     "channel",
+    "fast_flag",
     "flag",
+    "is_address",
     "label_map",
     "nothing",
     "number_evidence",
@@ -299,18 +301,17 @@ def label_map(column: str, counts: Mapping[str, int]) -> LabelChange:
     """
     known = KNOWN_LABELS.get(column, {})
     by_word = {word: name for name, words in known.items() for word in words}
-    best: dict[str, tuple[int, str]] = {}
+    best: dict[str, tuple[int, bool, str]] = {}
     for value, count in counts.items():
         key = fold(value) or value
-        rank = (count, value)
-        current = best.get(key)
-        if current is None or (-rank[0], rank[1]) < (-current[0], current[1]):
-            best[key] = rank
+        # Most frequent first; among equals not all capitals and not all small letters.
+        rank = (-count, value.isupper() or value.islower(), value)
+        best[key] = min(best.get(key, rank), rank)
     becomes: dict[str, str | None] = {}
     unknown = []
     for value in counts:
         key = fold(value) or value
-        target: str | None = by_word.get(key, best[key][1])
+        target: str | None = by_word.get(key, best[key][2])
         if key not in by_word and column in CLOSED_LABELS:
             if key not in UNKNOWN_WORDS:
                 unknown.append(value)
@@ -332,7 +333,30 @@ def flag(text: str) -> bool | None:
     return True if word in YES else False if word in NO else None
 
 
+def fast_flag(cell: str) -> str:
+    """Build SQL that reads the common words of one cell, and is NULL for every other."""
+    # Comparisons, since DuckDB turns an IN list into a join over every row.
+    yes, no = (
+        " OR ".join(f"lower({cell}) = {quoted(word)}" for word in words)
+        for words in (("true", "1", "yes"), ("false", "0", "no"))
+    )
+    return f"CASE WHEN {yes} THEN true WHEN {no} THEN false END"
+
+
 _DOMAIN = re.compile(r"\.[a-z]{2,}(/|$)|://|@", re.IGNORECASE)
+
+
+def is_address(source: str) -> bool:
+    """Whether a text holds a web or mail address.
+
+    Examples
+    --------
+    >>> is_address("smith.com"), is_address("Instagram")
+    (True, False)
+    """
+    return bool(_DOMAIN.search(source))
+
+
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 

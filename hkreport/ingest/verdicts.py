@@ -39,6 +39,12 @@ def judge_tables(job: Job) -> None:
                 f"CAST(NULL AS {kind}) AS {column}" for column, kind in _layout(table)
             )
             job.con.execute(f"CREATE OR REPLACE TABLE table_{name} AS SELECT {empty} WHERE false")
+    if "tracking" not in job.staged or not job.staged["tracking"].survey:
+        job.view(
+            "sales_tracking",
+            "SELECT influencer_id, channel, 1 AS rows, orders, revenue, date AS first, date AS last "
+            "FROM table_tracking",
+        )
 
 
 def exact_sum(column: str) -> str:
@@ -60,7 +66,7 @@ def _judge(job: Job, staged: Staged) -> None:
             verdicts.append(f"{column.name} IS NULL")
         if column.minimum is not None:
             verdicts.append(f"coalesce({column.name} < {column.minimum:g}, false)")
-    bad = " OR ".join(verdicts)
+    bad = "false" if staged.survey else " OR ".join(verdicts)
     repeated = "false"
     if name in DIMENSIONS:
         keys = ", ".join(each for each in table.key if staged.has(each))
@@ -84,8 +90,40 @@ def _judge(job: Job, staged: Staged) -> None:
     job.view(
         f"table_{name}", f"SELECT {columns} FROM judged_{name} WHERE NOT is_bad AND NOT is_repeated"
     )
+    job.quarantined[name] = []
+    if staged.survey:
+        return  # it has found nothing of this kind
     _leave_out(job, staged, _reasons(staged, soft))
     job.apply(name, f"judged_{name}", _warnings(staged, soft))
+    if name in DIMENSIONS:
+        _tell_differing(job, staged)
+
+
+def _tell_differing(job: Job, staged: Staged) -> None:
+    """Say which rows with the key of an earlier one were no copies of it."""
+    name = staged.table.name
+    keys = [each for each in staged.table.key if staged.has(each)]
+    others = [each for each in staged.match.places if each not in keys]
+    if not others:
+        return
+    same = " AND ".join(f"o.{key} IS NOT DISTINCT FROM j.{key}" for key in keys)
+    differs = [f"j.{each} IS DISTINCT FROM o.{each}" for each in others]
+    shown = " ".join(
+        f"WHEN {sign} THEN '{each} ' || coalesce(CAST(j.{each} AS VARCHAR), '(empty)') || ', before ' "
+        f"|| coalesce(CAST(o.{each} AS VARCHAR), '(empty)')"
+        for sign, each in zip(differs, others, strict=True)
+    )
+    relation = (
+        f"(SELECT j.row, j.{keys[-1]} || ': ' || CASE {shown} END AS shown FROM judged_{name} AS j "
+        f"JOIN judged_{name} AS o ON {same} WHERE j.is_repeated AND NOT o.is_repeated AND NOT o.is_bad "
+        f"AND ({' OR '.join(differs)}))"
+    )
+    rule = Rule(
+        "repeated_key_differs", keys[-1], "warning", "true", "shown",
+        f"{staged.source.label}: {{count}} {{rows}} left out for a repeated {keys[-1]} {{have}} other values than "
+        "the row that was used; see which of them is right",
+    )  # fmt: skip
+    job.apply(name, relation, [rule])
 
 
 def _layout(table: Table) -> list[tuple[str, str]]:
@@ -165,8 +203,7 @@ def _warnings(staged: Staged, soft: Sequence[str]) -> list[Rule]:
 def _leave_out(job: Job, staged: Staged, reasons: Sequence[tuple[Rule, str]]) -> None:
     """List every cell for which a row is left out, and say each reason once."""
     name = staged.table.name
-    rows: list[Quarantined] = []
-    job.quarantined[name] = rows
+    rows = job.quarantined[name]
     counts = ", ".join(f"count(*) FILTER ({rule.condition})" for rule, _ in reasons)
     counted = job.one(f"SELECT {counts} FROM judged_{name} WHERE is_bad OR is_repeated")
     for (rule, mend), count in zip(reasons, counted, strict=True):

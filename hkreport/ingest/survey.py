@@ -1,0 +1,204 @@
+"""One reading of a large tracking file that says whether any cell of it needs a closer look.
+
+A file of many million orders is seldom odd. The survey casts every cell and sums the file up by the
+texts that decisions are made on. Where each cell was plain, those sums answer what the check asks of the
+rows, so the rows are neither copied nor read once for each rule; where one was not, the file is staged
+as any other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import duckdb
+
+from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Plan
+from hkreport.ingest.read import Source
+from hkreport.schema import Kind, Table
+
+__all__ = [
+    "BRAND_TEXTS",
+    "SURVEYED_BYTES",
+    "UNUSUAL",
+    "Survey",
+    "is_small",
+    "profiled_columns",
+    "survey",
+]
+
+SURVEYED_BYTES = 192 << 20  # smaller files are staged in less time than a person notices
+
+# Texts of a row that may carry a brand.
+BRAND_TEXTS = ("brand", "product", "source", "campaign")
+BRANDED = ("tracking", "posts", "payouts")
+
+# What is worth saying about the numbers of a row, by rule.
+UNUSUAL: Mapping[str, str] = {
+    "negative_revenue": "revenue < 0",
+    "orders_without_revenue": "revenue = 0 AND orders > 0",
+    "revenue_without_orders": "orders = 0 AND revenue <> 0",
+    "fractional_orders": "orders <> trunc(orders)",
+}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Sums of a file in which every cell is written plainly.
+
+    The relation ``survey_TABLE`` has the texts as ``v_COLUMN``, ``level`` (the place of its set in
+    `sets`), ``rows``, ``orders``, ``revenue``, ``first`` and ``last``.
+
+    Attributes
+    ----------
+    sets : tuple of tuple of str
+        The columns that each part of the relation is summed up by.
+    unusual : mapping of str to int
+        Rows for which each rule of ``UNUSUAL`` holds.
+    """
+
+    relation: str
+    sets: tuple[tuple[str, ...], ...]
+    rows: int
+    unusual: Mapping[str, int]
+    first: date
+    last: date
+    orders: Decimal
+    revenue: Decimal
+
+    def by(self, *columns: str) -> str:
+        """Build SQL for the sums by some columns of one set, as ``v_COLUMN``, ``rows``, ``first``, …"""
+        level = next(at for at, each in enumerate(self.sets) if set(columns) <= set(each))
+        names = "".join(f"v_{column}, " for column in columns)
+        return (
+            f"(SELECT {names}CAST(sum(rows) AS BIGINT) AS rows, sum(orders) AS orders, "
+            f"sum(revenue) AS revenue, min(first) AS first, max(last) AS last FROM {self.relation} "
+            f"WHERE level = {level} GROUP BY ALL)"
+        )
+
+
+def profiled_columns(table: Table, places: Mapping[str, int]) -> list[str]:
+    """Columns whose distinct texts are looked at: those that are respelt, and those that carry a brand."""
+    return [
+        column.name
+        for column in table
+        if column.name in places
+        and (
+            column.kind is Kind.LABEL
+            or column.name == "influencer_id"
+            or (table.name in BRANDED and column.name in BRAND_TEXTS)
+        )
+    ]
+
+
+def is_small(source: Source, place: int) -> bool:
+    """Whether the first rows of a column repeat each other, as names do and texts of one row do not."""
+    head = [row[place] for row in source.head if place < len(row) and row[place]]
+    return len(set(head)) <= max(50, 0.5 * len(head))
+
+
+def survey(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    source: Source,
+    places: Mapping[str, int],
+    plans: Mapping[str, Plan],
+    query: str,
+) -> Survey | None:
+    """Read a file once; None if it is not one for a survey, or if any cell needs a closer look.
+
+    Parameters
+    ----------
+    con : DuckDB connection
+    table, source, places, plans
+        The file and its columns.
+    query : str
+        SQL that gives ``v_COLUMN``, ``x_COLUMN`` and ``odd``, as the reading pass does.
+    """
+    wanted = profiled_columns(table, places)
+    if not _is_candidate(table, source, places, plans, wanted):
+        return None
+    sets = _sets(wanted)
+    # A record that is no data (a second header, a total) lacks a number or a date, and is seen by that.
+    needed = [f"v_{name} IS NULL" for name in table.required]
+    summed = [name for owner, name in SUMMED if owner == table.name and name and name in places]
+    beyond = [f"x_{name} IS NOT NULL" for name in summed]
+    texts = ", ".join(f"v_{name}" for name in wanted)
+    groups = ", ".join(f"({', '.join(f'v_{name}' for name in each)})" for each in sets)
+    level = " ".join(
+        f"WHEN {sum(1 << (len(wanted) - 1 - at) for at, name in enumerate(wanted) if name not in each)} "
+        f"THEN {place}"
+        for place, each in enumerate(sets)
+    )
+    relation = f"survey_{table.name}"
+    bits = " + ".join(
+        f"CASE WHEN {condition} THEN {1 << at} ELSE 0 END"
+        for at, condition in enumerate(UNUSUAL.values())
+    )
+    grouping = f"GROUPING({texts})" if wanted else "0"
+    try:
+        con.execute(
+            f"CREATE OR REPLACE TABLE {relation} AS SELECT {texts + ', ' if texts else ''}"
+            f"CASE {grouping} {level} END AS level, count(*) AS rows, count(look) AS look, "
+            "histogram(unusual) AS unusual, sum(v_orders) AS orders, sum(v_revenue) AS revenue, "
+            "min(v_date) AS first, max(v_date) AS last FROM (SELECT *, "
+            f"CASE WHEN odd IS NOT NULL OR {' OR '.join([*needed, *beyond])} "
+            "THEN 1 END AS look, CASE WHEN revenue <= 0 OR orders = 0 OR orders <> trunc(orders) "
+            f"THEN {bits} END AS unusual FROM (SELECT *, v_orders AS orders, v_revenue AS revenue "
+            f"FROM ({query}))) GROUP BY GROUPING SETS ({groups})"
+        )
+    except duckdb.Error:
+        return None  # the reading that follows says why
+    found = con.execute(
+        "SELECT CAST(sum(rows) AS BIGINT), CAST(sum(look) AS BIGINT), min(first), max(last), sum(orders), "
+        f"sum(revenue) FROM {relation} WHERE level = 0"
+    ).fetchone()
+    if not found or not found[0] or found[1]:
+        con.execute(f"DROP TABLE {relation}")
+        return None
+    rows, _, first, last, orders, revenue = found
+    kinds = con.execute(
+        "SELECT entry.key, CAST(sum(entry.value) AS BIGINT) FROM "
+        f"(SELECT unnest(map_entries(unusual)) AS entry FROM {relation} WHERE level = 0) GROUP BY 1"
+    ).fetchall()
+    unusual = {
+        rule: sum(count for bits, count in kinds if bits & 1 << at)
+        for at, rule in enumerate(UNUSUAL)
+    }
+    return Survey(relation, sets, rows, unusual, first, last, orders, revenue)
+
+
+def _is_candidate(
+    table: Table,
+    source: Source,
+    places: Mapping[str, int],
+    plans: Mapping[str, Plan],
+    wanted: list[str],
+) -> bool:
+    """Whether the first rows are those of a large file that is written plainly."""
+    if table.name != "tracking" or source.kind != "text" or source.marked:
+        return False
+    free = [name for name in wanted if name in ("product", "source", "campaign")]
+    if source.volume < SURVEYED_BYTES or not all(is_small(source, places[each]) for each in free):
+        return False
+    for plan in plans.values():
+        kind = plan.column.kind
+        if kind is Kind.SHARE or plan.scale != 1 or plan.separator:
+            return False
+        if kind in NUMBERS and (plan.decimal_comma or plan.maybe_thousands):
+            return False
+        if kind in DATES and kind is not Kind.DATE:
+            return False
+    return True
+
+
+def _sets(wanted: list[str]) -> tuple[tuple[str, ...], ...]:
+    """Group the columns as decisions need them together: what carries a brand, what gives the channel."""
+    together = [
+        tuple(name for name in names if name in wanted)
+        for names in (BRAND_TEXTS, ("source", "influencer_id"))
+    ]
+    sets = [each for each in together if each]
+    covered = {name for each in sets for name in each}
+    sets += [(name,) for name in wanted if name not in covered]
+    return tuple(dict.fromkeys(sets)) or ((),)

@@ -1,0 +1,154 @@
+"""A large file is surveyed instead of staged: what is said about it must be the same in every word."""
+
+import json
+import random
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from ingest_fixtures import BRANDS, INFLUENCERS, PAYOUTS, POSTS, write
+
+from hkreport import ingest, params, store
+from hkreport.ingest import contradictions, spelling, stage, survey
+
+HEADER = (
+    "tracking_id,source,campaign,influencer_id,user_id,brand,product,city,date,orders,revenue,"
+    "is_new_customer"
+)
+
+
+def rows(count=400, seed=3, **changes):
+    """Orders as an export has them; `changes` gives a column's cell from the number of the row."""
+    draw = random.Random(seed)
+    lines = [HEADER]
+    for at in range(count):
+        paid = draw.random() < 0.7
+        brand = draw.choice(("HKVitals", "Gritzo"))
+        cells = {
+            "tracking_id": f"T{at}",
+            "source": "influencer" if paid else "organic",
+            "campaign": f"{brand}_Glow" if paid else "",
+            "influencer_id": draw.choice(("INF_1", "INF_2", "INF_3")) if paid else "",
+            "user_id": f"U{draw.randrange(10**6)}",
+            "brand": brand,
+            "product": draw.choice(("Biotin", "Whey", "Collagen")),
+            "city": draw.choice(("Pune", "Kochi")),
+            "date": str(date(2025, 4, 10) + timedelta(days=draw.randrange(200))),
+            "orders": str(draw.randrange(1, 5)),
+            "revenue": f"{draw.randrange(1, 10**6) / 100:.2f}",
+            "is_new_customer": draw.choice(("true", "false")),
+        }
+        cells |= {name: change(at, cells[name]) for name, change in changes.items()}
+        lines.append(",".join(cells.values()))
+    return "\n".join(lines) + "\n"
+
+
+CASES = {
+    "clean": {},
+    "returns and zero revenue": {
+        "revenue": lambda at, old: "-20.5" if at % 9 == 0 else "0" if at == 77 else old,
+        "orders": lambda at, old: "0" if at == 200 else "1.5" if at == 201 else old,
+    },
+    "brands misspelt and disputed": {
+        "brand": lambda at, old: "HK Vitals" if at % 50 == 3 else "gritzo" if at == 90 else old,
+        "campaign": lambda at, old: "MB_Push" if at % 40 == 7 else old,
+    },
+    "channel against id": {"source": lambda at, old: "organic" if at % 11 == 0 else old},
+    "unknown influencers": {
+        "influencer_id": lambda at, old: "INF_99" if at % 30 == 9 else "inf_2" if at == 50 else old
+    },
+    "sales before posts and after today": {
+        "date": lambda at, old: "2024-01-05" if at == 300 else "2026-11-01" if at == 310 else old
+    },
+    "ids twice": {"tracking_id": lambda at, old: f"T{at // 2}" if at > 380 else old},
+    "no sources": {"source": lambda at, old: "", "campaign": lambda at, old: ""},
+    "other words for yes": {"is_new_customer": lambda at, old: "No" if at % 2 else "YES"},
+    # These cells need a closer look, so that the file is staged after all.
+    "odd numbers": {"revenue": lambda at, old: f"Rs {old}" if at == 20 else old},
+    "more than six decimals": {"revenue": lambda at, old: "1.12345678" if at == 20 else old},
+    "an unreadable date": {"date": lambda at, old: "soon" if at == 20 else old},
+    "an empty date": {"date": lambda at, old: "" if at == 20 else old},
+    "a second header": {
+        name: lambda at, old, name=name: name if at == 20 else old for name in HEADER.split(",")
+    },
+    "an odd flag": {"is_new_customer": lambda at, old: "perhaps" if at == 20 else old},
+}
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Take every file for a large one."""
+
+    def take():
+        monkeypatch.setattr(survey, "SURVEYED_BYTES", 0)
+        for module in (contradictions, spelling, stage):
+            monkeypatch.setattr(module, "MATERIALISED_ROWS", 0)
+        monkeypatch.setattr(contradictions, "HASHES_AT_ONCE", 150)
+
+    return take
+
+
+def said(folder):
+    settings = ingest.Settings(brands=BRANDS, as_of=date(2026, 3, 31))
+    dataset = ingest.load(folder, settings, quarantine=folder / "quarantine")
+    kept = {
+        path.name: path.read_text(encoding="utf-8") for path in (folder / "quarantine").iterdir()
+    }
+    used = dataset.tables["tracking"].order_by("row").to_pandas().to_dict("list")
+    return json.dumps(dataset.check.to_json(), indent=1), kept, str(used)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_surveyed_file_is_told_of_as_a_staged_one(case, tmp_path, large):
+    write(
+        tmp_path,
+        {"tracking_data.csv": rows(**CASES[case]), "influencers.csv": INFLUENCERS, "posts.csv": POSTS,
+         "payouts.csv": PAYOUTS},
+    )  # fmt: skip
+    staged = said(tmp_path)
+    large()
+    assert said(tmp_path) == staged
+
+
+@pytest.mark.parametrize(
+    "left_out", ["influencer_id", "source", "brand", "tracking_id", "campaign"]
+)
+def test_a_column_less_makes_no_difference_between_the_two(left_out, tmp_path, large):
+    place = HEADER.split(",").index(left_out)
+    lines = [line.split(",") for line in rows().splitlines()]
+    text = "\n".join(",".join(cells[:place] + cells[place + 1 :]) for cells in [*lines, lines[7]])
+    write(tmp_path, {"tracking_data.csv": text})
+    staged = said(tmp_path)
+    large()
+    assert said(tmp_path) == staged
+
+
+def test_only_a_file_in_which_every_cell_is_plain_is_surveyed(tmp_path, large, monkeypatch):
+    large()
+    results = []
+
+    def spy(*arguments):
+        results.append(survey.survey(*arguments))
+        return results[-1]
+
+    monkeypatch.setattr(stage, "survey", spy)
+    for case, changes in CASES.items():
+        results.clear()
+        write(tmp_path, {"tracking_data.csv": rows(**changes)})
+        said(tmp_path)
+        surveyed = [each for each in results if each is not None]
+        closer = list(CASES).index(case) >= list(CASES).index("odd numbers")
+        assert bool(surveyed) is not closer, case
+
+
+def test_a_check_builds_no_ledger_and_says_what_the_ledger_was_built_from(tmp_path):
+    root, folder = tmp_path / "project", tmp_path / "exports"
+    shutil.copytree(Path(__file__).parents[1] / "params", root / "params")
+    settings = params.load(None, root=root)
+    write(folder)
+    found = store.open_check(folder, settings, root=root)
+    assert not (root / "build" / "data").exists()
+    assert store.open_check(folder, settings, root=root) == found
+    assert store.open_data(folder, settings, root=root).check == found
+    assert store.open_check(folder, settings, root=root) == found

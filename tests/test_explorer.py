@@ -1,0 +1,604 @@
+"""The explorer in a real browser, from disk: every number against hkreport's own, and every control."""
+
+import csv
+import io
+import json
+import math
+import random
+import re
+import shlex
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import browser
+import exports
+import pytest
+from typer.testing import CliRunner
+
+from hkreport import ledger as books
+from hkreport import metrics as m
+from hkreport import params, simulate, store, tables, views
+from hkreport.ledger import Filters
+from hkreport.pipeline.explorer import cube, page
+from hkreport.units import text
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = params.load(None, root=ROOT)
+CARDS = [metric.name for metric in page.CARDS]
+OF_PEOPLE = ("platform", "category", "tier", "gender", "persona", "payout_basis")
+OF_EVENTS = ("brand", "product_category", "product", "campaign")
+
+# Reads what is on the page: raw values, as a spreadsheet would get them, and words.
+READ = """() => ({
+  cards: Object.fromEntries([...document.querySelectorAll('#cards .hk-tile')].map(card => [card.dataset.metric, {
+    value: card.querySelector('data').value, words: card.querySelector('data').textContent,
+    before: card.dataset.before ?? null, notes: [...card.querySelectorAll('.hk-note')].map(e => e.textContent)}])),
+  columns: [...document.querySelectorAll('#table thead th')].map(th => th.dataset.name),
+  rows: [...document.querySelectorAll('#table tbody tr')].map(
+    tr => [tr.dataset.key, ...[...tr.querySelectorAll('td')].map(td => td.dataset.value)]),
+  notes: [...document.querySelectorAll('#notes li')].map(e => e.textContent),
+  place: document.querySelector('#place').textContent,
+  command: document.querySelector('#command').textContent,
+})"""
+GO = """hash => new Promise(done => {
+  if (location.hash.slice(1) === hash) return done();
+  addEventListener('hashchange', () => done(), {once: true});
+  location.hash = hash;
+})"""
+
+
+def opened(folder: Path) -> store.Data:
+    return store.open_data(folder, SETTINGS, root=ROOT)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Two years of all brands, with few orders."""
+    folder = tmp_path_factory.mktemp("simulated")
+    simulate.write(folder, seed=4, scale=0.01)
+    return opened(folder)
+
+
+@pytest.fixture(scope="module")
+def chromium(request) -> Iterator[Any]:
+    from conftest import REQUIREMENTS, _required
+
+    find, missing = REQUIREMENTS["chromium"]
+    path = find()
+    if not path:
+        (pytest.fail if "chromium" in _required() else pytest.skip)(missing)
+    with browser.chromium(path) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def file(data, tmp_path_factory):
+    return page.build(data, SETTINGS, tmp_path_factory.mktemp("explorer") / "index.html")
+
+
+def visit(started, file: Path, state: str = "", **options: Any) -> Any:
+    """Open the page from disk and wait until it is ready."""
+    tab = browser.watched(
+        started.new_page(**({"viewport": {"width": 1280, "height": 900}} | options))
+    )
+    tab.goto(file.as_uri() + (f"#{state}" if state else ""))
+    tab.wait_for_selector("html[data-ready]")
+    return tab
+
+
+@pytest.fixture
+def tab(chromium, file):
+    """The explorer of the simulated data; afterwards nobody may have complained or left the file."""
+    tab = visit(chromium, file)
+    yield tab
+    tab.wait_for_timeout(10)
+    assert tab.complaints == []
+    assert [url for url in tab.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    tab.close()
+
+
+def until(tab: Any, condition: str) -> None:
+    """Wait for a condition; Playwright's own waiting needs eval, which the page forbids."""
+    for _ in range(200):
+        if tab.evaluate(condition):
+            return
+        tab.wait_for_timeout(25)
+    raise AssertionError(f"never: {condition}")
+
+
+# Numbers
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One state of the filters, as the page and as hkreport take it."""
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+    period: str = "all"
+    min_roas: float | None = None
+    min_price: float | None = None
+    max_price: float | None = None
+
+    def hash(self, **more: object) -> str:
+        """The page's address for it."""
+        pairs = [(name, value) for name, chosen in self.values.items() for value in chosen]
+        if ".." in self.period:
+            pairs += zip(("from", "to"), self.period.split(".."), strict=True)
+        amounts = {"minRoas": self.min_roas, "minPrice": self.min_price, "maxPrice": self.max_price}
+        pairs += [(name, f"{value:g}") for name, value in amounts.items() if value is not None]
+        return urllib.parse.urlencode([*pairs, *more.items()])
+
+    @property
+    def filters(self) -> Filters:
+        """What hkreport filters by."""
+        return Filters(
+            values={name: tuple(chosen) for name, chosen in self.values.items() if chosen},
+            min_roas=self.min_roas,
+            min_price=self.min_price,
+            max_price=self.max_price,
+        )
+
+    def within(self, data: store.Data) -> "Selection | None":
+        """The same without values that these dates do not hold, which hkreport refuses; None if none is left."""
+        base = data.ledger.in_period(views.resolve(data.ledger, self.period))
+        kept = {}
+        for name, chosen in self.values.items():
+            column = "influencer_id" if name == "influencer" else name
+            there = {*base.values(column), m.UNASSIGNED}
+            kept[name] = [value for value in chosen if value in there]
+            if chosen and not kept[name]:
+                return None
+        return Selection(kept, self.period, self.min_roas, self.min_price, self.max_price)
+
+
+def selections(data: store.Data, count: int, seed: int) -> list[Selection]:
+    """Random filters: few or many at once, narrow or wide, now and then impossible."""
+    dice = random.Random(seed)
+    values = {name: data.ledger.values(name) for name in (*OF_PEOPLE, *OF_EVENTS)}
+    periods = ["all", "all", "2024-01-01..2025-12-31", "2025-04-01..2025-06-30", "2025-10-01..2025-12-31",
+               "2024-02-29..2024-02-29", "2024-11-17..2025-01-09", "2025-01-01..2025-12-31"]  # fmt: skip
+    made = []
+    for _ in range(count):
+        chosen: dict[str, list[str]] = {}
+        for name in dice.sample(sorted(values), dice.choice([0, 1, 1, 2, 2, 3])):
+            options = [*values[name], m.UNASSIGNED] if dice.random() < 0.2 else values[name]
+            chosen[name] = sorted(dice.sample(options, min(len(options), dice.randint(1, 3))))
+        prices = sorted(dice.choice([None, 399.0, 549.0, 899.5, 2199.0]) or math.inf for _ in "ab")
+        priced = dice.random() < 0.25
+        made.append(
+            Selection(
+                chosen,
+                dice.choice(periods),
+                dice.choice([None, None, None, 0.0, 1.0, 2.5]),
+                prices[0] if priced and prices[0] < math.inf else None,
+                prices[1] if priced and prices[1] < math.inf else None,
+            )
+        )
+    return made
+
+
+def remembered(monkeypatch) -> None:
+    """Ask the ledger the same question once: the cards and the table of a selection share their slice."""
+    for name in ("values", "where"):
+        answers: dict[Any, Any] = {}
+        plain = getattr(books.Ledger, name)
+
+        def asked(self, what, answers=answers, plain=plain):
+            key = (self.rows.op(), repr(what))
+            if key not in answers:
+                answers[key] = plain(self, what)
+            return answers[key]
+
+        monkeypatch.setattr(books.Ledger, name, asked)
+
+
+def same(shown: str, expected: float) -> bool:
+    """Whether the page's raw value is hkreport's, to 1e-9."""
+    if math.isnan(expected):
+        return shown == ""
+    return shown != "" and math.isclose(float(shown), expected, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def compare(tab, data: store.Data, selection: Selection, by: str, names: list[str]) -> list[str]:
+    """Every card and every row of the table against :func:`hkreport.views.slice_metrics`."""
+    tab.evaluate(
+        GO,
+        selection.hash(
+            by=by, columns=" ".join(names), size=500, sort="name", down=0, compare="nothing"
+        ),
+    )
+    seen = tab.evaluate(READ)
+    asked = selection.within(data)
+    if asked is None:
+        empty = seen["rows"] == [] and seen["cards"]["orders"]["value"] in ("0", "")
+        return [] if empty else [f"{selection}: expected nothing"]
+    metrics = [m.CATALOGUE[name] for name in names]
+    cards = [m.CATALOGUE[name] for name in CARDS]
+    total, _ = views.slice_metrics(data, SETTINGS, cards, [], selection.period, asked.filters)
+    frame, hidden = views.slice_metrics(
+        data, SETTINGS, metrics, [by], selection.period, asked.filters
+    )
+    wrong = []
+    for name in CARDS:
+        value, card = float(total[name][0]), seen["cards"][name]
+        words = text(value, m.CATALOGUE[name].unit, short=True)
+        if not same(card["value"], value) or card["words"] != words:
+            wrong.append(f"{selection}: card {name}: {card}, expected {value} {words}")
+        if math.isnan(value) and not card["notes"]:
+            wrong.append(f"{selection}: card {name} does not say why it is undefined")
+    keys = frame["influencer_id" if by == "influencer" else by].tolist()
+    if keys != [row[0] for row in seen["rows"]]:
+        wrong.append(f"{selection}: rows {len(seen['rows'])}, expected {len(keys)}")
+        return wrong
+    for row, record in zip(seen["rows"], frame[names].to_dict("records"), strict=True):
+        for name, shown in zip(names, row[1:], strict=True):
+            if not same(shown, float(record[name])):
+                wrong.append(f"{selection}: {by} {row[0]} {name}: {shown}, expected {record[name]}")
+    if hidden is not None:
+        told = [note for note in seen["notes"] if note.startswith("The minimum ROAS hides")]
+        if not told or not near(told[0], views.hidden_words(hidden)):
+            wrong.append(f"{selection}: {seen['notes']}, expected {views.hidden_words(hidden)}")
+    return wrong
+
+
+def near(words: str, expected: str) -> bool:
+    """Whether two sentences say the same, to the rupee: a sum that ends in 0.50 may round either way."""
+
+    def split(sentence: str) -> tuple[list[str], list[float]]:
+        found = re.findall(r"\d[\d,.]*\d|\d", sentence)
+        return re.split(r"\d[\d,.]*\d|\d", sentence), [float(n.replace(",", "")) for n in found]
+
+    (left, ours), (right, theirs) = split(words), split(expected)
+    return left == right and all(abs(a - b) <= 1 for a, b in zip(ours, theirs, strict=True))
+
+
+def test_cards_and_rows_equal_hkreport_for_200_random_selections(tab, data, monkeypatch):
+    remembered(monkeypatch)
+    dice = random.Random(7)
+    computable = [metric["name"] for metric in page.declarations()["metrics"]]
+    wrong = []
+    for selection in selections(data, 200, seed=11):
+        by = dice.choice(["influencer"] * 6 + ["product", "brand", "campaign", "platform", "tier",
+                         "category", "product_category", "persona", "week", "month", "quarter"])  # fmt: skip
+        names = [name for name in computable if dice.random() < 0.4] or ["revenue"]
+        wrong += compare(tab, data, selection, by, names)
+    assert wrong == []
+
+
+def test_the_csv_is_what_the_command_prints_byte_for_byte(tab, data, monkeypatch):
+    states = (
+        "",
+        "brand=HKVitals&from=2025-04-01&to=2025-06-30&minRoas=0.5",
+        "by=product&columns=revenue+roas+product_score+margin&brand=Gritzo&brand=MuscleBlaze",
+        "by=month&columns=revenue+spend+average_order_value+active_influencers&platform=YouTube",
+        "by=tier&search=a&gender=Female&maxPrice=900",
+    )
+    from hkreport.cli import app
+
+    for state in states:
+        tab.evaluate(GO, state)
+        with tab.expect_download() as saved:
+            tab.get_by_role("button", name="Download CSV").click()
+        shown = Path(saved.value.path()).read_bytes()
+        command = shlex.split(tab.locator("#command").text_content())
+        assert command[:3] == ["hkreport", "metrics", "DATA"]
+        printed = CliRunner().invoke(app, ["metrics", str(data.folder), *command[3:]])
+        assert printed.exit_code == 0, printed.output
+        assert shown == printed.stdout.encode(), state
+        assert shown.count(b"\n") > 2
+
+
+# Controls
+
+
+def test_a_reader_filters_by_mouse_and_the_address_keeps_the_view(tab, chromium, file):
+    tab.locator("#lists summary", has_text="Brand").click()
+    tab.get_by_label("HKVitals", exact=True).check()
+    tab.select_option("#period", label="2025-Q2")
+    tab.fill("#minRoas", "1")
+    tab.fill("#search", "a")
+    tab.locator("#chart-platform [role=button]").first.click()
+    until(tab, "location.hash.includes('search=a')")
+    assert {"brand=HKVitals", "from=2025-04-01", "to=2025-06-30", "minRoas=1"} <= set(
+        tab.evaluate("location.hash.slice(1)").split("&")
+    )
+    before = tab.evaluate(READ)
+    assert any(
+        note.startswith("Compared with 1 Jan 2025 to 31 Mar 2025") for note in before["notes"]
+    )
+    other = visit(chromium, file, tab.evaluate("location.hash.slice(1)"))
+    assert other.evaluate(READ) == before
+    assert other.locator("#minRoas").input_value() == "1"
+    assert other.get_by_label("HKVitals", exact=True).is_checked()
+    assert other.complaints == []
+    other.close()
+    tab.get_by_role("button", name="Reset all filters").click()
+    assert tab.locator("#chips li").count() == 0
+    until(tab, "location.hash.slice(1) === ''")
+
+
+def test_a_click_on_a_bar_filters_and_a_second_click_takes_it_back(tab):
+    bar = tab.locator("#chart-category [role=button]").first
+    name = bar.get_attribute("data-key")
+    bar.click()
+    assert tab.locator("#chips").inner_text().startswith(f"Category: {name}")
+    assert tab.locator("#chart-category [role=button]").count() == 1
+    tab.locator("#chart-category [role=button][aria-pressed=true]").click()
+    assert tab.locator("#chips li").count() == 0
+
+
+def test_the_comparison_is_the_period_before_or_another_brand(tab, data):
+    chosen = Selection(
+        {"brand": ["HKVitals"], "platform": ["Instagram", "YouTube"]}, "2025-04-01..2025-06-30", 0.5
+    )
+    tab.evaluate(GO, chosen.hash())
+    cards = tab.evaluate(READ)["cards"]
+    metrics = [m.CATALOGUE[name] for name in CARDS]
+    before, _ = views.slice_metrics(data, SETTINGS, metrics, [], "2025-Q1", chosen.filters)
+    assert [name for name in CARDS if not same(cards[name]["before"], float(before[name][0]))] == []
+    tab.evaluate(GO, chosen.hash(compare="brand:Gritzo"))
+    cards = tab.evaluate(READ)["cards"]
+    other = Selection({**chosen.values, "brand": ["Gritzo"]}, chosen.period, 0.5)
+    before, _ = views.slice_metrics(data, SETTINGS, metrics, [], other.period, other.filters)
+    assert [name for name in CARDS if not same(cards[name]["before"], float(before[name][0]))] == []
+    tile = tables.Tile.of(
+        m.REVENUE,
+        float(cards["revenue"]["value"]),
+        previous=float(before["revenue"][0]),
+        previous_label="Gritzo",
+    )
+    assert tab.locator("#cards [data-metric=revenue] .hk-delta").text_content() == tile.delta
+    tab.evaluate(GO, "from=2023-12-01&to=2024-02-01")
+    assert "begins before the data" in tab.locator("#notes").inner_text()
+
+
+def test_every_metric_of_the_selection_is_shown_with_its_value(tab, data):
+    tab.evaluate(GO, "brand=MuscleBlaze&from=2025-01-01&to=2025-12-31")
+    tab.locator("#all > summary").click()
+    tab.wait_for_selector("#all tbody tr")
+    shown = dict(
+        tab.evaluate(
+            "[...document.querySelectorAll('#all tbody tr')].map(tr => [tr.dataset.metric, tr.querySelector('td').dataset.value])"
+        )
+    )
+    names = [
+        name
+        for name, metric in m.CATALOGUE.items()
+        if not isinstance(metric, m.Score) and name != "customers"
+    ]
+    assert sorted(shown) == sorted(names)
+    metrics = [m.CATALOGUE[name] for name in names]
+    frame, _ = views.slice_metrics(
+        data, SETTINGS, metrics, [], "2025", Filters(values={"brand": ("MuscleBlaze",)})
+    )
+    assert [name for name in names if not same(shown[name], float(frame[name][0]))] == []
+    assert "user ids stay out" in tab.locator("#omitted").text_content()
+
+
+def test_the_table_sorts_turns_pages_and_marks_bands_with_signs(tab):
+    head = tab.locator("#table thead th[data-name=roas]")
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    values = [float(row[4]) for row in tab.evaluate(READ)["rows"] if row[4]]
+    assert len(values) == 25
+    assert values == sorted(values, reverse=True)
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    first = tab.evaluate(READ)["rows"][0][0]
+    tab.get_by_role("button", name="Next page").click()
+    assert tab.locator("#place").text_content().startswith("26–50 of ")
+    assert tab.evaluate(READ)["rows"][0][0] != first
+    tab.evaluate(GO, "sort=roas")
+    good = tab.locator("#table td.band-good").first
+    assert good.evaluate("e => getComputedStyle(e, '::before').content").startswith('"▲"')
+    assert "▲ good from 3×, ■ fair from 1×, ▼ poor below" in tab.locator("#legend").text_content()
+
+
+def test_everything_is_reached_and_worked_by_keyboard(tab):
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.className") == "hk-skip"
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "results"
+    bars = tab.locator("#chart-top [role=button]")
+    bars.first.focus()
+    tab.keyboard.press("ArrowDown")
+    assert tab.evaluate("document.activeElement.dataset.key") == bars.nth(1).get_attribute(
+        "data-key"
+    )
+    key = bars.nth(1).get_attribute("data-key")
+    tab.keyboard.press("Enter")
+    assert f"influencer={key}" in tab.evaluate(
+        "(() => new Promise(r => setTimeout(() => r(location.hash), 400)))()"
+    )
+    assert tab.evaluate("document.activeElement.dataset.key") == key
+    tab.keyboard.press("Enter")
+    tab.locator("#chart-payout svg[tabindex]").focus()
+    for _ in range(2):
+        tab.keyboard.press("ArrowRight")
+    assert "ROAS" in tab.locator("#chart-payout .sr[aria-live]").text_content()
+    stops = tab.evaluate("""() => [...document.querySelectorAll('button, select, input, summary, [tabindex="0"]')]
+        .filter(e => e.checkVisibility() && !(e.textContent + (e.ariaLabel ?? '') + (e.labels?.length ? 'x' : '')).trim()).length""")
+    assert stops == 0
+
+
+def test_a_screen_reader_hears_the_new_selection(tab):
+    tab.evaluate(GO, "brand=Gritzo")
+    until(tab, "document.querySelector('#status').textContent.startsWith('Selection: ₹')")
+    assert "ROAS" in tab.locator("#status").text_content()
+
+
+def test_charts_are_saved_as_pictures_that_stand_alone(tab):
+    import xml.etree.ElementTree as ElementTree
+
+    for kind in ("SVG", "PNG"):
+        with tab.expect_download() as saved:
+            tab.locator("#chart-payout").get_by_role("button", name=kind).click()
+        content = Path(saved.value.path()).read_bytes()
+        if kind == "PNG":
+            assert content[:8] == b"\x89PNG\r\n\x1a\n"
+            assert len(content) > 20_000
+        else:
+            root = ElementTree.fromstring(content)
+            assert "Revenue against payout" in "".join(root.itertext())
+            assert b"var(" not in content
+            assert len(root.findall(".//{*}path")) >= 3
+
+
+def test_the_numbers_behind_each_chart_are_there_as_a_table(tab):
+    assert tab.locator("figure").count() == 7
+    for chart in tab.query_selector_all("figure"):
+        chart.query_selector("details.hk-data > summary").click()
+    until(tab, "document.querySelectorAll('figure tbody').length === 7")
+    assert (
+        tab.evaluate(
+            "Math.min(...[...document.querySelectorAll('figure tbody')].map(e => e.rows.length))"
+        )
+        >= 4
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(chromium, file, width, scheme):
+    tab = visit(chromium, file, "brand=HKVitals&from=2025-04-01&to=2025-06-30&minRoas=0.5",
+                viewport={"width": width, "height": 900}, color_scheme=scheme)  # fmt: skip
+    for pick in tab.query_selector_all("details"):
+        pick.evaluate("e => { e.open = true; }")
+    tab.wait_for_timeout(100)
+    assert browser.axe(tab) == []
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert tab.complaints == []
+    tab.close()
+
+
+# Other data
+
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+def hand_written(tmp_path: Path, **changed: str) -> store.Data:
+    return opened(exports.write(tmp_path / "exports", **changed))
+
+
+def test_hostile_names_are_inert_and_no_formula_reaches_the_csv(chromium, tmp_path):
+    influencers = exports.INFLUENCERS.replace("Kiran $x$ #1", HOSTILE).replace(
+        "Unpaid Person", "=1+1"
+    )
+    data = hand_written(
+        tmp_path, influencers=influencers, tracking=exports.TRACKING.replace("Biotin", "<b>B</b>")
+    )
+    tab = visit(chromium, page.build(data, SETTINGS, tmp_path / "x.html"))
+    assert HOSTILE in tab.locator("#table tbody").inner_text()
+    assert tab.evaluate("document.querySelectorAll('img, #table b').length") == 0
+    with tab.expect_download() as saved:
+        tab.get_by_role("button", name="Download CSV").click()
+    rows = list(csv.reader(io.StringIO(Path(saved.value.path()).read_text(encoding="utf-8"))))
+    assert "'=1+1" in [row[1] for row in rows]
+    assert tab.complaints == []
+    tab.close()
+
+
+def test_posts_that_name_no_brand_are_unknown_under_a_brand_and_it_is_said(chromium, tmp_path):
+    posts = (
+        re.sub(r",(HKVitals|Gritzo)$", "", exports.POSTS, flags=re.M)
+        .replace(",brand", "")
+        .replace("#HKVitals", "")
+    )
+    data = hand_written(tmp_path, posts=posts)
+    tab = visit(chromium, page.build(data, SETTINGS, tmp_path / "x.html"))
+    assert compare(tab, data, Selection(), "influencer", ["reach", "posts", "roas"]) == []
+    assert (
+        compare(
+            tab, data, Selection({"brand": ["HKVitals"]}), "influencer", ["reach", "posts", "roas"]
+        )
+        == []
+    )
+    assert tab.locator("#cards [data-metric=reach]").inner_text().endswith("posts name no brand")
+    assert "Posts name no brand" in tab.locator("#notes").inner_text()
+    tab.close()
+
+
+@pytest.mark.parametrize("missing", ["posts", "payouts", "tracking", "influencers"])
+def test_a_missing_table_leaves_its_numbers_undefined(chromium, tmp_path, missing):
+    data = hand_written(tmp_path, **{missing: ""})
+    tab = visit(chromium, page.build(data, SETTINGS, tmp_path / "x.html"))
+    for selection in (Selection(), Selection({"influencer": ["1", "2"]}), Selection(min_roas=1.0)):
+        for by in ("influencer", "platform", "month", "product"):
+            assert (
+                compare(tab, data, selection, by, ["revenue", "spend", "roas", "posts", "margin"])
+                == []
+            )
+    assert tab.complaints == []
+    tab.close()
+
+
+def test_where_days_would_be_too_many_cells_dates_snap_to_weeks_and_it_is_said(
+    chromium, data, tmp_path
+):
+    days = cube.Cube.of(data.ledger).cells
+    file = tmp_path / "weeks.html"
+    file.write_text(page.html(data, SETTINGS, most=days - 1), encoding="utf-8")
+    tab = visit(chromium, file)
+    assert "Days are summed by week" in tab.locator("#grain").text_content()
+    asked = Selection({"brand": ["HKVitals"]}, "2025-04-02..2025-06-30")
+    tab.evaluate(GO, asked.hash(by="platform", columns="revenue spend posts", size=500))
+    seen = tab.evaluate(READ)
+    assert "Dates are widened to whole weeks: 31 Mar 2025 to 6 Jul 2025." in seen["notes"]
+    frame, _ = views.slice_metrics(
+        data,
+        SETTINGS,
+        [m.CATALOGUE[name] for name in CARDS],
+        [],
+        "2025-03-31..2025-07-06",
+        asked.filters,
+    )
+    assert [
+        name for name in CARDS if not same(seen["cards"][name]["value"], float(frame[name][0]))
+    ] == []
+    tab.close()
+
+
+def test_the_page_is_small_holds_no_user_and_asks_for_nothing(data, file):
+    content = file.read_text(encoding="utf-8")
+    assert len(content.encode()) < 2_000_000
+    users = (
+        data.ledger.rows.filter(data.ledger.rows["user_id"].notnull())
+        .select("user_id")
+        .limit(200)
+        .to_pandas()
+    )
+    assert len(users) == 200
+    header = json.dumps(cube.Cube.of(data.ledger).header)
+    assert [user for user in users["user_id"] if user in header or user in content] == []
+    assert (
+        re.findall(r"\son\w+=|https?://(?!www\.w3\.org/2000/svg)", content.split('id="facts"')[0])
+        == []
+    )
+    assert "default-src 'none'" in content
+
+
+def test_two_builds_give_the_same_bytes(data, file):
+    assert page.html(data, SETTINGS) == file.read_text(encoding="utf-8")
+
+
+def test_an_amount_that_no_number_holds_exactly_loses_decimals_and_nothing_else():
+    import numpy as np
+
+    steps, scale = cube._whole(np.array([123456789012.123456, 0.5]))
+    assert scale < 10**6
+    assert steps / scale == pytest.approx([123456789012.123456, 0.5], rel=1e-9)
+
+
+def test_the_command_writes_the_page_and_names_it(data, file, tmp_path):
+    from hkreport.cli import app
+
+    out = tmp_path / "deep" / "explorer.html"
+    done = CliRunner().invoke(app, ["explorer", str(data.folder), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(out)
+    assert out.read_bytes() == file.read_bytes()
+    assert [path.name for path in out.parent.iterdir()] == ["explorer.html"]

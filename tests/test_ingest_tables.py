@@ -4,6 +4,7 @@ import csv
 from datetime import date
 from decimal import Decimal
 
+import exports
 import pytest
 from ingest_fixtures import (
     BRANDS,
@@ -652,3 +653,21 @@ def test_rows_without_a_brand_and_a_brand_taken_from_elsewhere_are_said(tmp_path
     dataset = load(only(tmp_path, tracking=text))
     assert "'campaign prefix or suffix' in 1 rows" in problem(dataset, "brand_rule").message
     assert "1 of 2 rows have no brand" in problem(dataset, "brand_missing").message
+
+
+TWICE = """payout_id,influencer_id,basis,rate,posts,total_payout,invoice_date
+A1,1,post,100,3,300,2025-05-06
+A2,1,post,100,3,300,2025-05-17
+A3,1,post,100,3,300,2025-06-06
+A4,2,post,100,1,100,2025-05-06
+A5,2,post,100,1,100,2025-05-09
+"""
+
+
+def test_the_same_posts_invoiced_again_in_the_month_under_another_id_are_paid_twice(tmp_path):
+    exports.write(tmp_path, payouts=TWICE)
+    frame = load(tmp_path).reconciliation()
+    twice = frame[frame["kind"] == "paid twice"]
+    # One post at a time may well cost the same twice in a month.
+    assert twice["influencer_id"].tolist() == ["1"]
+    assert "under another id, as on row 2" in twice["explanation"].iloc[0]

@@ -150,7 +150,8 @@ def _compare(con: duckdb.DuckDBPyConnection, has: Has) -> None:
                  AND abs(paid - rate * round(times)) <= slack * abs(times) + 0.011 THEN '{COUNTED}'
             ELSE '{NOTHING}' END AS agrees_with
         FROM (
-            SELECT p.row, p.influencer_id, p.payout_id, p.basis, p.rate AS rate_stated,
+            SELECT p.row, p.influencer_id, p.payout_id, p.basis, p.rate AS rate_stated, p.brand, p.campaign,
+                date_trunc('month', coalesce(p.invoice_date, p.date)) AS month,
                 CAST(p.rate AS DOUBLE) AS rate, CAST(p.total_payout AS DOUBLE) AS paid,
                 CAST(p.total_payout AS DOUBLE) / nullif(CAST(p.rate AS DOUBLE), 0) AS times,
                 CAST(coalesce(p.performance_bonus, 0) AS DOUBLE) AS bonus,
@@ -291,23 +292,35 @@ def _paid_twice(has: Has) -> str:
     """Payouts with an id, or everything, of an earlier one.
 
     Without ids, equal rows are no double payment where each may pay for one of several posts or orders.
+    With ids, two of them may still be one: the same several posts or orders, at the same rate, in the
+    same month.
     """
-    if has("payouts", "payout_id"):
-        twin = "coalesce(payout_id, CAST(row AS VARCHAR))"
-        what, likely = "payout id", ""
-    else:
-        twin = "influencer_id, basis, rate_stated, orders_stated, posts_stated, paid"
-        what = "influencer, basis, rate, count and amount"
+    everything = "influencer_id, basis, rate_stated, orders_stated, posts_stated, paid"
+    if not has("payouts", "payout_id"):
         likely = (
-            "AND NOT (coalesce(basis, '') = 'post' AND copies <= coalesce(posts_made, 0)) "
+            "NOT (coalesce(basis, '') = 'post' AND copies <= coalesce(posts_made, 0)) "
             "AND NOT coalesce(orders_stated = 1, false)"
         )
+        return _twins(everything, "influencer, basis, rate, count and amount", likely)
+    found = _twins("coalesce(payout_id, CAST(row AS VARCHAR))", "payout id", "true")
+    if not (has("payouts", "date") or has("payouts", "invoice_date")):
+        return found
+    several = "greatest(coalesce(orders_stated, 0), coalesce(posts_stated, 0)) > 1"
+    same = f"{everything}, brand, campaign, month"
+    what = "influencer, basis, rate, count, amount and month, under another id,"
+    other = "payout_id IS DISTINCT FROM first_id"
+    return f"{found} UNION ALL {_twins(same, what, f'{several} AND {other}')}"
+
+
+def _twins(twin: str, what: str, likely: str) -> str:
+    """Payouts after the first of those that are equal in some columns."""
     return f"""
         SELECT influencer_id, 'paid twice', basis, rate_stated, 0, paid, row,
             'the same {what} as on row ' || earlier
-        FROM (SELECT *, min(row) OVER twin AS earlier, count(*) OVER twin AS copies FROM paid
-              WINDOW twin AS (PARTITION BY {twin}))
-        WHERE row > earlier AND paid > 0 {likely}"""
+        FROM (SELECT *, min(row) OVER twin AS earlier, arg_min(payout_id, row) OVER twin AS first_id,
+                  count(*) OVER twin AS copies
+              FROM paid WINDOW twin AS (PARTITION BY {twin}))
+        WHERE row > earlier AND paid > 0 AND {likely}"""
 
 
 def _say_agreement(say: Say, agreement: list[tuple[str, str, int]]) -> None:

@@ -1,0 +1,390 @@
+"""Insights: what is said, what is not, and that every number in a sentence stands in its record."""
+
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import exports
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+
+from hkreport import insights, params, simulate, views
+from hkreport.evidence import comparisons, ranking
+from hkreport.insights import causes, rules
+from hkreport.methods import changes
+from hkreport.methods.estimate import Estimate, Refusal
+from hkreport.units import Unit, text
+
+SCHEMA = Path(insights.__file__).parents[1] / "pipeline" / "contracts" / "insights.schema.json"
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return params.load()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted") / "data"
+    simulate.write(folder, scale=0.06, scenario="planted", start="2024-09-01", end="2025-12-31")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(data):
+    return views.open_report(brand="MuscleBlaze", period="2025", data=str(data))
+
+
+@pytest.fixture(scope="module")
+def found(report):
+    return insights.find(report)
+
+
+def tiny(folder, brand="HKVitals", period="2025-Q2", targets=None, **changed):
+    report = views.open_report(
+        brand=brand, period=period, data=str(exports.write(folder, **changed))
+    )
+    wanted = report.settings.model_copy(update={"targets": targets or {}})
+    return replace(report, settings=wanted)
+
+
+# The whole of a report.
+
+
+def test_the_planted_platform_is_found_with_its_sign_and_an_interval(found):
+    each = next(each for each in found if each.subject == "YouTube")
+    assert (each.rule, each.kind) == ("platform_comparison", "comparison")
+    assert each.evidence.low < 1.4 < each.evidence.high
+    assert each.evidence.q_value <= 0.05
+    assert each.statement.startswith("YouTube influencers return ")
+    assert each.action.startswith("Move ₹")
+
+
+def test_insights_are_ranked_by_rupees_and_the_same_again(data, found):
+    stakes = [each.stake for each in found]
+    assert stakes == sorted(stakes, reverse=True)
+    again = insights.find(views.open_report(brand="MuscleBlaze", period="2025", data=str(data)))
+    assert [each.to_json() for each in again] == [each.to_json() for each in found]
+
+
+def test_the_record_follows_its_schema(report):
+    document = json.loads(json.dumps(insights.document(report), allow_nan=False))
+    jsonschema.validate(document, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert document["family"]["permutations"] >= 20 * document["family"]["candidates"] / 0.05
+    broken = document | {"insights": [{"rule": "x"}]}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def numbers_of(record):
+    """Every way in which the numbers of a record may be written in a sentence."""
+    flat, queue = [], [record]
+    while queue:
+        each = queue.pop()
+        if isinstance(each, dict):
+            queue += list(each.values())
+        elif isinstance(each, list):
+            queue += each
+        elif isinstance(each, int | float) and not isinstance(each, bool):
+            flat.append(float(each))
+    written = set()
+    for value in flat:
+        for size in (value, abs(value), value * 1000, value * 10000):
+            for unit in Unit:
+                for short in (True, False):
+                    written.add(text(size, unit, short=short).lstrip("−"))
+        written.add(f"{value:.0%}")
+    return written
+
+
+def test_every_number_of_a_statement_stands_in_the_record(found):
+    for each in found:
+        if each.rule in ("budget_move", "payout_anomaly", "data_error"):
+            continue  # cells are in budget_plan.csv, cases in payout_exceptions.csv
+        written = numbers_of(each.to_json())
+        plain = each.statement
+        for name in (each.subject, *each.evidence.numbers.get("names", ())):
+            plain = plain.replace(str(name), "")
+        shown = re.findall(r"₹?\d[\d,]*(?:\.\d+)?(?: (?:L|Cr)\b|×|%)?", plain)
+        shown = [token for token in shown if token not in ("10,000", "1,000")]
+        assert shown, each.statement
+        missing = [token for token in shown if token.rstrip(",") not in written]
+        assert not missing, (each.statement, missing)
+
+
+def test_no_insight_is_about_gender(report, found):
+    words = " ".join(each.statement for each in found).lower()
+    assert not re.search(r"\b(fe)?male\b|gender|women|\bmen\b", words)
+    family = comparisons.family(report)
+    assert {each.dimension for each in family.comparisons} <= {
+        "tier", "platform", "category", "persona", "product",
+    }  # fmt: skip
+
+
+def test_a_persona_made_of_category_and_gender_is_not_compared():
+    people = pd.DataFrame(
+        {"category": ["Fitness"], "gender": ["Female"], "persona": ["Fitness × Female"]}
+    )
+    assert comparisons._is_crossed(people)
+    assert not comparisons._is_crossed(people.assign(persona="Gym coach"))
+
+
+def test_what_is_shown_to_a_reader_is_escaped_and_complete(report, found):
+    shown = insights.what_to_do(report).markdown
+    high = [
+        each for each in found[: report.settings.insights.most_shown] if each.severity == "high"
+    ]
+    assert shown.count("::: {.callout-warning}") == len(high)
+    assert shown.count("**Do:**") == min(len(found), report.settings.insights.most_shown)
+    assert insights.top_three(report).markdown.count("\n") == 3
+    assert "tested as one family" in insights.not_said(report).markdown.replace("\\", "")
+    assert insights.terminal(report).count("Do:") == len(found)
+    frame = insights.table(found)
+    assert frame["statement"].tolist() == [each.statement for each in found]
+
+
+def test_report_of_three_influencers_refuses_and_stands(tmp_path):
+    report = tiny(tmp_path)
+    document = insights.document(report)
+    assert document["family"]["candidates"] == 0
+    assert "Too few orders to separate influencers from luck." in document["refusals"]
+    assert all(each["kind"] != "comparison" for each in document["insights"])
+    assert insights.what_to_do(report).markdown
+    assert insights.top_three(report).markdown
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"payouts": ""}, id="no_payouts"),
+        pytest.param({"posts": ""}, id="no_posts"),
+        pytest.param({"influencers": ""}, id="no_influencers"),
+        pytest.param({"tracking": ""}, id="no_tracking"),
+    ],
+)
+def test_a_missing_export_silences_its_rules_only(tmp_path, changed):
+    report = tiny(tmp_path, brand="all", period="all", **changed)
+    document = json.loads(json.dumps(insights.document(report), allow_nan=False))
+    jsonschema.validate(document, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert insights.what_to_do(report).markdown
+    assert ranking.ranking(report).empty
+
+
+# Single rules.
+
+
+def test_a_missed_target_names_both_numbers_and_the_rupees_between(tmp_path):
+    report = tiny(
+        tmp_path, targets={"roas": 10.0, "revenue": 1.0, "cost_per_influencer_order": 9.0}
+    )
+    made = {each.subject: each for each in rules.targets(report)}
+    assert set(made) == {"ROAS", "Cost per influencer order"}
+    totals = report.totals
+    assert made["ROAS"].stake == pytest.approx((10 - totals["roas"]) * totals["spend"])
+    assert "below the target of 10.0×" in made["ROAS"].statement
+    assert made["ROAS"].severity == "high"
+    assert "above the target of ₹9.00" in made["Cost per influencer order"].statement
+
+
+def test_payout_without_agreement_is_an_alert(tmp_path):
+    paid = "influencer_id,basis,rate,orders,total_payout\n2,order,150,50,7500\n1,post,1000,,2000\n"
+    made = list(rules.payouts(tiny(tmp_path, payouts=paid)))
+    assert any(each.stake >= 6000 and each.kind == "alert" for each in made)
+
+
+def test_reason_for_poor_return_is_the_part_furthest_from_others():
+    others = {"spend": 1000.0, "base": 10_000.0, "orders": 100.0, "revenue": 50_000.0}
+    dear = others | {"spend": 4000.0}
+    dull = others | {"orders": 20.0, "revenue": 10_000.0}
+    small = others | {"revenue": 10_000.0}
+    first = [next(iter(causes.reasons(mine, others))) for mine in (dear, dull, small)]
+    assert first == ["cost", "conversion", "value"]
+    worse, own, usual = causes.reasons(dear, others)["cost"]
+    assert (math.exp(worse), own, usual) == pytest.approx((4.0, 0.4, 0.1))
+    assert (
+        next(iter(causes.reasons(others | {"orders": 0.0, "revenue": 0.0}, others))) == "conversion"
+    )
+    assert causes.reasons(dict.fromkeys(others, 0.0), others) == {}
+
+
+def test_a_break_is_found_where_it_is_and_silence_is_kept_elsewhere():
+    rng = np.random.default_rng(1)
+    season = 1 + 0.2 * np.cos(2 * np.pi * np.arange(104) / 52)
+    quiet = 1e6 * season * rng.lognormal(0, 0.05, 104)
+    broken = quiet * np.where(np.arange(104) < 80, 1.0, 0.75)
+    made = changes.level_break(broken, 60)
+    assert made.is_seasonal
+    assert abs(made.at - 80) <= 1
+    assert made.change.low < -0.25 < made.change.high
+    assert made.change.p_value < 1e-4
+    assert changes.level_break(quiet, 60).change.p_value > 0.01
+    assert isinstance(changes.level_break(quiet[:10], 2), Refusal)
+    assert isinstance(changes.level_break(np.zeros(60), 2), Refusal)
+
+
+def test_a_series_without_a_break_is_called_broken_in_one_of_a_hundred():
+    said = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        noise = rng.normal(0, 0.08, 60)
+        for step in range(1, 60):
+            noise[step] += 0.4 * noise[step - 1]
+        said += changes.level_break(np.exp(noise), 10).change.p_value <= 0.01
+    assert said / 300 <= 0.05
+
+
+def test_fatigue_covers_the_truth_and_is_silent_without_it():
+    covered = silent = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        who, posts = np.repeat(np.arange(80), 10), rng.integers(1, 5, 800).astype(float)
+        level = rng.lognormal(1.5, 0.6, 80)[who] * posts
+        for slope, counted in ((-0.08, True), (0.0, False)):
+            orders = rng.poisson(level * np.exp(slope * posts)).astype(float)
+            made = changes.fatigue(who, orders, posts * 500, posts)
+            if counted:
+                covered += made.low <= math.exp(slope) - 1 <= made.high
+            else:
+                silent += made.p_value > 0.05
+    assert covered >= 52
+    assert silent >= 52
+    assert isinstance(changes.fatigue(who[:20], orders[:20], posts[:20], posts[:20]), Refusal)
+
+
+# The family of comparisons.
+
+
+def people(rng, number=120, lift=1.0):
+    """A panel on fixed fees of which every third influencer is micro, with its return lifted."""
+    fee = rng.lognormal(10, 0.6, number)
+    micro = np.arange(number) % 3 == 0
+    truth = 0.002 * rng.gamma(4, 0.25, number) * np.where(micro, lift, 1.0)
+    orders = rng.poisson(truth * fee).astype(float)
+    frame = pd.DataFrame(
+        {
+            "influencer_id": [f"I{one}" for one in range(number)],
+            "tier": np.where(micro, "micro", "nano"),
+            "platform": rng.choice(["A", "B", "C"], number),
+            "category": None,
+            "persona": None,
+            "spend": fee,
+            "orders": orders,
+            "revenue": orders * 800,
+            "stratum": "x",
+        }
+    )
+    frame["expected_orders"] = fee * orders.sum() / fee.sum()
+    frame["expected_revenue"] = fee * frame["revenue"].sum() / fee.sum()
+    return frame
+
+
+NO_PRODUCTS = pd.DataFrame(
+    columns=["influencer_id", "brand", "product", "posts", "revenue", "orders"]
+)
+
+
+def test_two_levels_are_one_comparison_and_a_true_one_is_found(settings):
+    frame = people(np.random.default_rng(1), lift=2.5)
+    made = comparisons.compare(frame, NO_PRODUCTS, settings.insights)
+    assert [each.level for each in made.comparisons if each.dimension == "tier"] == ["micro"]
+    assert {each.dimension for each in made.comparisons} == {"tier", "platform"}
+    stated = made.stated
+    assert [each.level for each in stated] == ["micro"]
+    assert stated[0].ratio.low < 2.5 < stated[0].ratio.high
+
+
+def test_a_small_group_is_shown_and_not_compared(settings):
+    frame = people(np.random.default_rng(2))
+    frame.loc[:4, "platform"] = "D"
+    made = comparisons.compare(frame, NO_PRODUCTS, settings.insights)
+    small = next(each for each in made.comparisons if each.level == "D")
+    assert small.ratio is None
+    assert np.isnan(small.p_value)
+    assert small.too_small == "D: 5 influencers, but spend acts like 5; shown, not compared."
+
+
+def test_rules_that_disagree_on_the_sign_silence_a_comparison():
+    ratio = Estimate(value=1.5, low=1.2, high=1.9, confidence=0.95, n=90, method="x")
+    each = comparisons.Comparison(
+        dimension="tier", level="micro", n=30, n_rest=60, n_eff=25, n_eff_rest=50, ratio=ratio,
+        q_value=0.01, by_rule={"spend_by_posts": 1.4, "spend_by_orders": 0.9},
+    )  # fmt: skip
+    assert not each.is_stated(0.05)
+    assert replace(each, by_rule={"spend_by_posts": 1.4}).is_stated(0.05)
+    assert not replace(each, by_rule=None, q_value=0.06).is_stated(0.05)
+
+
+def sold(rng, lift=1.0, leak=0.3, number=200):
+    """Posts and sales of four products; a share of sales follows what is popular, not the posts."""
+    popular = np.array([0.5, 0.3, 0.15, 0.05])
+    posts = rng.multinomial(6, [0.25, 0.25, 0.25, 0.25], number).astype(float)
+    level = rng.lognormal(1, 0.5, number)[:, None]
+    caused = rng.poisson(level * posts * np.array([1.0, 1.0, lift, 1.0]))
+    extra = rng.poisson(level * posts.sum(axis=1, keepdims=True) * leak * popular)
+    orders = (caused + extra).astype(float)
+    who, what = np.divmod(np.arange(number * 4), 4)
+    return pd.DataFrame(
+        {
+            "influencer_id": [f"I{one}" for one in who],
+            "brand": "x",
+            "product": np.array(list("ABCD"))[what],
+            "posts": posts.ravel(),
+            "orders": orders.ravel(),
+            "revenue": 500 * orders.ravel(),
+        }
+    )
+
+
+def test_a_popular_product_is_not_taken_for_a_well_posted_one(settings):
+    stated, ratios = [], []
+    nobody = people(np.random.default_rng(0)).iloc[:0]
+    for seed in range(12):
+        made = comparisons.compare(nobody, sold(np.random.default_rng(seed)), settings.insights)
+        stated += [each.level for each in made.stated]
+        lifted = comparisons.compare(
+            nobody, sold(np.random.default_rng(seed), lift=1.8), settings.insights
+        )
+        each = next(each for each in lifted.comparisons if each.level == "C")
+        ratios.append(each.ratio.value)
+        assert "C" in [each.level for each in lifted.stated]
+    assert len(stated) <= 1
+    assert np.mean(ratios) == pytest.approx(1.8, rel=0.08)
+    assert comparisons.NO_SPEND in made.refusals
+
+
+def test_where_everyone_is_paid_by_the_order_groups_are_not_compared(tmp_path):
+    paid = "influencer_id,basis,rate,orders,total_payout\n1,order,100,5,500\n2,order,150,5,750\n"
+    report = tiny(tmp_path, payouts=paid)
+    family = comparisons.family(report)
+    assert family.refusals == (comparisons.NOT_FIXED,)
+    assert str(ranking.ranking(report).refusal) == comparisons.NOT_FIXED
+
+
+# The command.
+
+
+def test_command_prints_the_document_without_building(data, report, capsys):
+    from hkreport.cli import advise
+
+    advise.insights(
+        data=data, brand="MuscleBlaze", period="2025", platform=None, tier=None, category=None,
+        gender=None, influencer=None, product=None, product_category=None, campaign=None,
+        min_roas=None, min_price=None, max_price=None, as_of=None, maps=None, as_json=True,
+    )  # fmt: skip
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads(json.dumps(insights.document(report)))
+
+
+def test_a_minimum_roas_leaves_nothing_to_compare_rank_or_plan(data):
+    report = views.open_report(
+        brand="MuscleBlaze", period="2025", data=str(data), filters={"min_roas": 1.5}
+    )
+    document = insights.document(report)
+    assert document["refusals"] == [comparisons.PICKED, comparisons.PICKED]
+    kinds = {each["rule"] for each in document["insights"]}
+    assert not kinds & {"overspend", "poor_roas", "best_influencers", "budget_move"}
+    assert str(ranking.ranking(report).refusal) == comparisons.PICKED

@@ -35,7 +35,10 @@ __all__ = [
 ]
 
 MONEY = "decimal(18, 6)"
-WEIGHT = "decimal(38, 12)"
+# Sums of weights have room for ten digits more; a difference of two sums must not pass 38, where DuckDB
+# and Spark no longer agree on the decimals that are kept.
+WEIGHT = "decimal(27, 12)"
+WEIGHTS = "decimal(37, 12)"
 
 # What a slice can be cut by; each is a column of the ledger.
 FILTERS = (
@@ -350,8 +353,19 @@ class Ledger:
         return backend.read_parquet(path, table_name=name)
 
     def write(self, path: Path) -> None:
-        """Write the ledger as Parquet; the caller renames the file into place."""
-        self.rows.to_parquet(path)
+        """Write the ledger as Parquet; the caller renames it into place.
+
+        One file, or on Spark a folder with partitions by brand and month. These are columns of their
+        own, because a brand called ``2024`` would come back from a folder's name as a number.
+        """
+        if self.rows.get_backend().name != "pyspark":
+            self.rows.to_parquet(path)
+            return
+        month = self.rows["date"].cast("string").substr(0, 7)
+        parts = self.rows.mutate(in_brand=self.rows["brand"], in_month=month)
+        parts.order_by("in_brand", "in_month").to_parquet(
+            path, partitionBy=["in_brand", "in_month"]
+        )
 
 
 def _values(words: str, existing: Mapping[str, str]) -> list[str]:
@@ -380,8 +394,8 @@ def _money(value: float) -> Any:
     return ibis.literal(value).cast(MONEY)
 
 
-def read(path: Path, known: frozenset[str]) -> Ledger:
-    """Open a ledger that :meth:`Ledger.write` wrote.
+def read(path: Path, known: frozenset[str], backend: Any = None) -> Ledger:
+    """Open a ledger that :meth:`Ledger.write` wrote, in a DuckDB of its own or in another backend.
 
     Raises
     ------
@@ -392,8 +406,12 @@ def read(path: Path, known: frozenset[str]) -> Ledger:
 
     if not path.exists():
         raise DataError(f"The ledger {path} is not there.", next_step="Build the report again.")
-    backend = ibis.duckdb.connect(threads=2)
-    return _described(backend.read_parquet(path, table_name="ledger"), known)
+    backend = backend or ibis.duckdb.connect(threads=2)
+    if not path.is_dir():
+        return _described(backend.read_parquet(path, table_name="ledger"), known)
+    places = str(path / "**" / "*.parquet") if backend.name == "duckdb" else path
+    rows = backend.read_parquet(places, table_name="ledger")
+    return _described(rows.select(*_columns()), known)
 
 
 def _described(rows: "ir.Table", known: frozenset[str]) -> Ledger:
@@ -592,12 +610,27 @@ def _catalogue(tables: Mapping[str, "ir.Table"]) -> "ir.Table":
 
 def _mean(column: "ir.DecimalColumn") -> "ir.DecimalScalar":
     """Mean that does not depend on the order of the rows: an exact sum, then one division."""
-    return (column.sum().cast("float64") / column.count()).round(6).cast(MONEY)
+    return _rounded(_double(column.sum()) / column.count(), 6).cast(MONEY)
+
+
+def _double(amount: "ir.DecimalValue") -> "ir.FloatingValue":
+    """The same double in every database: how each turns a long decimal into one differs in the last bit.
+
+    Both parts are exact, or rounded once, so that only IEEE arithmetic is left.
+    """
+    whole = amount.floor().cast("decimal(25, 0)")
+    return whole.cast("float64") + (amount - whole).cast("decimal(13, 12)").cast("float64")
+
+
+def _rounded(value: "ir.FloatingValue", places: int) -> "ir.FloatingValue":
+    """Round by a power of ten: databases disagree on halves if asked for decimals."""
+    scale = 10.0**places
+    return (value * scale).round(0) / scale
 
 
 def _times(amount: "ir.DecimalValue", factor: "ir.DecimalValue") -> "ir.DecimalValue":
     """A product of two amounts; wide on the way, because 18 digits overflow in DuckDB."""
-    return (amount.cast("decimal(28, 6)") * factor.cast("decimal(10, 6)")).round(6).cast(MONEY)
+    return (amount.cast("decimal(27, 6)") * factor.cast("decimal(10, 6)")).round(6).cast(MONEY)
 
 
 def _with_catalogue(rows: "ir.Table", catalogue: "ir.Table") -> "ir.Table":
@@ -751,7 +784,7 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
     split = history.select(
         h_id="influencer_id",
         h_brand="brand",
-        h_share=(history["sold"].cast("float64") / total.cast("float64")).round(12).cast(WEIGHT),
+        h_share=_rounded(_double(history["sold"]) / _double(total), 12).cast("decimal(18, 12)"),
     )
     posts = posts.filter(posts["influencer_id"].notnull())
     by = [
@@ -766,7 +799,7 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
     )
     shown = shown.mutate(
         brand=shown["brand"].coalesce(shown["h_brand"]),
-        w_posts=(shown["w_posts"] * shown["h_share"].fill_null(1)).cast(WEIGHT),
+        w_posts=(shown["w_posts"].cast(MONEY) * shown["h_share"].fill_null(1)).cast(WEIGHT),
     ).drop("h_id", "h_brand", "h_share")
     columns = ["influencer_id", "date", *EVENT_DIMENSIONS, "product_price"]
 
@@ -789,7 +822,7 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
         .count()
         .over(group_by=[events["influencer_id"], events["brand"], month])
     )
-    events = events.mutate(w_equal=(1.0 / crowd).round(12).cast(WEIGHT))
+    events = events.mutate(w_equal=_rounded(1.0 / crowd, 12).cast(WEIGHT))
     # A fixed order, so that rounding falls on the same event in every run.
     order = [events[name] for name in columns]
     return events.mutate(
@@ -832,8 +865,8 @@ def _spend(payouts: "ir.Table", orders: "ir.Table", posts: "ir.Table", rules: Ru
     whole = ibis.window(group_by="piece")
     upto = ibis.window(group_by="piece", order_by="event", preceding=None, following=0)
     joined = joined.mutate(
-        **{f"all_{name}": joined[f"w_{name}"].sum().over(whole) for name in weights},
-        **{f"cum_{name}": joined[f"w_{name}"].sum().over(upto) for name in weights},
+        **{f"all_{name}": joined[f"w_{name}"].sum().over(whole).cast(WEIGHTS) for name in weights},
+        **{f"cum_{name}": joined[f"w_{name}"].sum().over(upto).cast(WEIGHTS) for name in weights},
         place=ibis.row_number().over(group_by="piece", order_by="event"),
     )
     amounts = {
@@ -934,7 +967,7 @@ def _share(joined: "ir.Table", method: str) -> "ir.DecimalValue":
     tries = []
     for name in _TRIES[method]:
         upto, total, mine = joined[f"cum_{name}"], joined[f"all_{name}"], joined[f"w_{name}"]
-        before = (upto - mine).cast("decimal(38, 12)")
+        before = (upto - mine).cast(WEIGHTS)
         part = _running(joined, upto, total) - _running(joined, before, total)
         tries.append((total > 0, part.cast("decimal(38, 6)")))
     return ibis.cases(*tries, else_=whole)
@@ -944,8 +977,8 @@ def _running(joined: "ir.Table", upto: Any, total: Any) -> "ir.DecimalValue":
     """The amount that belongs to the events up to here, rounded to a millionth of a rupee."""
     import ibis
 
-    share = upto.cast("float64") / total.nullif(0).cast("float64")
-    part = (joined["amount"].cast("float64") * share).round(6).cast("decimal(38, 6)")
+    share = _double(upto) / _double(total.nullif(0))
+    part = _rounded(_double(joined["amount"]) * share, 6).cast("decimal(38, 6)")
     return ibis.cases((upto >= total, joined["amount"]), else_=part)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hkreport import ledger
+from hkreport import backends, ledger
 from hkreport.errors import DataError
 from hkreport.params import Settings, brands, project_root
 
@@ -35,11 +35,14 @@ EXPORT_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet", ".xl
 # Tables that the ledger does not hold and that some methods read row by row.
 KEPT_TABLES = ("assignments", "posts", "touchpoints")
 
+# Validated tables on their way to Spark.
+HANDED_OVER = "canonical"
+
 # Set for a kernel by the process that has just hashed the files: the folder and the key of its ledger.
 TRUSTED = "HKREPORT_TRUSTED_DATA"
 
 # Modules whose change may change the ledger.
-_CODE = ("schema.py", "ledger.py", "metrics.py", "store.py", "ingest")
+_CODE = ("schema.py", "ledger.py", "backends.py", "metrics.py", "store.py", "ingest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Data:
 def has_exports(folder: Path) -> bool:
     """Whether files that may be exports lie directly in the folder."""
     return folder.is_dir() and any(
-        entry.name.lower().endswith(EXPORT_ENDINGS) for entry in folder.iterdir() if entry.is_file()
+        entry.name.lower().endswith((*EXPORT_ENDINGS, backends.MARKER)) for entry in folder.iterdir() if entry.is_file()
     )
 
 
@@ -135,6 +138,8 @@ def _key(folder: Path, settings: Settings, aliases: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(code_version().encode())
     relevant = settings.model_dump(mode="json", include={"tiers", "allocation", "data", "as_of"})
     digest.update(json.dumps([relevant, aliases], sort_keys=True).encode())
+    if backends.chosen() != backends.EMBEDDED:
+        digest.update(b"spark")  # whatever the cluster; the numbers are the same, the files are not
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_file():
             facts = entry.stat()
@@ -308,25 +313,23 @@ def _make(
     kept.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".making-", dir=kept.parent))
     try:
-        dataset = _ingest(folder, settings, aliases, kept.parents[2], progress)
+        found = _found(folder, settings, aliases, kept.parents[2], fresh, progress)
         progress("building the ledger")
-        has = {name: dataset.has(name) for name in dataset.tables}
-        for name, table in dataset.tables.items():
-            has |= {f"{name}.{column}": dataset.has(name, column) for column in table.columns}
-        made = ledger.build(dataset.tables, has=has, rules=rules(settings))
+        made = ledger.build(found.tables, has=found.has, rules=rules(settings))
         made.write(fresh / "ledger.parquet")
         for name in KEPT_TABLES:
-            if dataset.has(name):
-                dataset.tables[name].to_parquet(fresh / f"{name}.parquet")
-        dataset.reconciliation().to_parquet(fresh / "reconciliation.parquet")
+            if found.has.get(name):
+                found.tables[name].to_parquet(fresh / f"{name}.parquet")
+        found.reconciliation.to_parquet(fresh / "reconciliation.parquet")
         (fresh / "known.json").write_text(json.dumps(sorted(made.known)), encoding="utf-8")
         # Last, because its presence says that the folder is complete.
         span = [day.isoformat() if day else None for day in (made.first, made.last)]
         told = {
-            "check": dataset.check.to_json(),
+            "check": found.check,
             "outline": {"brands": made.values("brand"), "span": span},
         }
         (fresh / "check.json").write_text(json.dumps(told), encoding="utf-8")
+        shutil.rmtree(fresh / HANDED_OVER, ignore_errors=True)
         try:
             os.rename(fresh, kept)
         except OSError:
@@ -334,6 +337,40 @@ def _make(
                 raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Validated tables in the backend in use, and what is known of them."""
+
+    tables: Mapping[str, "ir.Table"]
+    has: Mapping[str, bool]
+    check: Mapping[str, Any]
+    reconciliation: "pd.DataFrame"
+    source: Any  # what must live as long as the tables do
+
+
+def _found(
+    folder: Path,
+    settings: Settings,
+    aliases: Mapping[str, tuple[str, ...]],
+    root: Path,
+    fresh: Path,
+    progress: Callable[[str], None],
+) -> _Found:
+    """Ingest the exports, or open the validated tables that the folder points to."""
+    if (folder / backends.MARKER).is_file():
+        progress(f"opening the tables of {folder.name}")
+        there = backends.Canonical(folder)
+        tables = there.tables(backends.connect())
+        check = there.check(tables)
+        return _Found(tables, there.has, check, there.reconciliation(), there)
+    dataset = _ingest(folder, settings, aliases, root, progress)
+    has = {name: dataset.has(name) for name in dataset.tables}
+    for name, table in dataset.tables.items():
+        has |= {f"{name}.{column}": dataset.has(name, column) for column in table.columns}
+    tables = backends.hand_over(dataset.tables, fresh / HANDED_OVER)
+    return _Found(tables, has, dataset.check.to_json(), dataset.reconciliation(), dataset)
 
 
 def _ingest(
@@ -373,7 +410,7 @@ def _open(folder: Path, key: str, kept: Path) -> Data:
     marker = folder / "simulated.json"
     return Data(
         folder=folder,
-        ledger=ledger.read(kept / "ledger.parquet", known),
+        ledger=ledger.read(kept / "ledger.parquet", known, backends.connect()),
         check=json.loads((kept / "check.json").read_text(encoding="utf-8"))["check"],
         reconciliation=pd.read_parquet(kept / "reconciliation.parquet"),
         simulated=json.loads(marker.read_text(encoding="utf-8")) if marker.exists() else None,

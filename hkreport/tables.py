@@ -51,6 +51,7 @@ __all__ = [
 
 PRINTED_ROWS = 40  # a PDF page and a bit; the rest is in the CSV
 PAGE_ROWS = 500  # a browser scrolls through so many at ease
+TEXT_LENGTH = 2000  # letters of a cell on pages and in PDFs; the CSV holds all of them
 
 Bundle = tuple[dict[str, str], dict[str, object]]
 
@@ -733,11 +734,15 @@ def _raw_blocks(html: str, typst: str) -> str:
 
 
 def _html(words: object) -> str:
-    return escape_html(one_line(words))
+    return escape_html(_cut(one_line(words)))
 
 
 def _typst(words: object) -> str:
-    return quote_typst(one_line(words))
+    return quote_typst(_cut(one_line(words)))
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= TEXT_LENGTH else f"{words[: TEXT_LENGTH - 1]}…"
 
 
 def _class(*names: str) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "signed",
     "text",
     "tick",
+    "visible",
 ]
 
 LAKH = 1e5
@@ -181,7 +182,7 @@ def escape_html(words: object) -> str:
     '&lt;b a=&quot;1&quot;&gt;&#96;'
     """
     # A run of backticks would end the raw block that carries the HTML.
-    return html.escape(_visible(words), quote=True).replace("`", "&#96;")
+    return html.escape(visible(words), quote=True).replace("`", "&#96;")
 
 
 def quote_typst(words: object) -> str:
@@ -194,7 +195,7 @@ def quote_typst(words: object) -> str:
     >>> quote_typst("{{< env HOME >}}")
     '"{\\u{7b}< env HOME >}}"'
     """
-    plain = _visible(words).replace("\\", "\\\\").replace('"', '\\"')
+    plain = visible(words).replace("\\", "\\\\").replace('"', '\\"')
     # Quarto runs shortcodes in raw blocks too.
     plain = plain.replace("{{", "{\\u{7b}")
     # A run of backticks would end the raw block that carries the literal.
@@ -212,14 +213,19 @@ def escape_markdown(words: object) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~^$@:'\"=&%/])", r"\\\1", one_line(words))
 
 
-def _visible(words: object) -> str:
-    """Replace control and direction-changing characters by a visible mark.
+def visible(words: object) -> str:
+    r"""Replace control, invisible and direction-changing characters, and what is none, by a mark.
 
-    Joiners stay: names in Indian scripts and composed emoji need them.
+    Joiners stay: names in Indian scripts and composed emoji need them. So do line ends and tabs.
+
+    Examples
+    --------
+    >>> visible("\x1b[31mred\u202e"), visible("two\nlines")
+    ('�[31mred�', 'two\nlines')
     """
     return re.sub(
-        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-        "\ud800-\udfff]",
+        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+        "\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]",
         "\ufffd",
         str(words),
     )
@@ -233,4 +239,4 @@ def one_line(words: object) -> str:
     >>> one_line(" Asha\n Rao ")
     'Asha Rao'
     """
-    return re.sub(r"\s+", " ", _visible(words)).strip()
+    return re.sub(r"\s+", " ", visible(words)).strip()

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hkreport"
 
-ORDER = """errors units schema periods params metrics groupings ledger methods simulate ingest store
+ORDER = """errors units schema periods params metrics groupings ledger backends methods simulate ingest store
            templates prose views evidence certify insights theme tables charts pipeline cli""".split()
 
 HOMES = {
@@ -21,6 +21,7 @@ HOMES = {
     "matplotlib": ("theme", "charts"),
     "nbclient": ("pipeline",),
     "papermill": ("pipeline",),
+    "pyspark": ("backends",),
     "pypandoc": ("pipeline",),
     "scipy": ("methods",),
     "seaborn": ("theme", "charts"),
@@ -31,7 +32,7 @@ HOMES = {
 }
 
 HEAVY = """babel duckdb faker holidays ibis IPython ipykernel matplotlib nbclient nbformat
-           numpy openpyxl pandas papermill pyarrow pypandoc python_calamine scipy seaborn sqlglot
+           numpy openpyxl pandas papermill pyarrow pypandoc pyspark python_calamine scipy seaborn sqlglot
            statsmodels typst""".split()
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -14,6 +14,7 @@ import pytest
 from hkreport import params, store
 from hkreport.errors import ParamsError, RenderError
 from hkreport.ledger import Filters
+from hkreport.pipeline import cache
 from hkreport.pipeline import report as pipeline
 from hkreport.pipeline.execute import check_parameters, execute
 
@@ -49,6 +50,7 @@ def page(built):
 def test_report_writes_pages_pdfs_and_exports(built):
     files = {path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file()}
     assert files == {
+        "chart.png",
         "index.html",
         "report.pdf",
         "summary.pdf",
@@ -59,6 +61,9 @@ def test_report_writes_pages_pdfs_and_exports(built):
         "data/top_performers.csv",
         "data/products.csv",
         "data/payout_exceptions.csv",
+        "insights.json",
+        "data/insights.csv",
+        "data/budget_plan.csv",
     }
 
 
@@ -106,7 +111,7 @@ def test_run_json_names_every_output_with_its_hash(built):
         if path.is_file() and path.name != "run.json"
     }
     for name, digest in run["outputs"].items():
-        assert pipeline._hash(built / name) == digest
+        assert cache.file_hash(built / name) == digest
     assert run["engine"]["name"] == "pandoc"
     assert run["parameters"]["brand"] == "HKVitals"
 

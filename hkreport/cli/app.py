@@ -10,6 +10,7 @@ import typer
 
 from hkreport import __version__
 from hkreport.errors import HkreportError
+from hkreport.units import visible
 
 __all__ = ["app", "main"]
 
@@ -73,7 +74,7 @@ def _fail(kind: str, message: str, next_step: str, code: int, as_json: bool) -> 
     if as_json:
         body = {"error": {"kind": kind, "message": message, "next_step": next_step}}
         print(json.dumps(body, ensure_ascii=False))
-    print(f"hkreport: {message} {next_step}".rstrip(), file=sys.stderr)
+    print(visible(f"hkreport: {message} {next_step}".rstrip()), file=sys.stderr)
     sys.exit(code)
 
 

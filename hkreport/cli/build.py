@@ -16,6 +16,7 @@ from hkreport.cli.options import (
     PRODUCT_CATEGORY,
     TIER,
     AsOf,
+    Backend,
     Maps,
     MaxPrice,
     MinPrice,
@@ -49,6 +50,7 @@ def report(
     max_price: MaxPrice = None,
     as_of: AsOf = None,
     maps: Maps = None,
+    backend: Backend = None,
     engine: Annotated[
         str, typer.Option(metavar="auto|quarto|pandoc", help="What renders.")
     ] = "auto",
@@ -56,6 +58,11 @@ def report(
     site: Annotated[Path | None, typer.Option(help="Folder of the site; _site otherwise.")] = None,
 ) -> None:
     """Build the report of one brand and period as HTML and PDF."""
+    from hkreport import backends
+    from hkreport.pipeline import processes
+
+    backends.choose(backend)  # before any process starts, so that all of them know
+    processes.start()  # its imports go on while the data is opened
     from hkreport.pipeline import report as pipeline
 
     values = {
@@ -88,6 +95,110 @@ def report(
         print(path)
 
 
+@app.command("site")
+def build_site(
+    brands: Annotated[
+        str | None,
+        typer.Option(help="Brands with commas between, or all; params/runs.yml otherwise."),
+    ] = None,
+    periods: Annotated[
+        str | None,
+        typer.Option(help="2025-Q1..2025-Q4, quarters, months, names; params/runs.yml otherwise."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder whose files are the exports; the default data otherwise."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Reports at a time; the cores of this machine otherwise."),
+    ] = None,
+    executor: Annotated[
+        str,
+        typer.Option(metavar="dask://HOST:PORT", help="Build on a cluster that sees these files."),
+    ] = "",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why each report was or was not built.")
+    ] = False,
+    as_of: AsOf = None,
+    maps: Maps = None,
+    engine: Annotated[
+        str, typer.Option(metavar="auto|quarto|pandoc", help="What renders.")
+    ] = "auto",
+    formats: Annotated[str, typer.Option(metavar="html,pdf", help="What to make.")] = "html,pdf",
+    site: Annotated[Path | None, typer.Option(help="Folder of the site; _site otherwise.")] = None,
+) -> None:
+    """Build what changed of all reports, and the pages around them."""
+    from hkreport import params, store
+    from hkreport.cli.progress import Progress
+    from hkreport.pipeline import runs
+    from hkreport.pipeline import site as pipeline
+
+    root = params.project_root()
+    folder = data or store.default_folder(root)
+    if data is None and not store.has_exports(folder):
+        open_data(None, settings_of(None, as_of, maps))
+    chosen = (
+        runs.read(root)
+        if brands is None and periods is None
+        else runs.of_words(brands or "all", periods or "quarters")
+    )
+    goal = site or root / "_site"
+    with Progress(explain=explain) as shown:
+        made = pipeline.build(
+            data=folder,
+            site=goal,
+            root=root,
+            chosen=chosen,
+            engine=engine,
+            formats=formats,
+            jobs=jobs or _cores(),
+            executor=executor,
+            as_of=as_of or "",
+            maps=",".join(maps or ()),
+            tell=shown.tell,
+            progress=shown.say,
+        )
+    shown.sum_up(made)
+    print(made.index)
+    if made.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    site: Annotated[Path | None, typer.Option(help="Folder of the site; _site otherwise.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8000,
+) -> None:
+    """Show the built site in a browser, on this machine only."""
+    from hkreport import params
+    from hkreport.pipeline import serve as server
+
+    goal = site or params.project_root() / "_site"
+    with server.open_server(goal, port) as running:
+        print(f"http://127.0.0.1:{running.server_address[1]}/", flush=True)
+        running.serve_forever()
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(metavar="RUN_JSON", help="run.json of a report.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder whose files are the exports; the default data otherwise."),
+    ] = None,
+) -> None:
+    """Build a report again from its run.json and compare every byte."""
+    from hkreport import params, store
+    from hkreport.pipeline import verify as examiner
+
+    folder = data or store.default_folder(params.project_root())
+    found = examiner.verify(run, folder, progress=progress())
+    print(examiner.describe(found))
+    if not found.same:
+        raise typer.Exit(1)
+
+
 @app.command()
 def doctor() -> None:
     """Say what is installed, what is missing and how to get it."""
@@ -97,3 +208,11 @@ def doctor() -> None:
     print(examiner.describe(checks))
     if not examiner.is_usable(checks):
         raise typer.Exit(1)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    import os
+
+    may = getattr(os, "sched_getaffinity", None)
+    return len(may(0)) if may else os.cpu_count() or 1

@@ -28,6 +28,7 @@ from hkreport.cli.options import (
     SOURCE,
     TIER,
     AsOf,
+    Backend,
     DataFolder,
     Maps,
     MaxPrice,
@@ -102,6 +103,7 @@ def metrics(
     max_price: MaxPrice = None,
     as_of: AsOf = None,
     maps: Maps = None,
+    backend: Backend = None,
 ) -> None:
     """Print any slice of any metric, as raw numbers."""
     from hkreport import metrics as catalogue
@@ -135,7 +137,7 @@ def metrics(
         "arm": arm,
     }
     settings = settings_of(one_brand, as_of, maps)
-    opened = open_data(data, settings)
+    opened = open_data(data, settings, backend)
     frame, hidden = views.slice_metrics(
         opened,
         settings,

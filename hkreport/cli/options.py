@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from hkreport.errors import UsageError
+from hkreport.units import visible
 
 DataFolder = Annotated[
     Path | None,
@@ -65,13 +66,21 @@ Maps = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="TABLE=FILE", help="Take this file for that table; may repeat."),
 ]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        metavar="duckdb|MASTER",
+        help="Where the ledger is built and summed: duckdb, or Spark as local[*], "
+        "spark://HOST:PORT, yarn.",
+    ),
+]
 
 
 def progress() -> Callable[[str], None]:
     """Say on standard error what is being done, so that output stays clean."""
 
     def say(words: str) -> None:
-        print(f"  {words} …", file=sys.stderr, flush=True)
+        print(visible(f"  {words} …"), file=sys.stderr, flush=True)
 
     return say
 
@@ -108,10 +117,11 @@ def filters_of(
     return Filters(values=values, min_roas=min_roas, min_price=min_price, max_price=max_price)
 
 
-def open_data(data: Path | None, settings: Any) -> Any:
+def open_data(data: Path | None, settings: Any, backend: str | None = None) -> Any:
     """Ingest a folder, or open what is kept of it; without exports a sample is simulated first."""
-    from hkreport import store
+    from hkreport import backends, store
 
+    backends.choose(backend)
     root, folder = _exports(data)
     return store.open_data(folder, settings, root=root, progress=progress())
 

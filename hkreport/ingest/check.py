@@ -35,6 +35,10 @@ MOST_EXAMPLES = 5
 Severity = Literal["error", "warning", "note"]
 # Columns that hold ids of customers, which no output may show.
 PERSONAL = frozenset({"user_id", "unit_id"})
+# What a spreadsheet may run; it skips what cannot be seen, and some read the wide forms of the signs too.
+FORMULA = re.compile(
+    r"[\s\x00-\x1f\u200b-\u200f\u2060\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]"
+)
 
 
 @dataclass(frozen=True)
@@ -248,9 +252,7 @@ def write_quarantine(folder: Path, rows: Mapping[str, Sequence[Quarantined]]) ->
 
 def _inert(cell: object) -> object:
     text = str(cell)
-    if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") and not re.fullmatch(
-        r"[+-]?[0-9.,]+", text
-    ):
+    if FORMULA.match(text) and not re.fullmatch(r"[+-]?[0-9.,]+", text):
         return "'" + text
     return cell
 

@@ -17,6 +17,10 @@ from hkreport.units import Unit, text
 
 __all__ = ["Job", "Rule", "Settings", "rows_words"]
 
+# Letters of a cell, and of a message that names cells, that are shown; one cell may hold a megabyte.
+VALUE_LENGTH = 300
+MESSAGE_LENGTH = 3000
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -97,8 +101,10 @@ class Job:
     ) -> None:
         """Note a problem, with ids of customers masked."""
         shown = tuple(
-            Example(each.row, masked(column or "", each.value)) for each in examples[:MOST_EXAMPLES]
+            Example(each.row, _cut(masked(column or "", each.value), VALUE_LENGTH))
+            for each in examples[:MOST_EXAMPLES]
         )
+        message = _cut(message, MESSAGE_LENGTH)
         self.problems.append(Problem(table, column, rule, severity, count, message, shown))
 
     def one(self, query: str) -> tuple[Any, ...]:
@@ -156,6 +162,10 @@ class Job:
         self.say(
             table, rule.column, rule.name, rule.severity, count, f"{words} ({where}).", examples
         )
+
+
+def _cut(words: str, length: int) -> str:
+    return words if len(words) <= length else f"{words[: length - 1]}…"
 
 
 def rows_words(count: int) -> str:

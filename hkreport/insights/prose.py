@@ -11,7 +11,7 @@ from hkreport import metrics as m
 from hkreport.evidence.incrementality import Incrementality, attributed
 from hkreport.metrics import UNASSIGNED, Metric
 from hkreport.prose import Prose, callout, named
-from hkreport.units import Unit, escape_markdown, text
+from hkreport.units import Unit, escape_markdown, one_line, text, visible
 from hkreport.views import (
     Bridge,
     Cohorts,
@@ -292,11 +292,11 @@ def check_words(check: Mapping[str, Any]) -> str:
     order = ("error", "warning", "note")
     for problem in sorted(check["problems"], key=lambda each: order.index(each["severity"])):
         count = text(problem["count"], Unit.COUNT)
-        lines += ["", f"{problem['severity'].upper()} ({count}) {problem['message']}"]
+        lines += ["", f"{problem['severity'].upper()} ({count}) {one_line(problem['message'])}"]
         for example in problem["examples"]:
             row = f"row {example['row']}: " if example.get("row") is not None else ""
-            lines.append(f"    {row}{example['value']}")
-    return "\n".join(lines)
+            lines.append(f"    {row}{one_line(example['value'])}")
+    return visible("\n".join(lines))
 
 
 def sources(report: Report) -> "pd.DataFrame":

@@ -4,14 +4,20 @@ papermill only logs a misspelt parameter and then runs with the default, so the 
 with the notebook's before anything runs.
 """
 
+import contextlib
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hkreport.errors import ParamsError, RenderError, did_you_mean, listed
+from hkreport.pipeline import kernels
+from hkreport.pipeline.processes import is_supported
 
 __all__ = ["check_parameters", "execute"]
+
+LONGEST_FOLDER = 80
 
 
 def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
@@ -62,6 +68,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any], executed: Path, *, su
         If a cell fails; names notebook, cell, subject and cause.
     """
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     check_parameters(notebook, parameters)
@@ -69,24 +76,52 @@ def execute(notebook: Path, parameters: Mapping[str, Any], executed: Path, *, su
     # A person's IPython profile must not change a report.
     os.environ["IPYTHONDIR"] = str(executed.parent / ".ipython")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    kernels.use()
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(executed),
-            parameters=dict(parameters),
-            kernel_name="python3",
-            progress_bar=False,
-            cwd=str(notebook.parent),
-            # The kernel talks over loopback, with a key; its notice about that is not for our reader.
-            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-        )
+        with _channels() as config:
+            papermill.execute_notebook(
+                str(notebook),
+                str(executed),
+                parameters=dict(parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                # One save at the end (or at the failure), not two a cell.
+                request_save_on_cell_execute=False,
+                shutdown_kernel="immediate",
+                cwd=str(notebook.parent),
+                config=config,
+                # The kernel's notice about its channels is not for our reader.
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+            )
     except PapermillExecutionError as error:
         raise RenderError(
             f"{notebook.name} stopped in cell {error.cell_index} for {subject}: "
             f"{_cause(error.ename, error.evalue)}",
             next_step=f"The half-built notebook is {executed}.",
         ) from error
+    except DeadKernelError as error:
+        raise RenderError(
+            f"{notebook.name} stopped for {subject}: its kernel died.",
+            next_step="Most often memory has run out: build fewer reports at a time (--jobs 1).",
+        ) from error
     return executed
+
+
+@contextlib.contextmanager
+def _channels() -> Iterator[Any]:
+    """How the kernel is talked to: through files in a folder of this notebook alone.
+
+    Ports would be chosen by trying; side by side two kernels can choose the same one.
+    """
+    from traitlets.config import Config
+
+    with tempfile.TemporaryDirectory(prefix="hk-") as folder:
+        # Names of such channels are limited to about a hundred characters.
+        if not is_supported() or len(folder) > LONGEST_FOLDER:
+            yield Config()
+        else:
+            file = str(Path(folder) / "kernel.json")
+            yield Config({"KernelManager": {"transport": "ipc", "connection_file": file}})
 
 
 def _cause(name: str, value: str) -> str:

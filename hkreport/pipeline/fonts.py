@@ -81,4 +81,5 @@ def _subset(face: str) -> str:
     cutter.subset(font)
     buffer = io.BytesIO()
     font.save(buffer)
+    font.close()
     return base64.b64encode(buffer.getvalue()).decode("ascii")

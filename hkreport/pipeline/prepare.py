@@ -57,7 +57,7 @@ SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 ACTIVE = {"script", "foreignObject", "iframe", "object", "embed", "audio", "video", "a", "set"}
 REFERENCE = re.compile(r"(^|url\(['\"]?)#([^'\")]+)")
-CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")  # no XML may hold them
 
 
 def prepare_file(executed: Path, prepared: Path) -> Path:
@@ -203,23 +203,26 @@ def options(source: str, *, where: str = "cell") -> dict[str, Any]:
 def drawable(text: str) -> str:
     """Text for a drawing in a PDF: a box for every character that the font lacks.
 
-    One box for a sign and what modifies it: an emoji of a family is one. Text outside drawings is
-    replaced by the Typst template as it is set, where other fonts can help out; in a drawing they
-    would take over the whole line.
+    One box for a sign and what modifies it: an emoji of a family is one. An accent that is no part of
+    a letter is left out: PDF/UA refuses its glyph. Text outside drawings is replaced by the Typst
+    template as it is set, where other fonts can help out; in a drawing they would take over the whole
+    line.
 
     Examples
     --------
     >>> drawable("Asha 🔥 ₹1,234 ♥\ufe0f 👩🏽\u200d🚀")
     'Asha ☐ ₹1,234 ☐ ☐'
+    >>> drawable("Re\u0301e q\u0301\u0301")
+    'Rée q'
     """
     known = fonts.characters()
     kept: list[str] = []
     before = ""
-    for char in text:
+    for char in unicodedata.normalize("NFC", text):
         modifies = (
             unicodedata.category(char) in ("Mn", "Mc", "Me", "Cf", "Cc") or char in SKIN_TONES
         )
-        if char in known:
+        if char in known and unicodedata.category(char) != "Mn":
             kept.append(char)
         elif not modifies and before != ZERO_WIDTH_JOINER:
             kept.append(BOX)

@@ -60,6 +60,13 @@ class Document:
         Plain text for the title block and the running header; an empty title leaves the notebook's.
     links : tuple of Link
         The bar at the top of the page.
+    stamp : str
+        What made the document, for its foot; a page links it to ``run.json``.
+    site : str
+        The way from the page to the folder of the site, whose ``nav.js`` knows the other reports;
+        empty for a page that stands alone.
+    epoch : int
+        Seconds since 1970 for the date inside the PDF, where the document has one of its own.
 
     Examples
     --------
@@ -78,6 +85,9 @@ class Document:
     title: str = ""
     subtitle: str = ""
     links: tuple[Link, ...] = field(default=())
+    stamp: str = ""
+    site: str = ""
+    epoch: int = EPOCH
 
     def __post_init__(self) -> None:
         names = [name for name in (self.html, self.pdf) if name is not None]

@@ -11,6 +11,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html import escape
 from importlib.metadata import version
@@ -45,10 +46,11 @@ CALLOUTS = {
 }
 NBSP = "\u00a0"
 PAGE_BREAK = "{{< pagebreak >}}"
-# Nothing but the page itself: what is in a page cannot reach a network, nor run a script of its own.
+# Nothing but the page itself and the site's nav.js: what is in a page cannot reach a network, nor run a
+# script of its own.
 POLICY = (
     "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "
-    "script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    "script-src 'self' 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 )
 
 
@@ -65,30 +67,57 @@ class PandocEngine:
     def render(
         self, documents: Sequence[Document], site: Path, *, project: Path, work: Path, epoch: int
     ) -> None:
-        """Make every output of `documents` below `site`, one document after the other."""
+        """Make every output of `documents` below `site`: page and PDF of each side by side."""
         config = configuration(project)
         faces = fonts.folder(work) if any(document.pdf for document in documents) else None
-        for document in documents:
-            notebook = prepare.read(document.notebook)
-            front = prepare.front_matter(notebook)
-            markdown, images = to_markdown(notebook)
-            tree = Tree(
-                _pandoc(["--from", READER, "--to", "json"], markdown, document.where), document
-            )
-            tree.check(notebook)
-            folder = site / document.folder
-            if document.html:
-                options = format_options(config, front, "html")
-                page = _page(tree, document, options)
-                prepare.write_atomically(folder / document.html, page)
-            if document.pdf and faces is not None:
-                options = format_options(config, front, "typst")
-                source = work / document.folder / f"{document.stem}.typ"
-                prepare.write_atomically(source, _typst(tree, document, options))
-                for name, content in images.items():
-                    prepare.write_atomically(source.parent / name, content)
-                pdf = _compile(source, faces, work, options, epoch, document)
-                prepare.write_atomically(folder / document.pdf, pdf)
+        with ThreadPoolExecutor(2) as threads:  # they wait for pandoc and Typst, not for each other
+            for document in documents:
+                notebook = prepare.read(document.notebook)
+                front = prepare.front_matter(notebook)
+                markdown, images = to_markdown(notebook)
+                read = _pandoc(["--from", READER, "--to", "json"], markdown, document.where)
+                tree = Tree(read, document)
+                tree.check(notebook)
+                tasks = []
+                if document.html:
+                    options = format_options(config, front, "html")
+                    tasks.append(threads.submit(_write_page, tree, document, options, site))
+                if document.pdf and faces is not None:
+                    options = format_options(config, front, "typst")
+                    place = _Place(site, work, faces, epoch)
+                    tasks.append(threads.submit(_write_pdf, tree, document, options, images, place))
+                for task in tasks:
+                    task.result()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a PDF is made, and the date in it."""
+
+    site: Path
+    work: Path
+    faces: Path
+    epoch: int
+
+
+def _write_page(tree: "Tree", document: Document, options: dict[str, Any], site: Path) -> None:
+    target = site / document.folder / str(document.html)
+    prepare.write_atomically(target, _page(tree, document, options))
+
+
+def _write_pdf(
+    tree: "Tree",
+    document: Document,
+    options: dict[str, Any],
+    images: dict[str, bytes],
+    place: _Place,
+) -> None:
+    source = place.work / document.folder / f"{document.stem}.typ"
+    prepare.write_atomically(source, _typst(tree, document, options))
+    for name, content in images.items():
+        prepare.write_atomically(source.parent / name, content)
+    pdf = _compile(source, place.faces, place.work, options, place.epoch, document)
+    prepare.write_atomically(place.site / document.folder / str(document.pdf), pdf)
 
 
 def to_markdown(notebook: prepare.Notebook) -> tuple[str, dict[str, bytes]]:
@@ -506,7 +535,7 @@ def _titles(document: Document, options: dict[str, Any]) -> tuple[str, str]:
 def _page(tree: Tree, document: Document, options: dict[str, Any]) -> str:
     """A whole HTML page, self-contained."""
     title, subtitle = _titles(document, options)
-    style, script, policy = _dressing()
+    style, script, policy = dressing()
     meta = {
         "title": _meta(title),
         "pagetitle": _meta(" – ".join(part for part in (title, subtitle) if part)),
@@ -519,6 +548,10 @@ def _page(tree: Tree, document: Document, options: dict[str, Any]) -> str:
     }
     if subtitle:
         meta["subtitle"] = _meta(subtitle)
+    if document.stamp:
+        meta["stamp"] = _meta(document.stamp)
+    if document.site:
+        meta["site"], meta["here"] = _meta(document.site), _meta(document.folder)
     arguments = ["--from", "json", "--to", "html5", "--template", str(ASSETS / "page.html")]
     if options.get("toc"):
         arguments += ["--toc", "--toc-depth", str(options.get("toc-depth", 3))]
@@ -526,7 +559,7 @@ def _page(tree: Tree, document: Document, options: dict[str, Any]) -> str:
 
 
 @functools.cache
-def _dressing() -> tuple[str, str, str]:
+def dressing() -> tuple[str, str, str]:
     """Style, script and security policy of every page."""
     style = fonts.css() + "\n" + (ASSETS / "report.css").read_text(encoding="utf-8")
     script = (ASSETS / "report.js").read_text(encoding="utf-8").strip()
@@ -542,6 +575,8 @@ def _typst(tree: Tree, document: Document, options: dict[str, Any]) -> str:
     meta["title"] = _meta(title)
     if subtitle:
         meta["subtitle"] = _meta(subtitle)
+    if document.stamp:
+        meta["stamp"] = _meta(document.stamp)
     arguments = ["--from", "json", "--to", "typst", "--template", str(ASSETS / "document.typ")]
     arguments += ["--toc-depth", str(options.get("toc-depth", 1))]
     if options.get("toc"):

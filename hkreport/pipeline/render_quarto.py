@@ -43,7 +43,7 @@ KEPT_VARIABLES = (
 # The scripts of Quarto's pages are its own; what the policy takes away is the network.
 POLICY = (
     "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline' data:; "
-    "script-src 'unsafe-inline' data:; base-uri 'none'; form-action 'none'"
+    "script-src 'self' 'unsafe-inline' data:; base-uri 'none'; form-action 'none'"
 )
 
 
@@ -164,7 +164,10 @@ def document_front_matter(document: Document, own: dict[str, Any]) -> dict[str, 
                 {"text": f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'}
             ],
             "include-before-body": [{"text": _bar(document)}],
+            "include-after-body": [{"text": _foot(document)}],
         }
+    if document.stamp:
+        front["stamp"] = escape_markdown(document.stamp)
     if document.pdf:
         front["format"]["typst"] = {**(formats or {}).get("typst", {}), "output-file": document.pdf}
     return front
@@ -176,7 +179,27 @@ def _bar(document: Document) -> str:
         f'<li><a href="{escape(link.href)}">{escape(link.label)}</a></li>'
         for link in document.links
     )
-    return f'<header class="hk-bar"><nav aria-label="Site"><ul>{entries}</ul></nav></header>'
+    others = (
+        f'<div class="hk-site" data-site="{document.site}" data-here="{document.folder}"></div>'
+        if document.site
+        else ""
+    )
+    return (
+        f'<header class="hk-bar"><nav aria-label="Site"><ul>{entries}</ul></nav>{others}</header>'
+    )
+
+
+def _foot(document: Document) -> str:
+    """What stands below a page: what made it, and the script that knows the other reports."""
+    stamp = (
+        f'<footer class="hk-foot"><a href="run.json">{escape(document.stamp)}</a></footer>'
+        if document.stamp
+        else ""
+    )
+    script = (
+        f'<script src="{document.site}nav.js" data-external="1"></script>' if document.site else ""
+    )
+    return stamp + script
 
 
 def _environment(epoch: int) -> dict[str, str]:

@@ -1,10 +1,13 @@
 """One brand, one period: notebooks run, rendered, and laid out beside their exports.
 
 :func:`build` reads like the table of contents of the job. Nothing appears in the site before all of it
-is made; then each file is renamed into place, ``run.json`` last.
+is made; then each file is renamed into place, ``run.json`` last. Many reports, and whether one has to be
+built at all, are the business of :mod:`hkreport.pipeline.site` and :mod:`hkreport.pipeline.cache`.
 """
 
+import contextlib
 import datetime
+import functools
 import hashlib
 import json
 import os
@@ -12,30 +15,150 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hkreport import __version__, params, store, tables, views
-from hkreport import metrics as m
+from hkreport import __version__, params, store
 from hkreport.errors import UsageError
 from hkreport.ledger import Filters
 from hkreport.params import Settings
-from hkreport.pipeline import render
+from hkreport.pipeline import cache, processes, render
 from hkreport.pipeline.execute import execute
-from hkreport.pipeline.prepare import prepare_file
+from hkreport.pipeline.prepare import prepare_file, write_atomically
 from hkreport.store import Data
 
-__all__ = ["build", "slug"]
+if TYPE_CHECKING:
+    from hkreport.views import Report
+
+__all__ = [
+    "Job",
+    "Made",
+    "build",
+    "build_job",
+    "collect",
+    "execute_job",
+    "job_of",
+    "slug",
+    "workspace",
+]
 
 FORMATS = ("html", "pdf")
+RUN = "run.json"
 
-# Words that are folders of their own in the site, or that a file system reserves.
+# Names that folders or files of the site have, and devices, whatever comes after their first dot.
 RESERVED = frozenset(
-    "all explorer methods portfolio con prn aux nul com1 com2 com3 com4 lpt1 lpt2 lpt3".split()
+    "all data explorer methods portfolio index.html nav.js search.js home.js site.json cname".split()
 )
+DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", re.IGNORECASE)
+# Dimensions whose values have one spelling, whatever case the files use.
+SPELT = frozenset({"platform", "tier", "category", "gender"})
+HASHED = re.compile(r".*-[0-9a-f]{8}", re.IGNORECASE)  # as slug itself ends names
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One notebook of a job and what is made of it."""
+
+    notebook: str
+    title: str
+    html: str | None
+    pdf: str | None
+
+
+# What each kind of job makes; `brief` parameters are all that the notebooks of the site declare.
+KINDS: Mapping[str, tuple[Part, ...]] = {
+    "report": (
+        Part("brand_report", "influencer report", "index.html", "report.pdf"),
+        Part("summary", "summary", None, "summary.pdf"),
+    ),
+    "portfolio": (Part("portfolio", "portfolio", "index.html", "portfolio.pdf"),),
+    "data": (Part("data_quality", "data quality", "index.html", "data.pdf"),),
+}
+KNOWN_AS = {"Influencer report": "Report"}
+DECLARED = {"portfolio": ("period", "data", "as_of", "maps"), "data": ("data", "as_of", "maps")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One report to build: everything that another process, or another machine, must know.
+
+    Attributes
+    ----------
+    parameters : mapping
+        Exactly what the notebooks declare.
+    key : str
+        Of the ledger to read; see :attr:`hkreport.store.Data.key`.
+    engine : str
+        ``quarto`` or ``pandoc``.
+    formats : tuple of str
+    folder : str
+        Where in the site the report goes.
+    site, root : Path
+        The site and the project.
+    """
+
+    parameters: Mapping[str, Any]
+    key: str
+    engine: str
+    formats: tuple[str, ...]
+    folder: str
+    site: Path
+    root: Path
+    kind: str = "report"
+
+    @property
+    def parts(self) -> list[Part]:
+        """The notebooks that run, with what the formats ask for."""
+        made = [
+            replace(
+                part,
+                html=part.html if "html" in self.formats else None,
+                pdf=part.pdf if "pdf" in self.formats else None,
+            )
+            for part in KINDS[self.kind]
+        ]
+        return [part for part in made if part.html or part.pdf]
+
+    @property
+    def sources(self) -> list[Path]:
+        """Their files."""
+        return [self.root / "notebooks" / f"{part.notebook}.ipynb" for part in self.parts]
+
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """The parameters that the notebooks take."""
+        names = DECLARED.get(self.kind)
+        return {k: v for k, v in self.parameters.items() if names is None or k in names}
+
+    @property
+    def subject(self) -> str:
+        """Brand and period, for messages."""
+        if self.kind != "report":
+            return KINDS[self.kind][0].title
+        return f"{self.parameters['brand']} {self.parameters['period']}"
+
+    @property
+    def goal(self) -> Path:
+        """Where the finished report is."""
+        return self.site / self.folder
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a job left in its working folder, before it goes to the site."""
+
+    job: Job
+    work: Path
+    ingredients: Mapping[str, str]
+    documents: list[render.Document] = field(default_factory=list)
+
+    @property
+    def staged(self) -> Path:
+        """The report as it will be in the site."""
+        return self.work / "site"
 
 
 def build(
@@ -76,46 +199,184 @@ def build(
     list of Path
         ``index.html``, ``report.pdf`` and ``summary.pdf``, as asked for.
     """
+    from hkreport import views
+
     say = progress or (lambda words: None)
+    processes.start()
     root = params.project_root()
-    wanted = _formats(formats)
+    wanted = formats_of(formats)
     chosen = render.choose_engine(engine)
     report = views.open_report(
         brand=brand, period=period, filters=_flat(filters), settings=settings, opened=data
     )
-    folder = _folder(report)
-    goal = (site or root / "_site") / folder
-    goal.mkdir(parents=True, exist_ok=True)
+    job = job_of(
+        report, engine=chosen.name, formats=wanted, site=site or root / "_site", root=root,
+        as_of=as_of, maps=maps,
+    )  # fmt: skip
+    job.goal.mkdir(parents=True, exist_ok=True)
+    with workspace(root) as work, processes.pool(len(job.parts) + 1) as workers:
+        say(f"building {report.name}, {report.period.name} with {chosen.name}")
+        made = execute_job(job, work, workers, report)
+        if chosen.name == "quarto":
+            say("rendering with quarto")
+            render_made(made)
+        collect(made)
+    from hkreport.pipeline import home
+
+    home.refresh(job.site)
+    return [job.goal / name for name in _pages(made.documents)]
+
+
+def _pages(documents: Sequence[render.Document]) -> list[str]:
+    return [name for each in documents for name in (each.html, each.pdf) if name is not None]
+
+
+# The steps of a job
+
+
+@contextlib.contextmanager
+def workspace(root: Path, *, keep: bool = True) -> Iterator[Path]:
+    """A folder for intermediate files.
+
+    A failed build leaves it where it should `keep` it, since its message names a file in it.
+    """
     (root / "build").mkdir(exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="report-", dir=root / "build"))
     done = False
     try:
-        say(f"running the notebooks of {report.name}, {report.period.name}")
-        parameters = _parameters(report, data, as_of, maps)
-        executed = _run(root, parameters, work, wanted, f"{report.name} {report.period.name}")
-        say(f"rendering with {chosen.name}")
-        staged = work / "site"
-        documents = _documents(report, executed, folder, wanted)
-        made = render.render(
-            documents,
-            staged,
-            project=root,
-            work=work / "render",
-            engine=chosen,
-            epoch=_epoch(report),
-        )
-        _write_data(report, staged / folder)
-        _write_run(report, parameters, chosen, staged / folder, root)
-        _move(staged / folder, goal)
+        yield work
         done = True
     finally:
-        # A failed build leaves the half-built notebook that its message names.
-        if done:
+        if done or not keep:
             shutil.rmtree(work, ignore_errors=True)
-    return [goal / path.relative_to(staged / folder) for path in made]
 
 
-def _formats(words: str) -> tuple[str, ...]:
+def job_of(
+    report: "Report",
+    *,
+    engine: str,
+    formats: tuple[str, ...],
+    site: Path,
+    root: Path,
+    as_of: str = "",
+    maps: str = "",
+) -> Job:
+    """The job that builds a report."""
+    return Job(
+        parameters=parameters_of(
+            report.brand, report.period.name, report.filters, report.data.folder, as_of, maps
+        ),
+        key=report.data.key,
+        engine=engine,
+        formats=formats,
+        folder=folder_of(report.brand, report.period.name, report.filters),
+        site=site,
+        root=root,
+    )
+
+
+def execute_job(
+    job: Job, work: Path, workers: Executor | None = None, report: "Report | None" = None
+) -> Made:
+    """Run the notebooks and write the exports, side by side where there are `workers`.
+
+    The embedded engine renders each notebook as soon as it has run; Quarto takes all of them later,
+    in one call.
+    """
+    opened = report if report is not None else open_job(job)
+    ingredients = cache.ingredients(
+        opened,
+        fixed_parameters(job),
+        root=job.root,
+        notebooks=job.sources,
+        engine=engine_facts(job.engine),
+    )
+    ingredients |= files_part(job)
+    documents = _documents(opened, job, work, _stamp(job, ingredients))
+    made = Made(job, work, ingredients, documents)
+    os.environ[store.TRUSTED] = store.trusted(Path(job.parameters["data"]), job.key)
+    tasks: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
+        (_notebook, (job, work, document, part.notebook))
+        for part, document in zip(job.parts, documents, strict=True)
+    ]
+    if job.kind == "report":
+        tasks.append((_export, (job, made.staged / job.folder)))
+    if workers is None:
+        for task, arguments in tasks:
+            task(*arguments)
+    else:
+        running = [workers.submit(task, *arguments) for task, arguments in tasks]
+        for each in running:
+            each.result()
+    return made
+
+
+def build_job(job: Job, work: Path) -> Made:
+    """All of a job in this process, but for Quarto's part; what a worker of a site does."""
+    os.chdir(job.root)
+    made = execute_job(job, work)
+    if job.engine != "quarto":
+        collect(made)
+    return made
+
+
+def open_job(job: Job) -> "Report":
+    """The report of a job, from the ledger that is kept."""
+    from hkreport import views
+
+    given = dict(job.parameters)
+    names = ("brand", "period", "data", "as_of", "maps")
+    os.environ[store.TRUSTED] = store.trusted(Path(given["data"]), job.key)
+    return views.open_report(**{name: given.pop(name) for name in names}, filters=given)
+
+
+def _notebook(job: Job, work: Path, document: render.Document, name: str) -> None:
+    """Run one notebook, clean what it left, and render it."""
+    os.chdir(job.root)
+    os.environ[store.TRUSTED] = store.trusted(Path(job.parameters["data"]), job.key)
+    source = job.root / "notebooks" / f"{name}.ipynb"
+    run = execute(source, job.declared, work / f"{name}.ipynb", subject=job.subject)
+    prepare_file(run, document.notebook)
+    if job.engine != "quarto":
+        engine = render.choose_engine(job.engine)
+        render.render(
+            [document], work / "site", project=job.root, work=work / f"render-{name}",
+            engine=engine, epoch=document.epoch,
+        )  # fmt: skip
+
+
+def render_made(made: Made) -> None:
+    """Quarto's part of a job, for one report."""
+    render.render(
+        made.documents,
+        made.staged,
+        project=made.job.root,
+        work=made.work / "render",
+        engine=made.job.engine,
+        epoch=made.documents[0].epoch,
+    )
+
+
+def _export(job: Job, folder: Path) -> None:
+    """The machine-readable side, and the picture for the mail."""
+    from hkreport.pipeline.exports import EXPORTS
+
+    os.chdir(job.root)
+    report = open_job(job)
+    for name, made_of in EXPORTS:
+        content = made_of(report)
+        if content is not None:
+            write_atomically(folder / name, content)
+
+
+def collect(made: Made) -> None:
+    """Add ``run.json`` and move the report into the site."""
+    folder = made.staged / made.job.folder
+    _write_run(made, folder)
+    _move(folder, made.job.goal)
+
+
+def formats_of(words: str) -> tuple[str, ...]:
     wanted = tuple(word.strip().lower() for word in words.split(",") if word.strip())
     unknown = [word for word in wanted if word not in FORMATS]
     if unknown or not wanted:
@@ -130,87 +391,94 @@ def _flat(filters: Filters) -> dict[str, Any]:
     return texts | {name: value for name, value in limits.items() if value is not None}
 
 
-def _parameters(report: views.Report, data: Data, as_of: str, maps: str) -> dict[str, Any]:
-    """Exactly the parameters that both notebooks declare, as texts."""
+def parameters_of(
+    brand: str | None,
+    period: str,
+    filters: Filters,
+    data: Path,
+    as_of: str = "",
+    maps: str = "",
+) -> dict[str, Any]:
+    """Exactly the parameters that the report's notebooks declare, as texts."""
     names = (
         "platform tier category gender influencer product product_category campaign "
         "min_roas min_price max_price"
     ).split()
-    flat = _flat(report.filters)
+    flat = _flat(filters)
     return {
-        "brand": report.brand or "all",
-        "period": report.period.name,
-        "data": str(data.folder),
+        "brand": brand or "all",
+        "period": period,
+        "data": str(data),
         "as_of": as_of,
         "maps": maps,
         **{name: str(flat.get(name, "")) for name in names},
     }
 
 
-def _run(
-    root: Path, parameters: Mapping[str, Any], work: Path, formats: Sequence[str], subject: str
-) -> dict[str, Path]:
-    """Run the notebooks side by side, each in a process of its own, and clean what they left.
-
-    papermill changes the working directory, so threads would disturb each other.
-    """
-    names = ["brand_report", "summary"] if "pdf" in formats else ["brand_report"]
-    with ProcessPoolExecutor(len(names), mp_context=get_context("spawn")) as pool:
-        runs = {
-            name: pool.submit(
-                execute,
-                root / "notebooks" / f"{name}.ipynb",
-                parameters,
-                work / f"{name}.ipynb",
-                subject=subject,
-            )
-            for name in names
-        }
-        return {
-            name: prepare_file(run.result(), work / "prepared" / f"{name}.ipynb")
-            for name, run in runs.items()
-        }
-
-
-def _documents(
-    report: views.Report, executed: Mapping[str, Path], folder: str, formats: Sequence[str]
-) -> list[render.Document]:
+def _documents(report: "Report", job: Job, work: Path, stamp: str) -> list[render.Document]:
     """Which pages and PDFs are made of which notebook."""
-    html, pdf = "html" in formats, "pdf" in formats
+    up = "../" * (job.folder.count("/") + 1)
+    parts = job.parts
+    named = [(part.title[0].upper() + part.title[1:], part.pdf) for part in parts if part.pdf]
     links = (
-        (render.Link("Report (PDF)", "report.pdf"), render.Link("Summary (PDF)", "summary.pdf"))
-        if pdf
-        else ()
+        render.Link("All reports", f"{up}index.html"),
+        *(render.Link(f"{KNOWN_AS.get(title, title)} (PDF)", name) for title, name in named),
     )
-    documents = [
+    return [
         render.Document(
-            notebook=executed["brand_report"],
-            folder=folder,
-            html="index.html" if html else None,
-            pdf="report.pdf" if pdf else None,
-            title=f"{report.name}: influencer report",
+            notebook=work / "prepared" / f"{part.notebook}.ipynb",
+            folder=job.folder,
+            html=part.html,
+            pdf=part.pdf,
+            title=_title(report, job, part),
             subtitle=report.subtitle,
-            links=links,
+            links=links if part.html else (),
+            stamp=stamp,
+            epoch=_epoch(report),
+            site=up if part.html else "",
         )
+        for part in parts
     ]
-    if pdf:
-        documents.append(
-            render.Document(
-                notebook=executed["summary"],
-                folder=folder,
-                pdf="summary.pdf",
-                title=f"{report.name}: summary",
-                subtitle=report.subtitle,
-            )
-        )
-    return documents
 
 
-def _epoch(report: views.Report) -> int:
-    """Midnight after the last day of the data: a date for the PDFs that no clock decides."""
+def _title(report: "Report", job: Job, part: Part) -> str:
+    if job.kind == "report":
+        return f"{report.name}: {part.title}"
+    return part.title[0].upper() + part.title[1:]
+
+
+def _stamp(job: Job, ingredients: Mapping[str, str]) -> str:
+    """What made the report, in one line that leads to ``run.json``."""
+    data = cache.short(cache.data_part(ingredients))
+    return (
+        f"Data {data} · hkreport {__version__}, code {cache.short(cache.code())} · "
+        f"rendered with {job.engine}"
+    )
+
+
+@functools.cache
+def engine_facts(name: str) -> dict[str, Any]:
+    """Name and versions of what renders."""
+    return {"name": name, "versions": render.choose_engine(name).versions()}
+
+
+def files_part(job: Job) -> dict[str, str]:
+    """The page on data quality is about the files themselves: any change of them is its change."""
+    return {"files": job.key} if job.kind == "data" else {}
+
+
+def fixed_parameters(job: Job) -> dict[str, Any]:
+    """What decides a report beside its data: the notebooks' parameters and the formats."""
+    return {**job.declared, "formats": ",".join(job.formats), "kind": job.kind}
+
+
+def _epoch(report: "Report") -> int:
+    """Midnight after the last day that the report is about: a date for the PDFs that no clock decides."""
     last = report.settings.as_of or report.data.ledger.last
     if last is None:
         return render.EPOCH
+    # What comes in after the period must not change its report.
+    last = min(last, report.period.last)
     moment = datetime.datetime.combine(last, datetime.time(), tzinfo=datetime.UTC)
     return max(int(moment.timestamp()), 0)
 
@@ -224,127 +492,86 @@ def slug(words: str) -> str:
     ('HKVitals', '2025-06-01..2025-08-31')
     >>> slug("../x"), slug("all")
     ('x-d6b96a97', 'all-5ef5ef03')
+    >>> slug("x-d6b96a97")
+    'x-d6b96a97-e00d179c'
     """
     plain = unicodedata.normalize("NFKC", words)
     safe = re.sub(r"[^A-Za-z0-9.]+", "-", plain).strip("-.")[:60].rstrip("-.")
-    if safe and safe == words and safe.lower() not in RESERVED:
+    taken = safe.lower() in RESERVED or DEVICE.fullmatch(safe) or HASHED.fullmatch(safe)
+    if safe and safe == words and not taken:
         return safe
     # Whatever was changed is told apart by a hash of the name itself.
     return f"{safe or 'x'}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 
 
-def _folder(report: views.Report) -> str:
-    """Where in the site the report goes: BRAND/PERIOD, and the filters below it."""
-    brand = slug(report.brand) if report.brand else "all"
-    parts = [brand, report.period.name]
-    if report.filters:
-        parts.append(slug("-".join(report.filters.words).replace(" ", "-")))
+def folder_of(brand: str | None, period: str, filters: Filters) -> str:
+    """Where in the site a report goes: BRAND/PERIOD, and the filters below it.
+
+    Examples
+    --------
+    >>> folder_of("HKVitals", "2025-Q2", Filters(values={"platform": ("Instagram",)}))
+    'HKVitals/2025-Q2/platform-Instagram'
+    >>> folder_of(None, "2025-Q2", Filters(values={"product": ("Biotin",)}))
+    'all/2025-Q2/product-Biotin-c68183be'
+    """
+    parts = [slug(brand) if brand else "all", period]
+    if filters:
+        parts.append(_slice(filters))
     return "/".join(parts)
 
 
-def _write_data(report: views.Report, folder: Path) -> None:
-    """The machine-readable side: KPIs as JSON and the tables as CSV."""
-    data = folder / "data"
-    data.mkdir(parents=True, exist_ok=True)
-    frames = {
-        "campaigns": report.by("campaign"),
-        "influencers": report.influencers,
-        "top_performers": report.top_influencers(m.INFLUENCER_REVENUE, 10),
-        "products": report.products,
-        "payout_exceptions": report.exceptions,
-    }
-    for name, frame in frames.items():
-        (data / f"{name}.csv").write_text(tables.csv_text(frame), encoding="utf-8")
-    (folder / "kpis.json").write_text(_json(_kpis(report)), encoding="utf-8")
+def _slice(filters: Filters) -> str:
+    """The folder of some filters: no two sets of them share one, where case counts and where not."""
+    name = slug("-".join(filters.words).replace(" ", "-"))
+    # One spelling a value, and values that are one word each: then the words say it all.
+    clear = all(
+        dimension in SPELT and value.isalnum() and value.lower() != "or"
+        for dimension, values in filters.values.items()
+        for value in values
+    )
+    if clear:
+        return name
+    told = json.dumps({name: list(values) for name, values in filters.values.items()})
+    return f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
-def _kpis(report: views.Report) -> dict[str, Any]:
-    """Every metric of the slice with the period before and its target."""
-    values = {}
-    for name, metric in m.CATALOGUE.items():
-        if name not in report.totals.index:
-            continue
-        values[name] = {
-            "label": metric.label,
-            "unit": metric.unit.value,
-            "value": _number(report.totals[name]),
-            "previous": _number(report.totals_before[name]),
-            "target": report.settings.targets.get(name),
-        }
-    fragile = report.fragility
-    return {
-        "schema_version": 1,
-        "brand": report.brand or "all",
-        "period": {
-            "name": report.period.name,
-            "start": report.period.start.isoformat(),
-            "end": report.period.end.isoformat(),
-        },
-        "filters": _flat(report.filters),
-        "simulated": report.data.simulated is not None,
-        "metrics": values,
-        "allocation": {
-            "reasons": list(fragile.reasons),
-            "roas_low": _number(fragile.low),
-            "roas_high": _number(fragile.high),
-            "roas_all_dates": _number(fragile.whole),
-        },
-    }
-
-
-def _number(value: object) -> float | None:
-    number = float(value)  # type: ignore[arg-type]
-    return None if number != number else number
-
-
-def _json(body: Mapping[str, Any]) -> str:
+def json_text(body: Mapping[str, Any]) -> str:
+    """JSON as all files of a report hold it."""
     return json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _write_run(
-    report: views.Report,
-    parameters: Mapping[str, Any],
-    engine: render.Engine,
-    folder: Path,
-    root: Path,
-) -> None:
-    """What made the report: parameters, versions, rows in and out, hashes of every output."""
+def _write_run(made: Made, folder: Path) -> None:
+    """What made the report: parameters, versions, digests, hashes of every output."""
+    job = made.job
     outputs = {
-        path.relative_to(folder).as_posix(): _hash(path)
+        path.relative_to(folder).as_posix(): cache.file_hash(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    tables = report.data.check["tables"]
-    lock = root / "requirements.lock"
+    lock = job.root / "requirements.lock"
     body = {
         "schema_version": 1,
+        "kind": job.kind,
         # The folder is left out: the same exports elsewhere make the same report.
-        "parameters": {name: value for name, value in parameters.items() if name != "data"},
-        "data": {
-            "key": report.data.key,
-            "simulated": report.data.simulated,
-            "rows_read": {name: table["rows_read"] for name, table in tables.items()},
-            "rows_used": {name: table["rows_used"] for name, table in tables.items()},
-        },
+        "parameters": {name: value for name, value in job.declared.items() if name != "data"},
+        "formats": list(job.formats),
+        "data": {"hash": cache.data_part(made.ingredients)},
+        "ingredients": dict(made.ingredients),
         "code": {
             "hkreport": __version__,
-            "ledger": store.code_version(),
-            "requirements": _hash(lock) if lock.exists() else None,
+            "hash": cache.code(),
+            "requirements": cache.file_hash(lock) if lock.exists() else None,
         },
-        "engine": {"name": engine.name, "versions": engine.versions()},
+        "engine": engine_facts(job.engine),
         "outputs": outputs,
     }
-    (folder / "run.json").write_text(_json(body), encoding="utf-8")
+    write_atomically(folder / RUN, json_text(body))
 
 
 def _move(staged: Path, goal: Path) -> None:
     """Rename each finished file into place, ``run.json`` last."""
     files = [path for path in sorted(staged.rglob("*")) if path.is_file()]
-    for path in sorted(files, key=lambda path: (path.name == "run.json", path)):
+    for path in sorted(files, key=lambda path: (path.name == RUN, path)):
         target = goal / path.relative_to(staged)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

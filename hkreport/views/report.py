@@ -22,7 +22,7 @@ from hkreport.metrics import UNASSIGNED, Metric, Score
 from hkreport.params import Settings
 from hkreport.periods import Period
 from hkreport.store import Data
-from hkreport.units import Unit, text
+from hkreport.units import Unit, one_line, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -822,6 +822,9 @@ def plain_table(frame: "pd.DataFrame") -> str:
         if name in m.CATALOGUE:
             unit = m.CATALOGUE[name].unit
             shown[name] = [text(value, unit) for value in shown[name]]
+        else:
+            # A terminal must not obey a name.
+            shown[name] = [one_line(value) for value in shown[name]]
     if len(shown) == 1:
         width = max(len(name) for name in shown.columns)
         return "\n".join(f"{name:<{width}}  {shown[name].iloc[0]}" for name in shown.columns)

@@ -1,0 +1,394 @@
+"""What is a report made of, and has any of it changed since it was built?
+
+A report's *ingredients* are named digests: its own rows of the ledger, what it reads of the rest,
+parameters, notebooks, code, lock and engine. They stand in its ``run.json``, so that the report itself
+says whether it is current, and there is no other memory that could be stale. Digests of the data are
+kept beside the ledger, by the ledger's own key.
+
+A report may read only what :func:`_read_digests` knows of: its slice up to the end of its period, whole
+tables beside the ledger, and the few facts of the whole ledger that are listed there. A test names every
+module that reads the ledger past its report, so that a new one is thought about here.
+"""
+
+import contextlib
+import datetime
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hkreport import store
+from hkreport.pipeline.prepare import write_atomically
+
+if TYPE_CHECKING:
+    from hkreport.params import Settings
+    from hkreport.periods import Period
+    from hkreport.store import Data
+    from hkreport.views import Report
+
+__all__ = ["changed", "code", "data_digests", "data_part", "explain", "file_hash", "ingredients", "is_whole",
+           "settings_part", "short"]  # fmt: skip
+
+# What each ingredient is called where a reader is told that it changed.
+WORDS: Mapping[str, str] = {
+    "parameters": "the parameters",
+    "settings": "its settings in params/",
+    "notebooks": "a notebook",
+    "code": "the code of hkreport",
+    "packages": "requirements.lock or an installed package",
+    "engine": "the engine or its version",
+    "rows": "its own rows",
+    "earlier rows": "rows before its period",
+    "experiments": "rows of its experiments after its period",
+    "payouts": "payouts to look at",
+    "whole data": "what it reads of the whole data",
+    "quality": "what was received and found doubtful",
+    "tables": "assignments, posts or touchpoints",
+    "files": "the exports",
+    "simulated": "whether the data is simulated",
+}
+
+# The ingredients that come from the data.
+ROWS = ("rows", "earlier rows", "experiments")
+DATA = (*ROWS, "payouts", "whole data", "quality", "tables", "simulated")
+
+# Packages whose version may change a number, a picture or a page.
+PACKAGES = ("babel", "duckdb", "ibis-framework", "matplotlib", "numpy", "pandas", "papermill",
+            "pyarrow", "scipy", "seaborn", "sqlglot", "statsmodels")  # fmt: skip
+
+
+def short(digest: str) -> str:
+    """The first digits, for people."""
+    return digest[:12]
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _digest(body: object) -> str:
+    """SHA-256 of anything that JSON can hold, in one form."""
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _tree(folder: Path, patterns: Iterable[str]) -> str:
+    """Digest of the files below a folder, by name and content."""
+    found = sorted({path for pattern in patterns for path in folder.rglob(pattern)})
+    return _digest([[path.relative_to(folder).as_posix(), file_hash(path)] for path in found])
+
+
+@functools.cache
+def code() -> str:
+    """Digest of the package as it runs: modules, assets and contracts."""
+    return _tree(Path(store.__file__).parent, ("*.py", "assets/*", "contracts/*"))
+
+
+@functools.cache
+def packages(root: Path) -> str:
+    """Digest of the lock and of what is really installed."""
+    lock = root / "requirements.lock"
+    return _digest([file_hash(lock) if lock.exists() else "", _installed()])
+
+
+def _installed() -> list[list[str]]:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append([name, version(name)])
+        except PackageNotFoundError:
+            found.append([name, ""])
+    return found
+
+
+def ingredients(
+    report: "Report",
+    parameters: Mapping[str, Any],
+    *,
+    root: Path,
+    notebooks: Sequence[Path],
+    engine: Mapping[str, Any],
+) -> dict[str, str]:
+    """Digest of everything that a report is made of, by name.
+
+    Parameters
+    ----------
+    report : Report
+        What it is about.
+    parameters : mapping
+        As given to the notebooks, and the formats asked for.
+    root : Path
+        The project.
+    notebooks : sequence of Path
+        What runs.
+    engine : mapping
+        Name and versions of what renders.
+    """
+    made = fixed(parameters, root=root, notebooks=notebooks, engine=engine)
+    made["settings"] = settings_part(report.settings, report.brand, root)
+    return made | data_digests(report.data, report.settings, report.brand, report.period)
+
+
+def fixed(
+    parameters: Mapping[str, Any],
+    *,
+    root: Path,
+    notebooks: Sequence[Path],
+    engine: Mapping[str, Any],
+) -> dict[str, str]:
+    """The ingredients that need no data."""
+    # The folder is left out: the same exports elsewhere make the same report.
+    return {
+        "parameters": _digest({k: v for k, v in parameters.items() if k != "data"}),
+        "notebooks": _digest([[path.name, file_hash(path)] for path in notebooks]),
+        "code": code() + ":" + file_hash(root / "_quarto.yml"),
+        "packages": packages(root),
+        "engine": _digest(engine),
+    }
+
+
+def settings_part(settings: "Settings", brand: str | None, root: Path) -> str:
+    """Digest of all settings that a report reads; all brands together read the experiments of each."""
+    # Who gets the mail changes no page.
+    own = _digest(settings.model_dump(mode="json", exclude={"email"}))
+    if brand is not None:
+        return own
+    folder = root / "params"
+    names = sorted(
+        path.stem
+        for path in folder.glob("*.yml")
+        if not path.stem.startswith("_") and path.stem not in ("brands", "runs", "simulation")
+    )
+    files = _digest([[name, file_hash(folder / f"{name}.yml")] for name in ("_defaults", *names)])
+    return _digest([own, _experiments_of(root, tuple(names), files)])
+
+
+@functools.lru_cache
+def _experiments_of(root: Path, names: tuple[str, ...], files: str) -> str:
+    """Digest of the experiments that brands declare, read once while their files stay as they are."""
+    from hkreport import params
+
+    chosen = [params.load(name, root=root).experiments for name in names]
+    return _digest([files and each.model_dump(mode="json") for each in chosen])
+
+
+# The data
+
+
+def data_part(made: Mapping[str, str]) -> str:
+    """One digest of all that a report reads of the data: the stamp in its footer."""
+    return _digest({name: made.get(name, "") for name in DATA})
+
+
+def data_digests(
+    data: "Data", settings: "Settings", brand: str | None, period: "Period"
+) -> dict[str, str]:
+    """Digests of what a report reads of its data, kept beside the ledger once they are known."""
+    name = slice_name(brand, period.name, settings, data.kept)
+    known = kept_digests(data.kept)
+    if name not in known:
+        known[name] = _read_digests(data, settings, brand, period)
+        remember(data.kept, {name: known[name]})
+    return dict(known[name])
+
+
+def slice_name(brand: str | None, period: str, settings: "Settings", kept: Path) -> str:
+    """How a slice is called among the digests; filters within it read nothing more."""
+    root = kept.parents[2]  # build/data/KEY
+    return json.dumps([brand, period, settings_part(settings, brand, root)[:16]])
+
+
+def kept_digests(kept: Path) -> dict[str, dict[str, str]]:
+    """Digests of slices that were read before; none where nothing usable is kept."""
+    try:
+        found = json.loads((kept / "slices.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and found.pop("code", "") == code() else {}
+
+
+def remember(kept: Path, new: Mapping[str, Mapping[str, str]]) -> None:
+    """Add digests to those that are kept; what another process adds meanwhile is read again later."""
+    known = kept_digests(kept) | dict(new)
+    with contextlib.suppress(OSError):
+        write_atomically(kept / "slices.json", json.dumps({"code": code(), **known}))
+
+
+def _read_digests(
+    data: "Data", settings: "Settings", brand: str | None, period: "Period"
+) -> dict[str, str]:
+    """Read the slice once, row by row inside the database."""
+    from hkreport.views.report import doubts
+
+    found = {
+        "quality": _digest([_files(data), data.check["problems"]]),
+        "simulated": _digest(data.simulated),
+        "tables": _beside(data),
+    }
+    whole: list[Any] = [list(doubts(data, settings)), data.ledger.values("brand")]
+    backend = data.ledger.rows.get_backend()
+    if backend.name != "duckdb":
+        # Elsewhere any change of the data is a change of every report.
+        return found | dict.fromkeys((*ROWS, "payouts", "whole data"), data.key)
+    con = backend.con
+    own, inside, earlier = _conditions(brand, period)
+    if whole[0]:  # then the ROAS over all dates stands beside the headline
+        sums = f"select sum(influencer_revenue), sum(spend) from ledger where {own}"
+        whole += [str(value) for value in con.execute(sums).fetchone()]
+    until, later = _experiments(data, settings, brand, period)
+    first, last = data.ledger.first, data.ledger.last
+    if period.name != "all" and last is not None:
+        last = min(last, until)
+    # What an influencer is called, and her platform and tier, is read from any row of hers.
+    people = "(select distinct influencer_id, influencer, platform, tier from ledger)"
+    whole += [str(first), str(last), sorted(data.ledger.known), _rows(con, people, "true")]
+    found["whole data"] = _digest(whole)
+    found["experiments"] = _digest(
+        [_rows(con, "ledger", f"{own} and {each}" if mine else each) for each, mine in later]
+    )
+    found["rows"] = _rows(con, "ledger", f"{own} and {inside}")
+    found["earlier rows"] = _rows(con, "ledger", f"{own} and {earlier}")
+    sold = con.execute(
+        f"select distinct influencer_id from ledger where {own} and {inside} "
+        "and influencer_id is not null"
+    ).fetchall()
+    found["payouts"] = _exceptions(data, {row[0] for row in sold})
+    return found
+
+
+def _files(data: "Data") -> dict[str, str]:
+    """Which file became which table: a report names the files, and counts its own rows."""
+    return {name: table["file"] or "" for name, table in data.check["tables"].items()}
+
+
+def _experiments(
+    data: "Data", settings: "Settings", brand: str | None, period: "Period"
+) -> tuple[datetime.date, list[tuple[str, bool]]]:
+    """What experiments read after the period: until when, and which rows, of the brand or of all."""
+    from hkreport import params
+
+    root = data.kept.parents[2]
+    names = [] if brand else data.ledger.values("brand")
+    chosen = [settings, *(params.load(name, root=root) for name in names)]
+    plans = [
+        plan
+        for each in chosen
+        for plan in each.experiments.declared
+        if period.name != "all" and plan.start < period.end
+    ]
+    if not plans:
+        return period.end, []
+    until = max(period.end, *(plan.closes + datetime.timedelta(days=1) for plan in plans))
+    rows = [(f"date >= date '{period.end}' and date < date '{until}'", True)]
+    campaigns = sorted({name for plan in plans for name in plan.campaigns})
+    if campaigns:
+        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in campaigns)
+        rows.append((f"kind = 'payout' and campaign in ({listed})", False))
+    return until, rows
+
+
+def _conditions(brand: str | None, period: "Period") -> tuple[str, str, str]:
+    """SQL for rows of the brand, within the period, and before it or without a date."""
+    quoted = "" if brand is None else brand.replace("'", "''")
+    own = "true" if brand is None else f"brand = '{quoted}'"
+    if period.name == "all":
+        return own, "true", "false"
+    start, end = f"date '{period.start}'", f"date '{period.end}'"
+    return own, f"date >= {start} and date < {end}", f"(date is null or date < {start})"
+
+
+def _rows(con: Any, table: str, condition: str) -> str:
+    """Digest of rows as a set: their order does not matter, their number does."""
+    # Two sums of 64-bit hashes over the whole row, each in 128 bits: a sum has no order.
+    found = con.execute(
+        f"select count(*), sum(hash(r)::hugeint), sum(hash(r, 1)::hugeint) from {table} r "
+        f"where {condition}"
+    ).fetchone()
+    return _digest([str(value) for value in found])
+
+
+def _beside(data: "Data") -> str:
+    """Digest of the tables beside the ledger, whole: methods read them row by row."""
+
+    def find() -> str:
+        found = []
+        for name in store.KEPT_TABLES:
+            table = data.table(name)
+            if table is not None:
+                backend = table.get_backend()
+                own = backend.name == "duckdb"
+                found.append([name, _rows(backend.con, name, "true") if own else data.key])
+        return _digest(found)
+
+    return str(data.remembered("tables", find))
+
+
+def _exceptions(data: "Data", people: set[str]) -> str:
+    """Digest of the doubtful payouts of some influencers."""
+    frame = data.reconciliation
+    mine = frame[frame["influencer_id"].isin(people)]
+    return _digest(mine.to_csv(index=False))
+
+
+NO_ROWS = _digest(["0", "None", "None"])  # of a slice in which nothing happened
+
+
+# Is the report current?
+
+
+def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Names of the ingredients that differ.
+
+    Examples
+    --------
+    >>> changed({"code": "a", "rows": "b"}, {"code": "a", "rows": "c"})
+    ['rows']
+    """
+    return [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+
+
+def explain(names: Sequence[str]) -> str:
+    """Why a report is built again, as words.
+
+    Examples
+    --------
+    >>> explain(["rows", "code"])
+    'its own rows and the code of hkreport changed'
+    """
+    words = [WORDS.get(name, name) for name in names]
+    listed = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+    return f"{listed} changed"
+
+
+def is_whole(folder: Path, outputs: Mapping[str, str], seen: dict[str, list[Any]]) -> str:
+    """Which output of a report is missing or not as it was made; empty where all are.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the report is.
+    outputs : mapping
+        Hash by file, from its ``run.json``.
+    seen : dict
+        Size, time and hash of files by path, from the last look; brought up to date here, so that a
+        file that nobody touched is not read again.
+    """
+    for name, digest in outputs.items():
+        path = folder / name
+        try:
+            facts = os.stat(path)
+        except OSError:
+            return name
+        mark = [facts.st_size, facts.st_mtime_ns, facts.st_ino]
+        old = seen.get(str(path))
+        if old is None or old[:3] != mark:
+            seen[str(path)] = old = [*mark, file_hash(path)]
+        if old[3] != digest:
+            return name
+    return ""

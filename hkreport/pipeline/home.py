@@ -1,0 +1,437 @@
+"""The pages around the reports: home, navigation and search, made from what the reports left.
+
+Everything is read from the ``kpis.json`` and the tables beside each report. Pages work from disk: data for
+scripts is a script, all links are relative, and without scripts every report can still be reached.
+"""
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape, unescape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hkreport.errors import ParamsError
+from hkreport.periods import Grain, Period, parse
+from hkreport.pipeline import fonts
+from hkreport.pipeline.prepare import write_atomically
+from hkreport.pipeline.render import ASSETS
+from hkreport.units import Unit, signed, text
+
+if TYPE_CHECKING:
+    from hkreport.pipeline.site import Outcome
+
+__all__ = ["Entry", "entries", "navigation", "refresh", "write"]
+
+POLICY = (
+    "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "
+    "script-src 'self'; base-uri 'none'; form-action 'none'"
+)
+# Pages beside the reports, where they are there.
+DOORS = (
+    ("portfolio/index.html", "Portfolio"),
+    ("explorer/index.html", "Explorer"),
+    ("data/index.html", "Data quality"),
+    ("methods/certification.html", "Methods certified"),
+    ("methods/index.html", "Methods"),
+)
+FILES = ("index.html", "nav.js", "search.js", "home.js")
+FAILURES_SHOWN = 6
+NOT_BRANDS = ("portfolio", "explorer", "data", "methods")
+# Tables whose names can be searched: file, column, kind, and where in the report they are.
+SEARCHED = (
+    ("influencers.csv", "influencer", "Influencer", "tbl-influencers"),
+    ("products.csv", "product", "Product", "tbl-products"),
+    ("campaigns.csv", "campaign", "Campaign", "tbl-campaigns"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A report that is in the site.
+
+    Attributes
+    ----------
+    folder : str
+        Relative to the site.
+    brand : str
+        As titles show it.
+    period : Period
+    kpis : mapping
+        Its ``kpis.json``.
+    files : frozenset of str
+        What lies beside the page.
+    """
+
+    folder: str
+    brand: str
+    period: Period
+    kpis: Mapping[str, Any]
+    files: frozenset[str]
+
+    @property
+    def title(self) -> str:
+        """Brand and period."""
+        return f"{self.brand} {self.period.name}"
+
+    def value(self, name: str, which: str = "value") -> float | None:
+        """A metric of the report, or of the period before it."""
+        found = self.kpis["metrics"].get(name, {}).get(which)
+        return None if found is None else float(found)
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Brands by name, all together last; periods by date."""
+        together = self.kpis["brand"] == "all" and self.folder.startswith("all/")
+        return (together, self.brand.casefold(), self.brand, self.period.start, self.period.end,
+                self.period.name)  # fmt: skip
+
+
+def entries(site: Path) -> list[Entry]:
+    """Every report of a site, slices left out, in order."""
+    found = []
+    for path in sorted(site.glob("*/*/kpis.json")):
+        folder = path.parent.relative_to(site).as_posix()
+        if folder.partition("/")[0] in NOT_BRANDS or not (path.parent / "index.html").exists():
+            continue
+        try:
+            kpis = json.loads(path.read_text(encoding="utf-8"))
+            period = _period(kpis["period"])
+        except (OSError, ValueError, KeyError, ParamsError):
+            continue  # not a report of this version
+        brand = "All brands" if folder.startswith("all/") else str(kpis["brand"])
+        files = frozenset(each.name for each in path.parent.iterdir())
+        found.append(Entry(folder, brand, period, kpis, files))
+    return sorted(found, key=lambda entry: entry.order)
+
+
+def _period(told: Mapping[str, str]) -> Period:
+    if told["name"] != "all":
+        return parse(told["name"])
+    from datetime import date
+
+    return Period(
+        "all", date.fromisoformat(told["start"]), date.fromisoformat(told["end"]), Grain.ALL
+    )
+
+
+def write(site: Path, outcomes: "Sequence[Outcome]" = ()) -> Path:
+    """Make home page, navigation and search of a site, and name the home page."""
+    there = entries(site)
+    write_atomically(site / "nav.js", navigation(there))
+    write_atomically(site / "search.js", _search(site, there))
+    write_atomically(site / "home.js", (ASSETS / "home.js").read_text(encoding="utf-8"))
+    write_atomically(site / "index.html", _page(site, there, outcomes))
+    return site / "index.html"
+
+
+def refresh(site: Path) -> None:
+    """Take a report into the site that was built by itself."""
+    write(site)
+
+
+def _rows(there: Sequence[Entry]) -> dict[str, list[Entry]]:
+    rows: dict[str, list[Entry]] = {}
+    for entry in there:
+        rows.setdefault(entry.folder.partition("/")[0], []).append(entry)
+    return rows
+
+
+def navigation(there: Sequence[Entry]) -> str:
+    """The script that links each report to the others."""
+    site = [
+        {
+            "brand": few[0].brand,
+            "reports": [
+                {
+                    "period": each.period.name,
+                    "grain": each.period.grain.value,
+                    "folder": each.folder,
+                }
+                for each in few
+            ],
+        }
+        for few in _rows(there).values()
+    ]
+    code = (ASSETS / "nav.js").read_text(encoding="utf-8")
+    # The list is local to the script: pages share no names with it.
+    return f"{{\nconst site = {_script(site)};\n{code}}}\n"
+
+
+def _script(body: object) -> str:
+    """JSON that may stand in a script: no end of the script, no odd line ends."""
+    plain = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+    return plain.replace("<", "\\u003c")
+
+
+# Search
+
+
+def _search(site: Path, there: Sequence[Entry]) -> str:
+    """Names and headings of all reports, each with the reports that hold it."""
+    terms: dict[tuple[str, str], list[list[Any]]] = {}
+    for place, entry in enumerate(there):
+        for kind, words, anchor in _terms(site / entry.folder):
+            terms.setdefault((kind, words), []).append([place, anchor])
+    body = {
+        "reports": [
+            {"title": entry.title, "folder": entry.folder, "order": entry.period.end.toordinal()}
+            for entry in there
+        ],
+        "terms": [[*key, places] for key, places in sorted(terms.items())],
+    }
+    return f"window.hkSearch = {_script(body)};\n"
+
+
+def _terms(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """What can be found in one report: kind, words and anchor."""
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    for anchor, words in re.findall(
+        r'<h[23][^>]* id="([^"]+)"[^>]*>(.*?)</h[23]>', page, re.DOTALL
+    ):
+        yield "Section", unescape(re.sub(r"<[^>]+>", "", words)).strip(), unescape(anchor)
+    for file, column, kind, anchor in SEARCHED:
+        names: set[str] = set()
+        try:
+            with (folder / "data" / file).open(encoding="utf-8", newline="") as stream:
+                names = {row.get(column) or "" for row in csv.DictReader(stream)}
+        except (OSError, csv.Error):
+            pass
+        place = anchor if f'id="{anchor}"' in page else ""
+        for name in sorted(names - {"", "unassigned"}):
+            yield kind, name.removeprefix("'"), place
+
+
+# The home page
+
+
+def _page(site: Path, there: Sequence[Entry], outcomes: "Sequence[Outcome]") -> str:
+    style = fonts.css() + "\n" + (ASSETS / "report.css").read_text(encoding="utf-8")
+    style += (ASSETS / "home.css").read_text(encoding="utf-8")
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    body = [_failures(failed), _doors(site), SEARCH_BOX if there else "", _grid(there, failed)]
+    body.append(_slices(site))
+    return TEMPLATE.format(
+        policy=POLICY,
+        style=style,
+        subtitle=escape(_subtitle(there)),
+        body="\n".join(part for part in body if part),
+        stamp=_stamp(site),
+    )
+
+
+def _subtitle(there: Sequence[Entry]) -> str:
+    if not there:
+        return "No report has been built yet."
+    brands = len({entry.brand for entry in there if not entry.folder.startswith("all/")})
+    parts = [
+        f"{len(there)} report{'s' if len(there) != 1 else ''}",
+        f"{brands} brand{'s' if brands != 1 else ''}" if brands else "",
+        f"{there[0].period.name}" if len(there) == 1 else _span(there),
+    ]
+    if any(entry.kpis.get("simulated") for entry in there):
+        parts.append("simulated data")
+    return " · ".join(part for part in parts if part)
+
+
+def _span(there: Sequence[Entry]) -> str:
+    first = min(entry.period.start for entry in there)
+    end = max(entry.period.end for entry in there)
+    return Period("", first, end, Grain.RANGE).words
+
+
+def _stamp(site: Path) -> str:
+    manifest = site / "site.json"
+    if not manifest.exists():
+        return ""
+    inputs = json.loads(manifest.read_text(encoding="utf-8"))["inputs"]
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
+    return f'<footer class="hk-foot"><a href="site.json">Input files {digest}</a></footer>'
+
+
+def _failures(failed: "Sequence[Outcome]") -> str:
+    if not failed:
+        return ""
+    items = "".join(
+        f"<li><strong>{escape(each.job.subject)}</strong>: {escape(each.reason)}</li>"
+        for each in failed[:FAILURES_SHOWN]
+    )
+    if len(failed) > FAILURES_SHOWN:
+        rest = len(failed) - FAILURES_SHOWN
+        items += f'<li>and {rest} more, in <a href="site.json">site.json</a></li>'
+    count = f"{len(failed)} report{'s' if len(failed) != 1 else ''} could not be built"
+    return (
+        f'<div class="callout callout-important"><div class="callout-title">{count}</div>'
+        f'<div class="callout-body"><ul>{items}</ul></div></div>'
+    )
+
+
+def _doors(site: Path) -> str:
+    links = "".join(
+        f'<li><a href="{href}">{label}</a></li>' for href, label in DOORS if (site / href).exists()
+    )
+    return f'<ul class="hk-doors">{links}</ul>' if links else ""
+
+
+def _grid(there: Sequence[Entry], failed: "Sequence[Outcome]") -> str:
+    """Brands down, periods across, the latest first."""
+    if not there and not failed:
+        return ""
+    rows = _rows(there)
+    broken = {each.job.folder: each for each in failed if each.job.kind == "report"}
+    for folder in broken:
+        rows.setdefault(folder.partition("/")[0], [])
+    known = {entry.period.name: entry.period for entry in there}
+    for each in broken.values():
+        known.setdefault(
+            each.job.parameters["period"], _known(each.job.parameters["period"], there)
+        )
+    order = sorted(known.values(), key=lambda p: (p.end, p.start, p.name), reverse=True)
+    heads = "".join(f'<th scope="col">{escape(period.name)}</th>' for period in order)
+    body = []
+    for top, few in rows.items():
+        brand = few[0].brand if few else _brand_of(top, broken)
+        cells = "".join(_cell(period, few, broken.get(f"{top}/{period.name}")) for period in order)
+        head = f'<th scope="row">{escape(brand)}{_row_spark(few)}</th>'
+        body.append(f"<tr>{head}{cells}</tr>")
+    return (
+        '<h2 id="reports">Reports</h2>\n<p class="hk-note">Revenue, its change on the period before, '
+        'and ROAS. The line is revenue within the period.</p>\n<div class="hk-grid" tabindex="0" '
+        'role="region" aria-labelledby="reports"><table>'
+        f'<thead><tr><th scope="col">Brand</th>{heads}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _known(name: str, there: Sequence[Entry]) -> Period:
+    try:
+        return parse(name)
+    except ParamsError:
+        found = [entry.period for entry in there]
+        first = min((each.start for each in found), default=parse("2000").start)
+        last = max((each.end for each in found), default=parse("2000").end)
+        return Period(name, first, last, Grain.ALL)
+
+
+def _brand_of(top: str, broken: "Mapping[str, Outcome]") -> str:
+    name = next(each.job.parameters["brand"] for folder, each in broken.items()
+                if folder.startswith(f"{top}/"))  # fmt: skip
+    return "All brands" if top == "all" else str(name)
+
+
+def _cell(period: Period, few: Sequence[Entry], failed: "Outcome | None") -> str:
+    entry = next((each for each in few if each.period.name == period.name), None)
+    if failed is not None:
+        return '<td class="hk-failed">not built</td>'
+    if entry is None:
+        return '<td class="hk-none"><span aria-label="no report">–</span></td>'
+    href = f"{escape(entry.folder)}/index.html"
+    revenue = text(entry.value("revenue"), Unit.MONEY, short=True)
+    roas = text(entry.value("roas"), Unit.MULTIPLE)
+    name = escape(f"{entry.brand}, {period.name}: revenue {revenue}, ROAS {roas}")
+    files = "".join(
+        f'<a href="{escape(entry.folder)}/{file}" aria-label="{escape(entry.title)}, {label}">{label}</a>'
+        for file, label in (("report.pdf", "PDF"), ("summary.pdf", "Summary"))
+        if file in entry.files
+    )
+    return (
+        f'<td><a class="hk-cell" href="{href}" aria-label="{name}">'
+        f'<span class="hk-period">{escape(period.name)}</span>'
+        f'<span class="hk-money">{escape(revenue)}</span>{_delta(entry)}'
+        f'<span class="hk-roas">ROAS {escape(roas)}</span>'
+        f"{_spark(entry.kpis.get('trend', {}).get('revenue', []))}</a>"
+        f'<div class="hk-files">{files}</div></td>'
+    )
+
+
+def _delta(entry: Entry) -> str:
+    now, before = entry.value("revenue"), entry.value("revenue", "previous")
+    if now is None or before is None or before <= 0:
+        return '<div class="hk-delta">no period before</div>'
+    change = now / before - 1
+    words = signed(change, Unit.PERCENT)
+    kind = "flat" if words == "0.0%" else "up good" if change > 0 else "down bad"
+    return f'<div class="hk-delta {kind}">{escape(words)}</div>'
+
+
+def _row_spark(few: Sequence[Entry]) -> str:
+    """Revenue of one kind of period over time: the kind of which there are most."""
+    grains = [entry.period.grain for entry in few]
+    if not grains:
+        return ""
+    grain = max(sorted(set(grains)), key=grains.count)
+    return _spark([entry.value("revenue") for entry in few if entry.period.grain is grain])
+
+
+def _spark(values: Sequence[float | None]) -> str:
+    """A line without axes; nothing where there is no line."""
+    known = [(place, value) for place, value in enumerate(values) if value is not None]
+    if len(known) < 2:
+        return ""
+    wide, high = 100.0, 28.0
+    top = max(value for _, value in known)
+    low = min(0.0, *(value for _, value in known))
+    scale = (high - 2) / (top - low) if top > low else 0.0
+    step = wide / (len(values) - 1)
+    points = [(place * step, high - 1 - (value - low) * scale) for place, value in known]
+    line = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    area = f"M{points[0][0]:.1f} {high:.0f}L{line}L{points[-1][0]:.1f} {high:.0f}Z"
+    return (
+        f'<svg class="hk-spark" viewBox="0 0 {wide:.0f} {high:.0f}" preserveAspectRatio="none" '
+        f'aria-hidden="true"><path class="hk-area" d="{area}"/><path d="M{line}"/></svg>'
+    )
+
+
+def _slices(site: Path) -> str:
+    """Filtered reports, which have no place in the grid."""
+    found = [
+        path.parent.relative_to(site).as_posix() for path in sorted(site.glob("*/*/*/run.json"))
+    ]
+    found = [folder for folder in found if (site / folder / "index.html").exists()]
+    if not found:
+        return ""
+    items = "".join(
+        f'<li><a href="{escape(folder)}/index.html">{escape(folder.replace("/", " · "))}</a></li>'
+        for folder in found
+    )
+    return f'<h2 id="slices">Filtered reports</h2><ul class="hk-list">{items}</ul>'
+
+
+SEARCH_BOX = """<form class="hk-search" role="search" hidden>
+<label for="search">Search influencers, products, campaigns and sections</label>
+<input id="search" type="search" autocomplete="off" spellcheck="false" aria-controls="found">
+<p id="said" role="status"></p>
+<ol id="found"></ol>
+</form>"""
+
+TEMPLATE = """<!doctype html>
+<html lang="en-IN">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Influencer reports</title>
+<style>
+{style}
+</style>
+</head>
+<body>
+<a class="hk-skip" href="#content">Skip to the reports</a>
+<header class="hk-bar"><span>HealthKart influencer marketing</span>
+<button type="button" class="hk-theme" hidden>Dark</button></header>
+<main id="content" class="hk-home">
+<header id="title-block-header">
+<h1 class="title">Influencer reports</h1>
+<p class="subtitle">{subtitle}</p>
+</header>
+{body}
+</main>
+{stamp}
+<script src="home.js"></script>
+</body>
+</html>
+"""

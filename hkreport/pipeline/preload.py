@@ -1,0 +1,67 @@
+"""What every kernel and every worker needs, imported and warmed once; processes are then forked from it.
+
+The fork server imports this module and nothing else. Nothing here may open a database, start a thread
+or read a project: what is forked must not hold a connection, and one report must not see another's. Nor
+may a file stay open: processes that are forked share its position, and read each other's bytes (seen with
+a font: "failed to load glyph").
+"""
+
+import gc
+import importlib
+
+# In the order of use, so that what is shared comes first. A library that is not installed is skipped:
+# the process that needs it says so in its own words.
+LIBRARIES = (
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pyarrow.parquet",
+    "duckdb",
+    "ibis",
+    "ibis.backends.duckdb",
+    "ibis.backends.sql.compilers.duckdb",
+    "sqlglot",
+    "babel.numbers",
+    "babel.dates",
+    "yaml",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "seaborn",
+    "ipykernel.kernelapp",
+    "ipykernel.debugger",
+    "ipykernel.ipkernel",
+    "ipykernel.zmqshell",
+    "IPython.core.completerlib",
+    "IPython.extensions.storemagic",
+    "matplotlib_inline.backend_inline",
+    "papermill",
+    "nbclient",
+    "psutil",
+    "xml.etree.ElementTree",
+)
+
+OURS = ("charts", "insights", "metrics", "store", "tables", "views", "pipeline.execute",
+        "pipeline.prepare", "pipeline.render_pandoc", "pipeline.report")  # fmt: skip
+
+
+def _warm() -> None:
+    for name in (*LIBRARIES, *(f"hkreport.{each}" for each in OURS)):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+    from hkreport import theme
+    from hkreport.pipeline import fonts, render_pandoc
+
+    fonts.characters()
+    render_pandoc.dressing()
+    with theme.style():  # registers the font's faces; measuring text would keep their files open
+        pass
+    gc.collect()  # closes what a cycle of objects kept open
+    # A million objects of libraries live as long as the process: no collection need look at them, and
+    # pages that are shared with the server stay shared.
+    gc.freeze()
+
+
+_warm()

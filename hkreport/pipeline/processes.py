@@ -1,0 +1,110 @@
+"""Where the pipeline's processes come from: forked from one that has everything imported.
+
+:mod:`multiprocessing`'s fork server imports :mod:`hkreport.pipeline.preload` once, while the caller does
+something else; workers and kernels are then forked from it in milliseconds. The server has seen no
+report, so nothing of one report reaches another. Elsewhere than on Linux processes start from nothing.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import connection
+from multiprocessing.context import BaseContext
+from typing import Any
+
+__all__ = ["context", "end_with_parent", "is_supported", "pool", "share_server", "start"]
+
+PRELOAD = "hkreport.pipeline.preload"
+
+# One thread each: two kernels share two cores, and sums come in one order.
+SERVER_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+
+
+def is_supported() -> bool:
+    """Whether this system can fork safely: Linux can."""
+    return sys.platform == "linux"
+
+
+def context() -> BaseContext:
+    """How processes start: from the preloaded server where possible."""
+    if not is_supported():
+        return multiprocessing.get_context("spawn")
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload([PRELOAD])
+    return made
+
+
+def start() -> None:
+    """Let the server begin with its imports, while the caller does something else."""
+    if not is_supported():
+        return
+    from multiprocessing import forkserver
+
+    context()
+    before = dict(os.environ)
+    os.environ.update(SERVER_ENVIRONMENT | before)
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name in SERVER_ENVIRONMENT.keys() - before.keys():
+            del os.environ[name]
+
+
+@contextlib.contextmanager
+def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes for parts of a job; on an interruption they end at once, with their kernels."""
+    start()
+    made = ProcessPoolExecutor(workers, mp_context=context(), initializer=_begin)
+    try:
+        yield made
+    except BaseException:
+        running = list((getattr(made, "_processes", None) or {}).values())
+        made.shutdown(wait=False, cancel_futures=True)
+        for process in running:
+            process.terminate()
+        raise
+    made.shutdown()
+
+
+def _begin() -> None:
+    """A Ctrl-C is for the process that talks to the user; it ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+    share_server()
+
+
+def share_server() -> None:
+    """Let kernels of this process come from the server that it was forked from itself.
+
+    Python passes the server's address on to what is forked from it, and then starts another one all the
+    same, because it knows no process id of it (3.11 to 3.13): every worker would import everything anew.
+    """
+    from multiprocessing import forkserver
+
+    server: Any = getattr(forkserver, "_forkserver", None)
+    address = getattr(server, "_forkserver_address", None)
+    inherited = getattr(server, "_forkserver_alive_fd", None)
+    if address and inherited is not None and getattr(server, "_forkserver_pid", 0) is None:
+        server.ensure_running = lambda: None
+
+
+def end_with_parent() -> None:
+    """End this process at once when the one that asked for it is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)

@@ -1,0 +1,454 @@
+"""Many reports: what is wanted, what is built again, what a failure does, and the pages around them."""
+
+import csv
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import browser
+import exports
+import pytest
+
+from hkreport import periods, store
+from hkreport.errors import ParamsError, UsageError
+from hkreport.pipeline import home, runs, serve
+from hkreport.pipeline import site as pipeline
+
+ROOT = Path(__file__).parents[1]
+
+
+# What is wanted
+
+
+def outline(*brands: str, first: str = "2025-01-05", last: str = "2025-09-20") -> store.Outline:
+    days = [periods.Date.fromisoformat(day) for day in (first, last)]
+    return store.Outline("key", Path(), brands, *days)
+
+
+def wanted(brands: str, spans: str, known: tuple[str, ...] = ("HKVitals", "Gritzo")) -> list[str]:
+    found = runs.resolve(runs.of_words(brands, spans), outline(*known), {"HKVitals": ("HKV",)})
+    return [f"{each.brand or 'all'} {each.period.name}" for each in found]
+
+
+def test_every_pair_of_brand_and_period_is_a_report():
+    assert wanted("HKVitals,Gritzo", "2025-Q1..2025-Q2") == [
+        "Gritzo 2025-Q1",
+        "Gritzo 2025-Q2",
+        "HKVitals 2025-Q1",
+        "HKVitals 2025-Q2",
+    ]
+
+
+def test_all_brands_are_each_and_together():
+    assert wanted("all", "2025-Q1") == ["Gritzo 2025-Q1", "HKVitals 2025-Q1", "all 2025-Q1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("quarters", ["2025-Q1", "2025-Q2", "2025-Q3"]),
+        ("months", [f"2025-{month:02d}" for month in range(1, 10)]),
+        ("years", ["2025"]),
+        ("latest", ["2025-Q2"]),
+        ("2025-02..2025-04", ["2025-02", "2025-03", "2025-04"]),
+        ("FY2024-25-Q4..FY2025-26-Q1", ["FY2024-25-Q4", "FY2025-26-Q1"]),
+        ("2025-02-01..2025-02-10", ["2025-02-01..2025-02-10"]),
+        ("2025-Q1,2025-Q1..2025-Q2", ["2025-Q1", "2025-Q2"]),
+    ],
+)
+def test_spans_of_periods(words, found):
+    assert wanted("HKV", words) == [f"HKVitals {name}" for name in found]
+
+
+def test_only_what_is_named_must_have_rows():
+    def named(brands: str, spans: str) -> list[bool]:
+        found = runs.resolve(runs.of_words(brands, spans), outline("HKVitals"), {})
+        return [each.named for each in found]
+
+    assert named("HKVitals", "2025-Q1") == [True]
+    assert named("all", "2025-Q1") == [False, False]
+    assert named("HKVitals", "quarters") == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("brands", "spans", "said"),
+    [
+        ("HKVitls", "2025-Q1", "There is no brand 'HKVitls' in the data. Did you mean 'HKVitals'?"),
+        ("HKVitals", "2025-Q9", "Period '2025-Q9' is not understood"),
+        ("HKVitals", "2025-Q3..2025-Q1", "end before they begin"),
+        ("HKVitals", "0001-01..2025-12", "more than 1,000 periods"),
+    ],
+)
+def test_what_cannot_be_wanted_is_said(brands, spans, said):
+    with pytest.raises(ParamsError, match=re.escape(said)):
+        wanted(brands, spans)
+
+
+def test_runs_file_is_checked_by_key(tmp_path):
+    (tmp_path / "params").mkdir()
+    assert runs.read(tmp_path) == [runs.Run(("all",), ("quarters",))]
+    (tmp_path / "params" / "runs.yml").write_text("- {brand: [HKVitals]}", encoding="utf-8")
+    with pytest.raises(
+        ParamsError, match=r"entry 1: unknown key 'brand'\. Did you mean 'brands'\?"
+    ):
+        runs.read(tmp_path)
+    (tmp_path / "params" / "runs.yml").write_text(
+        "- brands: HKVitals\n  periods: [2025, 2025-Q1]", encoding="utf-8"
+    )
+    assert runs.read(tmp_path) == [runs.Run(("HKVitals",), ("2025", "2025-Q1"))]
+
+
+def test_the_projects_own_runs_can_be_read():
+    assert runs.read(ROOT)
+
+
+# A site
+
+
+def project(folder: Path) -> Path:
+    """A project that shares nothing that is built with another."""
+    for name in ("params", "notebooks"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("_quarto.yml", "requirements.lock"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def build(root: Path, data: Path, site: Path, **options):
+    given = {
+        "brands": "HKVitals,Gritzo",
+        "periods": "2025-Q2",
+        "engine": "pandoc",
+        "formats": "html",
+        "jobs": 2,
+    } | options
+    chosen = runs.of_words(given.pop("brands"), given.pop("periods"))
+    return pipeline.build(data=data, site=site, root=root, chosen=chosen, **given)
+
+
+def statuses(made) -> dict[str, str]:
+    return {outcome.job.folder: outcome.status for outcome in made.outcomes}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A site of two brands, in a project of its own, with what was told on the way."""
+    root = project(tmp_path_factory.mktemp("project"))
+    data = exports.write(root / "exports")
+    events: list = []
+    summary = build(root, data, root / "_site", tell=events.append)
+    return root, data, summary, events
+
+
+@pytest.fixture(scope="module")
+def site(made):
+    return made[0] / "_site"
+
+
+def test_site_holds_every_report_and_the_pages_around_them(made, site):
+    _, _, summary, _ = made
+    assert set(statuses(summary).values()) == {"built"}
+    assert {"HKVitals/2025-Q2", "Gritzo/2025-Q2", "portfolio", "data"} <= set(statuses(summary))
+    for folder in statuses(summary):
+        assert (site / folder / "index.html").exists()
+        assert (site / folder / "run.json").exists()
+    assert {"index.html", "nav.js", "search.js", "home.js", "site.json"} <= {
+        path.name for path in site.iterdir()
+    }
+
+
+def test_progress_counts_up_and_says_what_is_left(made):
+    *_, events = made
+    assert [event.done for event in events] == list(range(1, len(events) + 1))
+    assert {event.total for event in events} == {len(events)}
+    assert events[-1].left == 0.0
+    assert events[0].left > 0
+
+
+def test_manifest_names_inputs_and_reports_by_hash(made, site):
+    _, data, _, _ = made
+    told = json.loads((site / "site.json").read_text(encoding="utf-8"))
+    assert told["inputs"] == store.files(data)
+    assert str(data) not in (site / "site.json").read_text(encoding="utf-8")
+    for entry in told["reports"]:
+        assert entry["status"] == "ok"
+        assert re.fullmatch(r"[0-9a-f]{64}", entry["run"])
+
+
+def test_nothing_is_built_twice(made):
+    root, data, _, _ = made
+    again = build(root, data, root / "_site")
+    assert set(statuses(again).values()) == {"cached"}
+
+
+def test_a_missing_or_changed_file_is_made_again(made):
+    root, data, _, _ = made
+    page = root / "_site" / "HKVitals" / "2025-Q2" / "index.html"
+    good = page.read_bytes()
+    page.write_bytes(good + b"<!-- changed by hand -->")
+    again = build(root, data, root / "_site")
+    found = {folder for folder, status in statuses(again).items() if status == "built"}
+    assert found == {"HKVitals/2025-Q2"}
+    assert page.read_bytes() == good
+    reasons = [each.reason for each in again.outcomes if each.status == "built"]
+    assert reasons == ["index.html is missing or was changed"]
+
+
+def test_deleting_what_is_kept_changes_nothing(made, site):
+    root, data, _, _ = made
+    before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    shutil.rmtree(root / "build")
+    again = build(root, data, root / "_site")
+    assert set(statuses(again).values()) == {"cached"}
+    assert {path: path.read_bytes() for path in site.rglob("*") if path.is_file()} == before
+
+
+class _Links(HTMLParser):
+    """Links and ids of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("href", "src") and value and not value.startswith("data:"):
+                self.links.append(value)
+            if name == "id" and value:
+                self.ids.add(value)
+
+
+def test_every_link_is_relative_and_leads_somewhere(site):
+    pages = {path: _Links(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+    assert len(pages) >= 5
+    for path, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            assert not parts.scheme, f"{path}: {link}"
+            assert not parts.netloc
+            assert not link.startswith("/")
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.exists(), f"{path}: {link}"
+            if parts.fragment and target in pages:
+                assert unquote(parts.fragment) in pages[target].ids, f"{path}: {link}"
+
+
+def test_home_shows_the_numbers_of_kpis_json(site):
+    page = (site / "index.html").read_text(encoding="utf-8")
+    # HKVitals: see test_report.py; Gritzo: 2,000 by an influencer and 500 organic.
+    assert 'aria-label="HKVitals, 2025-Q2: revenue ₹10,600, ROAS 4.1×"' in page
+    assert re.search(r"Gritzo, 2025-Q2: revenue ₹2,500", page)
+    assert "no period before" in page
+
+
+def test_report_pages_do_not_name_each_other(site):
+    page = (site / "HKVitals" / "2025-Q2" / "index.html").read_text(encoding="utf-8")
+    assert "Gritzo/2025-Q2" not in page
+    assert "Gritzo/2025-Q2" in (site / "nav.js").read_text(encoding="utf-8")
+
+
+def test_stamp_of_the_page_is_in_run_json(site):
+    folder = site / "HKVitals" / "2025-Q2"
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    found = re.search(
+        r'<a href="run.json">Data ([0-9a-f]{12}) · hkreport \S+ code ([0-9a-f]{12})', page
+    )
+    assert found is not None
+    assert run["data"]["hash"].startswith(found[1])
+    assert run["code"]["hash"].startswith(found[2])
+
+
+def test_search_finds_influencers_where_they_are(site):
+    text = (site / "search.js").read_text(encoding="utf-8")
+    index = json.loads(text.removeprefix("window.hkSearch = ").removesuffix(";\n"))
+    terms = {(kind, words): places for kind, words, places in index["terms"]}
+    with (site / "HKVitals" / "2025-Q2" / "data" / "influencers.csv").open(
+        encoding="utf-8"
+    ) as file:
+        names = {row["influencer"] for row in csv.DictReader(file)}
+    folders = [report["folder"] for report in index["reports"]]
+    for name in names:
+        assert folders.index("HKVitals/2025-Q2") in [
+            place for place, _ in terms["Influencer", name.removeprefix("'")]
+        ]
+
+
+def test_data_cannot_end_the_scripts():
+    kpis = {"brand": "</script><b>", "metrics": {}, "period": {}}
+    entry = home.Entry("x/2025-Q2", "</script><b>", periods.parse("2025-Q2"), kpis, frozenset())
+    assert "</script" not in home.navigation([entry])
+
+
+# What changes
+
+
+def test_a_day_of_one_brand_builds_that_brand_and_what_depends_on_it(made, tmp_path):
+    root, _, _, _ = made
+    # A site of its own, so that the order of tests does not matter.
+    data = exports.write(tmp_path / "exports")
+    build(root, data, tmp_path / "site")
+    # An organic order takes no part in allocation, and adds no problem.
+    more = exports.TRACKING + "T9,organic,,,u9,Gritzo,SuperMilk,2025-06-30,3,900\n"
+    exports.write(data, tracking=more)
+    again = build(root, data, tmp_path / "site")
+    found = statuses(again)
+    assert found["Gritzo/2025-Q2"] == "built"
+    assert found["HKVitals/2025-Q2"] == "cached"
+    assert found["portfolio"] == "built"
+    reasons = {outcome.job.folder: outcome.reason for outcome in again.outcomes}
+    assert reasons["Gritzo/2025-Q2"] == "its own rows changed"
+
+
+def test_a_failed_report_stops_nothing_and_is_named(made, tmp_path):
+    root = project(tmp_path / "project")
+    data = exports.write(tmp_path / "exports")
+    path = root / "params" / "Gritzo.yml"
+    path.write_text("small_base: 1\n", encoding="utf-8")
+    notebook = json.loads((root / "notebooks" / "brand_report.ipynb").read_text(encoding="utf-8"))
+    cell = {
+        "cell_type": "code", "id": "broken", "metadata": {}, "outputs": [], "execution_count": None,
+        "source": "assert report.brand != 'Gritzo', 'broken on purpose'",
+    }  # fmt: skip
+    notebook["cells"].insert(3, cell)
+    (root / "notebooks" / "brand_report.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    again = build(root, data, tmp_path / "site")
+    found = statuses(again)
+    assert found["HKVitals/2025-Q2"] == "built"
+    assert found["Gritzo/2025-Q2"] == "failed"
+    (failure,) = again.failed
+    assert "brand_report.ipynb stopped in cell 4 for Gritzo 2025-Q2" in failure.reason
+    named = re.search(r"The half-built notebook is (\S+)\.$", failure.reason)
+    assert named is not None
+    assert (root / named[1]).exists()
+    page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert "1 report could not be built" in page
+    assert "broken on purpose" in page
+    told = json.loads((tmp_path / "site" / "site.json").read_text(encoding="utf-8"))
+    assert [each["status"] for each in told["reports"] if each["brand"] == "Gritzo"] == ["failed"]
+    # What failed is tried again.
+    assert statuses(build(root, data, tmp_path / "site"))["Gritzo/2025-Q2"] == "failed"
+
+
+def test_an_empty_slice_is_no_failure_unless_it_was_named(made, tmp_path):
+    root, _, _, _ = made
+    text = exports.TRACKING + "T9,organic,,,u9,HKVitals,Biotin,2025-09-30,3,900\n"
+    data = exports.write(tmp_path / "exports", tracking=text)
+    found = statuses(build(root, data, tmp_path / "site", brands="Gritzo", periods="2025-Q3"))
+    assert found["Gritzo/2025-Q3"] == "failed"
+    found = statuses(build(root, data, tmp_path / "site", brands="all", periods="2025-Q3"))
+    assert found["Gritzo/2025-Q3"] == "empty"
+    assert found["HKVitals/2025-Q3"] == "built"
+
+
+def test_unknown_executor_is_refused(made, tmp_path):
+    root, data, _, _ = made
+    with pytest.raises(UsageError, match="--executor is 'spark://x'; allowed: dask://HOST:PORT"):
+        build(root, data, tmp_path / "site", executor="spark://x")
+
+
+def test_a_dask_cluster_builds_the_same_bytes(made, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    root, data, _, _ = made
+    cluster = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+    )
+    with cluster:
+        address = cluster.scheduler_address.removeprefix("tcp://")
+        again = build(
+            root, data, tmp_path / "site", executor=f"dask://{address}", brands="HKVitals"
+        )
+    assert not again.failed
+    there, here = tmp_path / "site" / "HKVitals", root / "_site" / "HKVitals"
+    for path in sorted(here.rglob("*")):
+        if path.is_file():
+            assert (there / path.relative_to(here)).read_bytes() == path.read_bytes(), path.name
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def chromium(request):
+    from conftest import _chromium
+
+    path = _chromium()
+    if path is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    with browser.chromium(path) as running:
+        yield running
+
+
+@pytest.fixture
+def page(chromium):
+    made = browser.watched(chromium.new_page(viewport={"width": 1280, "height": 900}))
+    yield made
+    made.close()
+
+
+def test_home_works_from_disk_without_complaint(page, site):
+    page.goto((site / "index.html").as_uri())
+    page.fill("#search", "asha")
+    page.wait_for_selector("#found li a")
+    assert "Asha Rao" in page.inner_text("#found")
+    assert page.inner_text("#said").endswith("found")
+    page.click("#found li a")
+    page.wait_for_url("**/2025-Q2/index.html*")
+    assert page.complaints == []
+    assert all(url.startswith("file://") for url in page.requests)
+
+
+def test_report_leads_to_the_other_brand(page, site):
+    page.goto((site / "HKVitals" / "2025-Q2" / "index.html").as_uri())
+    page.select_option(".hk-site select", label="Gritzo")
+    page.wait_for_url("**/Gritzo/2025-Q2/index.html")
+    page.click("text=All reports")
+    page.wait_for_url("**/index.html")
+    assert page.title() == "Influencer reports"
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_home_is_accessible(page, site, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto((site / "index.html").as_uri())
+    assert browser.axe(page) == []
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert browser.axe(page) == []
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 375
+
+
+def test_home_is_readable_without_scripts(chromium, site):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((site / "index.html").as_uri())
+    page.click("a.hk-cell >> nth=0")
+    page.wait_for_url("**/2025-Q2/index.html")
+    context.close()
+
+
+# Served
+
+
+def test_server_shows_the_site_to_this_machine_only(site):
+    import threading
+    import urllib.request
+
+    with serve.open_server(site, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host, port = server.server_address[:2]
+        assert host == "127.0.0.1"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+            assert b"Influencer reports" in answer.read()
+        server.shutdown()
+
+
+def test_server_without_a_site_says_how_to_build_one(tmp_path):
+    with pytest.raises(UsageError, match="There is no site in"):
+        serve.open_server(tmp_path, 0)

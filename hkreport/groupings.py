@@ -140,7 +140,11 @@ class Sums:
         if not keys:
             text = f"select 0 as {SET}, {', '.join(wanted)} from {view}"
             return plain.sql(text, dialect="duckdb").to_pandas()
-        listed = ", ".join(f'"k_{key}"' for key in keys)
+        # Key by key, because GROUPING of several is GROUPING_ID elsewhere.
+        mark = " + ".join(
+            f'cast(grouping("k_{key}") as bigint) * {1 << (len(keys) - 1 - at)}'
+            for at, key in enumerate(keys)
+        )
         sets = ", ".join(
             "(" + ", ".join(f'"k_{key}"' for key in m.keys(by) if key != "influencer") + ")"
             for by in self._usual
@@ -148,7 +152,7 @@ class Sums:
         named = ", ".join(f'"k_{key}" as "{key}"' for key in keys)
         # Ibis has no grouping sets; the text is DuckDB's, and Ibis translates it for other backends.
         text = (
-            f"select grouping({listed}) as {SET}, {named}, {', '.join(wanted)} "
+            f"select {mark} as {SET}, {named}, {', '.join(wanted)} "
             f"from {view} group by grouping sets ({sets})"
         )
         return plain.sql(text, dialect="duckdb").to_pandas()

@@ -34,6 +34,7 @@ __all__ = [
     "Summed",
     "Total",
     "compute",
+    "expression",
     "find",
     "finished",
     "group_key",
@@ -922,6 +923,14 @@ def summed(
     known: Collection[str] | None,
 ) -> "pd.DataFrame":
     """Sum the rows by the group keys, with NaN where a sum is undefined."""
+    frame = expression(rows, needed, by).to_pandas()
+    return labelled(finished(frame, needed, known), keys(by))
+
+
+def expression(
+    rows: "ir.Table", needed: Sequence[Total | Distinct], by: Sequence[str]
+) -> "ir.Table":
+    """The one query that sums the rows by the group keys, for any backend."""
     columns = keys(by)
     groups = [
         group_key(rows, key)
@@ -940,10 +949,7 @@ def summed(
     if "influencer_id" in columns:
         # Names repeat and may be spelt twice: one id has one name.
         aggregates["influencer"] = rows["influencer"].max()
-    query = (
-        rows.group_by(groups).aggregate(**aggregates) if groups else rows.aggregate(**aggregates)
-    )
-    return labelled(finished(query.to_pandas(), needed, known), columns)
+    return rows.group_by(groups).aggregate(**aggregates) if groups else rows.aggregate(**aggregates)
 
 
 def finished(

@@ -100,7 +100,9 @@ class Data:
 def has_exports(folder: Path) -> bool:
     """Whether files that may be exports lie directly in the folder."""
     return folder.is_dir() and any(
-        entry.name.lower().endswith((*EXPORT_ENDINGS, backends.MARKER)) for entry in folder.iterdir() if entry.is_file()
+        entry.name.lower().endswith((*EXPORT_ENDINGS, backends.MARKER))
+        for entry in folder.iterdir()
+        if entry.is_file()
     )
 
 

@@ -465,7 +465,9 @@ class Table:
             "text/html": self.html,
             "text/plain": f"{self.label}: {len(self.frame)} rows",
         }
-        return data, {}
+        # A table with a file of its own is exported whole already.
+        told = {"note": self.note} if self.file else {"note": self.note, "values": self.csv}
+        return data, {"hkreport": told}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

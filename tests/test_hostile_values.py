@@ -133,7 +133,7 @@ def test_pdf_prints_what_was_typed_or_a_box(tmp_path, require):
     ).stdout  # fmt: skip
     flat = re.sub(r"\s+", "", said)
     for name, text in hostile.TEXTS.items():
-        if text.isascii() and name != "word":  # a page ends within that one
+        if text.isascii() and not name.startswith("word"):  # a page ends within those
             shown = hostile.as_shown(text).replace("\ufffd", "☐")
             assert re.sub(r"\s+", "", shown) in flat, name
     assert "abc☐gnp.exe" in flat

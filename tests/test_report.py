@@ -17,6 +17,7 @@ from hkreport.ledger import Filters
 from hkreport.pipeline import cache
 from hkreport.pipeline import report as pipeline
 from hkreport.pipeline.execute import check_parameters, execute
+from hkreport.units import Unit, text
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = ROOT / "hkreport" / "pipeline" / "contracts"
@@ -61,6 +62,7 @@ def test_report_writes_pages_pdfs_and_exports(built):
         "data/top_performers.csv",
         "data/products.csv",
         "data/payout_exceptions.csv",
+        "data/figures.csv",
         "insights.json",
         "data/insights.csv",
         "data/budget_plan.csv",
@@ -217,3 +219,59 @@ def test_odd_names_stay_inside_and_apart(words):
     assert folder not in ("..", ".")
     assert len(folder) < 80
     assert folder != pipeline.slug(words + " ")
+
+
+NUMBER = re.compile(r"[−-]?₹[\d,]+(?:\.\d+)?(?: (?:L|Cr))?|[−-]?[\d,]+(?:\.\d+)?(?:×|%)")
+
+
+def written(value: float) -> set[str]:
+    """A number in every way in which the report may write it."""
+    units = (Unit.MONEY, Unit.MULTIPLE, Unit.PERCENT)
+    ways = {text(size, unit, short=short) for size in (value, abs(value)) for unit in units
+            for short in (True, False)}  # fmt: skip
+    return ways | {f"{abs(value):.0%}"}  # parts of a bar are written without decimals
+
+
+def exported(folder: Path) -> set[str]:
+    """Every number of kpis.json, insights.json and the CSV files, as text."""
+    known: set[str] = set()
+    for each in json.loads((folder / "kpis.json").read_text(encoding="utf-8"))["metrics"].values():
+        now, before, aim = each["value"], each["previous"], each["target"]
+        values = [value for value in (now, before, aim) if value is not None]
+        for base in (before, aim):
+            if now is not None and base:
+                values += [now / base - 1, now - base]
+        known |= set().union(*map(written, values))
+    known |= set(NUMBER.findall((folder / "insights.json").read_text(encoding="utf-8")))
+    for path in (folder / "data").glob("*.csv"):
+        with path.open(encoding="utf-8", newline="") as stream:
+            for cell in (cell.removeprefix("'") for row in csv.reader(stream) for cell in row):
+                try:
+                    known |= written(float(cell))
+                except ValueError:
+                    known |= set(NUMBER.findall(cell))
+    return {token.replace("-", "−") for token in known}
+
+
+def is_tick(token: str) -> bool:
+    """Whether it may stand at an axis: one or two digits and zeros."""
+    return len(re.sub(r"[^\d.]", "", token).replace(".", "").strip("0")) <= 2 and "." not in token
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "summary.pdf"])
+def test_every_number_printed_in_a_pdf_is_exported(name, built, require):
+    tool = require("pdftotext")
+    page = subprocess.run(
+        [tool, "-layout", built / name, "-"], capture_output=True, text=True, check=True
+    )
+    tokens = [token.replace("-", "−") for token in NUMBER.findall(page.stdout)]
+    assert len(tokens) > 40
+    known = exported(built)
+    strange = sorted({token for token in tokens if token not in known and not is_tick(token)})
+    assert not strange
+
+
+def test_a_number_that_nobody_exported_would_be_found(built):
+    assert not {"₹12,345", "7.77×"} & exported(built)
+    assert not is_tick("₹12,345")
+    assert not is_tick("7.77×")

@@ -85,6 +85,7 @@ def bridge(
         alt,
         table,
         lambda: _draw(names, values, levels, measure, words),
+        words.note,
     )
 
 

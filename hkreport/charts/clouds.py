@@ -265,7 +265,7 @@ def _chart(
         extremes(names, heights, y),
     )
     table = data_table(frame, keys, [x, y, *([size] if size else [])])
-    return Chart(words.title, words.subtitle, alt, table, lambda: _draw(plan, words))
+    return Chart(words.title, words.subtitle, alt, table, lambda: _draw(plan, words), words.note)
 
 
 def _draw(plan: _Plan, words: Words) -> "Figure":

@@ -127,7 +127,9 @@ def dots(
     listing = "; ".join(f"{name} {span}" for name, span in list(spans)[:6])
     alt = alt_text(f"Dot chart of {words.subtitle}, {counted(len(plan.frame), 'row')}. {listing}.")
     table = data_table(rows, [key], [Col.of(measure, low=low, high=high, caveat=""), n])
-    return Chart(words.title, words.subtitle, alt, table, lambda: _draw_dots(plan, words))
+    return Chart(
+        words.title, words.subtitle, alt, table, lambda: _draw_dots(plan, words), words.note
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,12 @@ def heatmap(
     )
     table = data_table(frame, [rows, across], [measure, n])
     return Chart(
-        words.title, words.subtitle, alt, table, lambda: _draw_grid(grid, measure, centre, words)
+        words.title,
+        words.subtitle,
+        alt,
+        table,
+        lambda: _draw_grid(grid, measure, centre, words),
+        words.note,
     )
 
 
@@ -448,7 +455,12 @@ def box(
     table = data_table(frame, keys, [measure])
     own = (marks or {}, mark_label)
     return Chart(
-        words.title, words.subtitle, alt, table, lambda: _draw_box(drawn, key, measure, own, words)
+        words.title,
+        words.subtitle,
+        alt,
+        table,
+        lambda: _draw_box(drawn, key, measure, own, words),
+        words.note,
     )
 
 

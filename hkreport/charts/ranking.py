@@ -138,7 +138,9 @@ def bars(
     )
     plan = _Plan(picked, key, by, verdict, n, reference, reference_label)
     table = data_table(rows, [key, by], [*shown, n])
-    return Chart(words.title, words.subtitle, alt, table, lambda: _draw(plan, shown, words))
+    return Chart(
+        words.title, words.subtitle, alt, table, lambda: _draw(plan, shown, words), words.note
+    )
 
 
 def _bar_of(frame: "pd.DataFrame", key: str, by: str) -> list[str]:

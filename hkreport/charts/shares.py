@@ -28,7 +28,7 @@ from hkreport.charts.sheet import (
     spread,
 )
 from hkreport.errors import InputError
-from hkreport.tables import Sentence, require_columns
+from hkreport.tables import Col, Sentence, require_columns
 from hkreport.theme import fitted, text_width
 from hkreport.units import Unit, text, tick
 
@@ -41,6 +41,9 @@ __all__ = ["doughnut", "stacked"]
 
 RING, HOLE = 78.0, 46.0  # radii in points
 RING_BODY = 186.0
+
+
+SHARE = Col(name="share", label="Share", unit=Unit.PERCENT)
 
 
 def doughnut(
@@ -109,9 +112,14 @@ def doughnut(
         words.title,
         words.subtitle,
         alt,
-        data_table(rows, [key], [measure]),
+        data_table(_with_share(rows, measure, whole), [key], [measure, SHARE]),
         lambda: _draw_ring(slices, whole, measure, words),
     )
+
+
+def _with_share(rows: "pd.DataFrame", measure: Measure, whole: float) -> "pd.DataFrame":
+    """The rows with the part of the whole that each is."""
+    return rows.assign(share=[value / whole for value in numbers(rows, measure.name)])
 
 
 def _slices(
@@ -257,7 +265,14 @@ def stacked(
     count = counted(len(drawn), "bar")
     alt = alt_text(f"Stacked bar chart of {in_sentence(words.subtitle)}, {count}. {listing}.")
     table = data_table(frame, [key, part], [measure])
-    return Chart(words.title, words.subtitle, alt, table, lambda: _draw_bars(drawn, pieces, words))
+    return Chart(
+        words.title,
+        words.subtitle,
+        alt,
+        table,
+        lambda: _draw_bars(drawn, pieces, words),
+        words.note,
+    )
 
 
 def _ordered(names: Sequence[str], order: Sequence[str]) -> list[str]:

@@ -115,6 +115,8 @@ class Chart:
         The data behind it.
     draw : callable
         Makes the matplotlib figure; called when the chart is shown.
+    note : str
+        The line below it.
     """
 
     title: str
@@ -122,6 +124,7 @@ class Chart:
     alt: str
     table: Table = field(repr=False)
     draw: Callable[[], "Figure"] = field(repr=False)
+    note: str = ""
 
     @property
     def frame(self) -> "pd.DataFrame":
@@ -153,7 +156,9 @@ class Chart:
 
     def _repr_mimebundle_(self, **_: object) -> Bundle:
         data = {"image/svg+xml": self.svg, "text/plain": self.title}
-        return data, {"hkreport": {"alt": self.alt, "data": self.table.details}}
+        told = {"alt": self.alt, "data": self.table.details, "title": self.title}
+        told |= {"subtitle": self.subtitle, "note": self.note, "values": self.table.csv}
+        return data, {"hkreport": told}
 
 
 @contextmanager

@@ -141,7 +141,7 @@ def trend(
             )
         return _draw_trend(dated, x, measure, lines, number(target), words, compact)
 
-    return Chart(words.title, words.subtitle, alt, table, draw)
+    return Chart(words.title, words.subtitle, alt, table, draw, words.note)
 
 
 def columns(
@@ -203,6 +203,7 @@ def columns(
         alt,
         table,
         lambda: _draw_columns(steps, stacks, totals, measure, words),
+        words.note,
     )
 
 

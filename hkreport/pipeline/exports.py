@@ -141,7 +141,7 @@ EXPORTS: tuple[tuple[str, Content], ...] = (
         "data/top_performers.csv",
         _csv(lambda report: report.top_influencers(m.INFLUENCER_REVENUE, 10)),
     ),
-    ("data/products.csv", _csv(lambda report: report.products)),
+    ("data/products.csv", _csv(lambda report: report.products_and_rest)),
     ("data/payout_exceptions.csv", _csv(lambda report: report.exceptions)),
     ("insights.json", _json(_insights_document)),
     ("data/insights.csv", _csv(_insights)),

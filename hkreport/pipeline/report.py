@@ -27,6 +27,7 @@ from hkreport.ledger import Filters
 from hkreport.params import Settings
 from hkreport.pipeline import cache, processes, render
 from hkreport.pipeline.execute import execute
+from hkreport.pipeline.figures import write_figures
 from hkreport.pipeline.prepare import prepare_file, write_atomically
 from hkreport.store import Data
 
@@ -337,6 +338,8 @@ def _notebook(job: Job, work: Path, document: render.Document, name: str) -> Non
     source = job.root / "notebooks" / f"{name}.ipynb"
     run = execute(source, job.declared, work / f"{name}.ipynb", subject=job.subject)
     prepare_file(run, document.notebook)
+    if name == "brand_report":
+        write_figures(run, work / "site" / job.folder / "data" / "figures.csv")
     if job.engine != "quarto":
         engine = render.choose_engine(job.engine)
         render.render(
@@ -500,6 +503,8 @@ def slug(words: str) -> str:
     taken = safe.lower() in RESERVED or DEVICE.fullmatch(safe) or HASHED.fullmatch(safe)
     if safe and safe == words and not taken:
         return safe
+    if DEVICE.fullmatch(safe):
+        safe = safe.replace(".", "-")  # con.txt-1234 is the device still
     # Whatever was changed is told apart by a hash of the name itself.
     return f"{safe or 'x'}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 

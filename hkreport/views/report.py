@@ -371,6 +371,12 @@ class Report:
     @functools.cached_property
     def products(self) -> "pd.DataFrame":
         """One row a product: sales, spend, price, margin, score and whether it is new."""
+        frame = self.products_and_rest
+        return frame[frame["product"] != UNASSIGNED].reset_index(drop=True)
+
+    @functools.cached_property
+    def products_and_rest(self) -> "pd.DataFrame":
+        """The same, and last what belongs to no product: together they are the whole report."""
         import numpy as np
 
         frame = self.compute([*PRODUCT_METRICS, m.PRODUCT_SCORE], "product")
@@ -389,8 +395,10 @@ class Report:
         known = started is not None and started < self.period.start
         frame["newness"] = np.where(new, "new in the period", "established") if known else "unknown"
         frame["price"] = frame["price"].astype(float)
-        frame = frame[frame["product"] != UNASSIGNED]
-        return frame.sort_values(["revenue", "product"], ascending=[False, True], ignore_index=True)
+        frame = frame.assign(rest=frame["product"] == UNASSIGNED)
+        return frame.sort_values(
+            ["rest", "revenue", "product"], ascending=[True, False, True], ignore_index=True
+        ).drop(columns="rest")
 
     @property
     def priced_products(self) -> "pd.DataFrame":

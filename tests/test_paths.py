@@ -1,0 +1,182 @@
+"""Names become folders that stay in the site, and no two names share one, whatever the file system."""
+
+import itertools
+import re
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import exports
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hkreport import ingest, params, store
+from hkreport.errors import HkreportError
+from hkreport.ledger import Filters
+from hkreport.pipeline import report as pipeline
+
+ROOT = Path(__file__).parents[1]
+
+# Everything that writes into the root of a site, or is a folder of its own there.
+OF_THE_SITE = (
+    "index.html nav.js search.js home.js site.json CNAME portfolio explorer data methods all"
+)
+DEVICES = [
+    f"{name}{end}" for name in "CON prn Aux nul COM1 com9 LPT5".split() for end in ("", ".txt")
+]
+ODD = [
+    "", ".", "..", "...", "../x", "..\\x", "/etc/passwd", "a/../../b", "a/b", "a\\b", "C:\\x", "C:x",
+    "\\\\host\\share", "~", "~root", "-rf", "$HOME", "%2e%2e%2f", "..%2f", "a\x00b", "a\nb", " a", "a ",
+    "a.", ".a", "a:b", "a|b", "a*b?", "é", "e\u0301", "ﬁ", "fi", "Ａll", "hkvit\u0430ls", "HKVitals",
+    "K", "\u212a", "\u2025", "\uff0e\uff0e\uff0f", "x" * 300, "x" * 299 + "y", "王小明", "🔥", "x-d6b96a97",
+    *OF_THE_SITE.split(), *DEVICES,
+]  # fmt: skip
+
+
+def is_safe(folder: str) -> bool:
+    """One part, on every system: no way up, no device, nothing hidden, no end that Windows drops."""
+    device = re.fullmatch(r"(con|prn|aux|nul|(com|lpt)\d)(\..*)?", folder, re.IGNORECASE)
+    return (
+        re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,78}", folder) is not None
+        and folder[-1] not in ".-"
+        and device is None
+        and PurePosixPath(folder).name == folder
+        and PureWindowsPath(folder).name == folder
+    )
+
+
+@pytest.mark.parametrize("name", ODD, ids=ascii)
+def test_odd_names_are_one_safe_folder(name):
+    assert is_safe(pipeline.slug(name))
+
+
+@pytest.mark.parametrize("name", OF_THE_SITE.split())
+def test_a_brand_takes_no_name_of_the_site(name):
+    for spelling in (name, name.upper(), name.lower(), name.capitalize()):
+        assert pipeline.slug(spelling).lower() != name.lower()
+
+
+def test_no_two_odd_names_share_a_folder_where_case_does_not_count():
+    folders = {name: pipeline.slug(name).lower() for name in ODD}
+    pairs = itertools.combinations(ODD, 2)
+    assert [pair for pair in pairs if folders[pair[0]] == folders[pair[1]]] == []
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_any_two_names_are_safe_and_apart(one, other):
+    folders = pipeline.slug(one), pipeline.slug(other)
+    assert all(map(is_safe, folders))
+    # Ingestion makes spellings that differ in case one brand; others never meet.
+    if one.casefold() != other.casefold():
+        assert folders[0].lower() != folders[1].lower()
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_the_folder_of_a_name_is_no_other_names_folder(name):
+    folder = pipeline.slug(name)
+    if folder != name:
+        assert pipeline.slug(folder) != folder
+
+
+# Slices
+
+
+def folder(**values: str) -> str:
+    chosen = {name: tuple(words.split("|")) for name, words in values.items()}
+    return pipeline.folder_of("HKVitals", "2025-Q2", Filters(values=chosen)).rpartition("/")[2]
+
+
+def test_slices_of_names_that_differ_in_case_are_apart():
+    assert folder(product="Glow").lower() != folder(product="GLOW").lower()
+    assert folder(influencer="Asha Rao").lower() != folder(influencer="ASHA RAO").lower()
+
+
+def test_slices_are_told_by_their_values_and_not_by_their_words():
+    made = [
+        folder(campaign="a|b"),
+        folder(campaign="a or b"),
+        folder(category="a|b"),
+        folder(category="a or b"),
+        folder(category="a", gender="b"),
+        folder(category="a-gender b"),
+        folder(category="a|or|b"),
+    ]
+    assert len({each.lower() for each in made}) == len(made)
+
+
+@pytest.mark.parametrize("name", ODD, ids=ascii)
+def test_odd_filters_stay_in_the_folder_of_the_report(name):
+    if name:
+        assert is_safe(folder(product=name))
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_any_filter_is_one_safe_folder(name):
+    assert is_safe(
+        pipeline.folder_of("B", "2025-Q2", Filters(values={"campaign": (name,)})).rpartition("/")[2]
+    )
+
+
+# Brands of one data set
+
+
+def test_brands_of_one_data_set_never_share_a_folder(tmp_path):
+    names = [name for name in ODD if name.strip() and "\x00" not in name]
+    names += ["HKVITALS", "hk vitals", "HK-Vitals", "KAY", "kay", "K\u212aay"]
+    rows = "".join(
+        f'T{number},organic,"{name}",2025-05-01,1,10\n' for number, name in enumerate(names)
+    )
+    text = "tracking_id,source,brand,date,orders,revenue\n" + rows
+    (tmp_path / "tracking.csv").write_text(text, encoding="utf-8", newline="")
+    settings = params.load(None, root=ROOT)
+    data = store.open_data(tmp_path, settings, root=ROOT)
+    brands = data.ledger.values("brand")
+    assert len(brands) > 40
+    folders = [pipeline.folder_of(brand, "2025-Q2", Filters()).lower() for brand in brands]
+    assert len(set(folders)) == len(folders)
+    for brand in brands:
+        params.load(brand, root=ROOT)  # a brand called like a file of params/ is none of them
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tracking ..csv", "tracking $(touch x);.csv", "tracking %2e%2e%2f.csv", "tracking \\..\\x.csv",
+     "tracking C:x.csv", "-tracking.csv", "tracking ' OR 1=1.csv", "tracking *.csv", "tracking [a].csv",
+     "tracking " + "x" * 200 + ".csv", "tracking \u202egnp.csv", "tracking\n.csv", "tracking ?.csv"],
+    ids=ascii,
+)  # fmt: skip
+def test_file_names_are_names_and_neither_patterns_nor_code(tmp_path, name):
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    # A pattern in a name would not be read as one, nor find the other.
+    (folder / name).write_text("date,orders,revenue\n2025-05-01,1,5\n", encoding="utf-8")
+    (folder / "notes xyz a.txt").write_text(
+        "date,orders,revenue\n2025-05-01,1,5\n", encoding="utf-8"
+    )
+    dataset = ingest.load(folder, quarantine=tmp_path / "quarantine")
+    assert dataset.check.tables["tracking"].rows_read == 1
+    assert {path.name for path in tmp_path.iterdir()} <= {"exports", "quarantine"}
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.csv", "/etc/passwd", "..\\secret.csv", "a/../../secret.csv"]
+)
+def test_a_mapped_file_stays_in_the_data_folder(tmp_path, name):
+    folder = exports.write(tmp_path / "exports")
+    (tmp_path / "secret.csv").write_text("date,orders,revenue\n2025-05-01,1,5\n", encoding="utf-8")
+    with pytest.raises(HkreportError) as raised:
+        ingest.load(folder, ingest.Settings(files={"tracking": name}))
+    assert raised.value.next_step
+
+
+def test_exports_are_never_written_to_not_even_through_a_link(tmp_path):
+    folder = exports.write(tmp_path / "exports", tracking="")
+    outside = tmp_path / "outside.csv"
+    outside.write_text(exports.TRACKING + "T9,influencer,,,,,,never,1,5\n", encoding="utf-8")
+    (folder / "tracking.csv").symlink_to(outside)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    ingest.load(folder, quarantine=tmp_path / "quarantine")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert (folder / "tracking.csv").is_symlink()

@@ -97,6 +97,7 @@ def connect() -> Any:
     _require_spark(name)
     # pandas 3 is newer than what pyspark promises; what we fetch are small frames of plain types.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    warnings.filterwarnings("ignore", "The copy keyword is deprecated", DeprecationWarning)
     from pyspark.sql import SparkSession
 
     session = SparkSession.getActiveSession()

@@ -61,6 +61,7 @@ def write_report(site, *, brand="HKVitals", where="HKVitals/2025-Q4", files=(), 
         "filters": {},
         "simulated": False,
         "metrics": {name: dict(zip(keys, values, strict=True)) for name, values in METRICS.items()},
+        "incremental_roas": None,
         "allocation": {"reasons": [], "roas_low": 1.5, "roas_high": 2.0, "roas_all_dates": 1.6},
         "trend": {
             "step": "week",

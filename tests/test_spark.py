@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -189,21 +190,27 @@ def both(
 ) -> Both:
     """The ledger of the same tables in DuckDB and in Spark."""
     here = ledger.build(tables, has=has, rules=rules)
-    moved = backends.hand_over(tables, folder)
-    return here, ledger.build(moved, has=has, rules=rules)
+    built = ledger.build(backends.hand_over(tables, folder), has=has, rules=rules)
+    built.rows.to_parquet(folder / "ledger.parquet")
+    backend = backends.connect()
+    # As in real life the ledger is read from where it was written: a plan with all the steps of the
+    # build behind it takes Spark seconds to look through, for each query.
+    backend._session.catalog.clearCache()
+    rows = backend.read_parquet(folder / "ledger.parquet", table_name=folder.name).cache()
+    return here, replace(built, rows=rows)
 
 
 @pytest.fixture(scope="module")
 def odd(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Both:
     rows = generated(7)
-    return both(c.tables(**rows), c.has(**rows), tmp_path_factory.mktemp("odd"))
+    return both(c.tables(**rows), c.has(**rows), tmp_path_factory.mktemp("odd") / "odd")
 
 
 @pytest.fixture(scope="module")
 def exported(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Both:
     folder = tmp_path_factory.mktemp("exported")
     dataset = ingest.load(exports.write(folder / "data"))
-    return both(dataset.tables, _has(dataset), folder / "canonical")
+    return both(dataset.tables, _has(dataset), folder / folder.name)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +220,7 @@ def simulated(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Both:
     folder = tmp_path_factory.mktemp("simulated")
     simulate.write(folder / "data", seed=3, scale=0.0002, start="2025-01-01", end="2025-04-01")
     dataset = ingest.load(folder / "data")
-    return both(dataset.tables, _has(dataset), folder / "canonical")
+    return both(dataset.tables, _has(dataset), folder / folder.name)
 
 
 def _has(dataset: ingest.Dataset) -> dict[str, bool]:
@@ -250,15 +257,11 @@ def compare(one: pd.DataFrame, other: pd.DataFrame) -> None:
         assert not far.any(), f"{name}: {mine[far].tolist()} and {theirs[far].tolist()}"
 
 
-def sums(books: Ledger) -> groupings.Sums:
-    return groupings.Sums(books.rows, books.known, GROUPINGS)
-
-
-def compare_all(here: Ledger, there: Ledger) -> None:
-    """Every metric by every grouping, each side in one query."""
+def compare_all(here: Ledger, there: Ledger, chosen: Sequence[tuple[str, ...]] = GROUPINGS) -> None:
+    """Every metric by some groupings, each side in one query."""
     assert here.known == there.known
-    mine, theirs = sums(here), sums(there)
-    for by in GROUPINGS:
+    mine, theirs = (groupings.Sums(books.rows, books.known, chosen) for books in (here, there))
+    for by in chosen:
         compare(
             metrics.compute(mine, METRICS, by=by, known=here.known),
             metrics.compute(theirs, METRICS, by=by, known=there.known),
@@ -288,7 +291,7 @@ def test_spend_adds_up_to_the_payouts_exactly(odd: Both) -> None:
 # The metrics: every one, by every dimension, under every filter.
 
 
-@pytest.mark.parametrize("data", ["odd", "exported", "simulated"])
+@pytest.mark.parametrize("data", ["odd", "simulated"])
 def test_every_metric_by_every_grouping(data: str, request: pytest.FixtureRequest) -> None:
     compare_all(*request.getfixturevalue(data))
 
@@ -318,23 +321,40 @@ def slices(books: Ledger) -> list[Filters]:
     return made
 
 
-def test_every_metric_by_every_grouping_under_every_filter(odd: Both) -> None:
-    here, there = odd
-    kept = set()
-    for filters in slices(here):
+def compare_slices(both_: Both, groupings_of: Callable[[int], list[tuple[str, ...]]]) -> None:
+    here, there = both_
+    sizes = set()
+    for number, filters in enumerate(slices(here)):
         (mine, hidden), (theirs, also_hidden) = here.where(filters), there.where(filters)
         assert hidden == also_hidden
-        kept.add(int(mine.rows.count().to_pandas()))
-        compare_all(mine, theirs)
-    assert len(kept) > 10  # the filters do cut
+        sizes.add(int(mine.rows.count().to_pandas()))
+        compare_all(mine, theirs, groupings_of(number))
+    assert len(sizes) > 10  # the filters do cut
 
 
-@pytest.mark.parametrize("period", ["2025-02", "2025-Q2", "FY2024-25", "2025-W01"])
+def test_every_metric_under_every_filter(odd: Both) -> None:
+    """Each filter with the whole and two groupings in turn: every grouping meets some filter."""
+
+    def in_turn(number: int) -> list[tuple[str, ...]]:
+        others = GROUPINGS[1:]
+        return [(), *(others[(2 * number + more) % len(others)] for more in (0, 1))]
+
+    met = {by for number in range(len(slices(odd[0]))) for by in in_turn(number)}
+    assert met == set(GROUPINGS)
+    compare_slices(odd, in_turn)
+
+
+@pytest.mark.slow
+def test_every_metric_by_every_grouping_under_every_filter(odd: Both) -> None:
+    compare_slices(odd, lambda number: GROUPINGS)
+
+
+@pytest.mark.parametrize("period", ["2025-02", "FY2024-25", "2025-W01"])
 def test_periods_cut_alike(odd: Both, period: str) -> None:
     here, there = odd
     span = views.resolve(here, period)
     mine, theirs = here.in_period(span), there.in_period(span)
-    assert 0 < int(mine.rows.count().to_pandas())
+    assert int(mine.rows.count().to_pandas()) > 0
     compare(
         metrics.compute(mine.rows, METRICS, by=["day"], known=here.known),
         metrics.compute(theirs.rows, METRICS, by=["day"], known=there.known),

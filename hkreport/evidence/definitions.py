@@ -247,12 +247,12 @@ def _frame(rows: Sequence[Mapping[str, object]]) -> "pd.DataFrame":
 # Four users saw the campaign and four did not; two of those bought nothing. Campaign A was shown to
 # treatment only and cost 500, campaign B ran for everybody and cost 300.
 _ORDERS = (
-    (1, "u1", "treatment", "A", 1000.0),
-    (2, "u2", "treatment", "A", 600.0),
-    (3, "u3", "treatment", "organic", 500.0),
-    (4, "u4", "treatment", "B", 400.0),
-    (5, "u5", "control", "organic", 600.0),
-    (6, "u6", "control", "B", 500.0),
+    (1, "person 1", "treatment", "A", 1000.0),
+    (2, "person 2", "treatment", "A", 600.0),
+    (3, "person 3", "treatment", "organic", 500.0),
+    (4, "person 4", "treatment", "B", 400.0),
+    (5, "person 5", "control", "organic", 600.0),
+    (6, "person 6", "control", "B", 500.0),
 )
 _SPEND = {"A": 500.0, "B": 300.0}
 _USERS = 4  # in each arm

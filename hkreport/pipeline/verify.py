@@ -183,7 +183,7 @@ def first_difference(one: bytes, other: bytes, name: str) -> str:
     >>> print(first_difference(b"a\nrevenue 10\n", b"a\nrevenue 12\n", "x.csv"))
     line 2: 'revenue 1[0]' became 'revenue 1[2]'
     >>> first_difference(b"abcdef", b"abXdef", "x.pdf")
-    'byte 2: b\'abcdef\' became b\'abXdef\''
+    "byte 2: b'abcdef' became b'abXdef'"
     """
     if not name.endswith(TEXTS):
         place = next(

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-__all__ = ["ALLOWED", "EMBEDDED", "MARKER", "Canonical", "choose", "chosen", "connect", "hand_over"]
+__all__ = ["ALLOWED", "EMBEDDED", "MARKER", "Canonical", "choose", "chosen", "connect", "hand_over",
+           "type_of"]  # fmt: skip
 
 EMBEDDED = "duckdb"
 ALLOWED = "duckdb, local[N], local[*], spark://HOST:PORT, yarn, k8s://HOST:PORT"
@@ -39,6 +40,14 @@ _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",  # an overflow is an error, as in DuckDB, and not a missing value
     "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+}
+
+# Spark on this machine is for trying things out: no web page of its own, and nothing that listens to others.
+_LOCAL = {
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "8",
 }
 
 _TYPES = {
@@ -103,7 +112,10 @@ def connect() -> Any:
     session = SparkSession.getActiveSession()
     if session is None:
         builder = SparkSession.builder.master(name).appName("hkreport")
-        for option, value in _SETTINGS.items():
+        local = name.startswith("local")
+        if local:
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        for option, value in (_SETTINGS | (_LOCAL if local else {})).items():
             builder = builder.config(option, value)
         try:
             session = builder.getOrCreate()
@@ -114,7 +126,6 @@ def connect() -> Any:
                 next_step="Check the address, and that this machine can reach it; "
                 "'--backend local[*]' runs Spark here.",
             ) from error
-        session.sparkContext.setLogLevel("ERROR")
     return ibis.pyspark.connect(session)
 
 
@@ -208,7 +219,7 @@ class Canonical:
     def _table(self, backend: Any, name: str) -> "ir.Table":
         import ibis
 
-        wanted = {each.name: _TYPES.get(each.kind, "string") for each in TABLES[name]}
+        wanted = {each.name: type_of(each) for each in TABLES[name]}
         required = [*TABLES[name].required]
         if name == "tracking":
             wanted["channel"] = "string"
@@ -291,6 +302,18 @@ class Canonical:
                 for who, value in zip(top["influencer_id"], top["revenue"], strict=True)
             ],
         }  # fmt: skip
+
+
+def type_of(column: Column) -> str:
+    """Type of a column of a validated table, as Ibis writes it.
+
+    Examples
+    --------
+    >>> from hkreport.schema import column
+    >>> type_of(column("tracking", "revenue")), type_of(column("tracking", "brand"))
+    ('decimal(18, 6)', 'string')
+    """
+    return _TYPES.get(column.kind, "string")
 
 
 def _columns(columns: Iterable[Column], has: Mapping[str, bool], name: str) -> dict[str, str]:

@@ -32,6 +32,7 @@ __all__ = [
     "Rules",
     "build",
     "read",
+    "stored",
 ]
 
 MONEY = "decimal(18, 6)"
@@ -459,10 +460,10 @@ def build(
 
     rules = rules or Rules()
     # Steps that several others read are stored, or each query would work them out again.
-    people = _stored(_influencers(tables, rules))
-    catalogue = _stored(_catalogue(tables))
-    orders = _stored(_orders(tables, catalogue))
-    posts = _stored(_posts(tables, catalogue))
+    people = stored(_influencers(tables, rules))
+    catalogue = stored(_catalogue(tables))
+    orders = stored(_orders(tables, catalogue))
+    posts = stored(_posts(tables, catalogue))
     spend = _spend(tables["payouts"], orders, posts, rules)
     events = [_complete(part) for part in (orders, posts, spend)]
     rows = functools.reduce(lambda left, right: left.union(right), events)
@@ -473,11 +474,14 @@ def build(
             MONEY
         ),
     )
-    return _described(_stored(rows.select(*_columns())), _known(has))
+    return _described(stored(rows.select(*_columns())), _known(has))
 
 
-def _stored(rows: "ir.Table") -> "ir.Table":
-    """Work rows out once and keep them in the backend for this connection."""
+def stored(rows: "ir.Table") -> "ir.Table":
+    """Work rows out once and keep them in the backend.
+
+    In DuckDB until the connection closes, on Spark as long as the result is referred to.
+    """
     from ibis.util import gen_name
 
     backend = rows.get_backend()
@@ -845,8 +849,8 @@ def _spend(payouts: "ir.Table", orders: "ir.Table", posts: "ir.Table", rules: Ru
     """Payouts as ledger rows, spread over the events they were paid for; every paisa is kept."""
     import ibis
 
-    pieces = _stored(_pieces(payouts, rules))
-    events = _stored(_events(orders, posts)).rename(
+    pieces = stored(_pieces(payouts, rules))
+    events = stored(_events(orders, posts)).rename(
         {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date")}
     )
     joined = pieces.left_join(
@@ -867,6 +871,11 @@ def _spend(payouts: "ir.Table", orders: "ir.Table", posts: "ir.Table", rules: Ru
     joined = joined.mutate(
         **{f"all_{name}": joined[f"w_{name}"].sum().over(whole).cast(WEIGHTS) for name in weights},
         **{f"cum_{name}": joined[f"w_{name}"].sum().over(upto).cast(WEIGHTS) for name in weights},
+    )
+    # The window keeps Ibis from writing each part out wherever a rule below names it: Spark compiles no
+    # method of that size.
+    joined = joined.mutate(
+        **{f"part_{name}": _part(joined, name) for name in weights},
         place=ibis.row_number().over(group_by="piece", order_by="event"),
     )
     amounts = {
@@ -884,7 +893,7 @@ def _spend(payouts: "ir.Table", orders: "ir.Table", posts: "ir.Table", rules: Ru
         ),
         else_="nothing to allocate over",
     )
-    spread = _stored(joined.mutate(**amounts, allocation=used))
+    spread = stored(joined.mutate(**amounts, allocation=used))
     spread = spread.mutate(
         brand=spread["own_brand"].coalesce(spread["e_brand"]),
         campaign=spread["own_campaign"].coalesce(spread["e_campaign"]),
@@ -956,21 +965,26 @@ def _by_method(joined: "ir.Table") -> "ir.DecimalValue":
 
 
 def _share(joined: "ir.Table", method: str) -> "ir.DecimalValue":
-    """An event's part of a piece: the rounded running total less the one before it.
+    """An event's part of a piece by the first weight that has something to stand on.
 
-    Rounding the running total, not the part, makes the parts add up to the piece exactly. A piece
-    with nothing to stand on falls to its first row whole.
+    A piece with nothing to stand on falls to its first row whole.
     """
     import ibis
 
     whole = ibis.ifelse(joined["place"] == 0, joined["amount"], 0).cast("decimal(38, 6)")
-    tries = []
-    for name in _TRIES[method]:
-        upto, total, mine = joined[f"cum_{name}"], joined[f"all_{name}"], joined[f"w_{name}"]
-        before = (upto - mine).cast(WEIGHTS)
-        part = _running(joined, upto, total) - _running(joined, before, total)
-        tries.append((total > 0, part.cast("decimal(38, 6)")))
+    tries = [(joined[f"all_{name}"] > 0, joined[f"part_{name}"]) for name in _TRIES[method]]
     return ibis.cases(*tries, else_=whole)
+
+
+def _part(joined: "ir.Table", name: str) -> "ir.DecimalValue":
+    """An event's part of a piece: the rounded running total less the one before it.
+
+    Rounding the running total, not the part, makes the parts add up to the piece exactly.
+    """
+    upto, total, mine = joined[f"cum_{name}"], joined[f"all_{name}"], joined[f"w_{name}"]
+    before = (upto - mine).cast(WEIGHTS)
+    part = _running(joined, upto, total) - _running(joined, before, total)
+    return part.cast("decimal(38, 6)")
 
 
 def _running(joined: "ir.Table", upto: Any, total: Any) -> "ir.DecimalValue":

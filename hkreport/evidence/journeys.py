@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hkreport import ledger as books
 from hkreport.metrics import UNASSIGNED
 from hkreport.views import Report
 
@@ -205,18 +206,16 @@ def _with_people(report: Report, rows: "ir.Table") -> "ir.Table":
 
 def _collapsed(rows: "ir.Table", journey: Sequence[str]) -> Journeys:
     """Sum journeys of one touch by channel; fetch the others, touch by touch in order of time."""
-    from ibis.util import gen_name
-
-    backend, name = rows.get_backend(), gen_name("hkreport")
     counted = rows.mutate(touches=rows["influencer_id"].count().over(group_by=journey))
     # Stored, or the joins below it would be worked out for either part.
-    stored = backend.create_table(name, counted, temp=True)
+    kept = books.stored(counted)
     try:
-        single = _alone(stored.filter(stored["touches"] == 1)).to_pandas()
-        several = _in_order(stored.filter(stored["touches"] > 1), journey).to_pandas()
+        single = _alone(kept.filter(kept["touches"] == 1)).to_pandas()
+        several = _in_order(kept.filter(kept["touches"] > 1), journey).to_pandas()
     finally:
-        # Ibis 12 writes a DROP that DuckDB does not read.
-        backend.raw_sql(f'DROP TABLE "{name}"')
+        backend = rows.get_backend()
+        if backend.name == "duckdb":  # Ibis 12 writes a DROP that DuckDB does not read
+            backend.raw_sql(f'DROP TABLE "{kept.op().name}"')
     several["nulls"] = (several["conversions"] == 0).astype(float)
     return Journeys(single, several)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hkreport import params, views
+from hkreport import params, simulate, views
 from hkreport.evidence import definitions, incrementality, planning
 from hkreport.methods.estimate import Estimate
 from hkreport.store import Data
@@ -329,10 +329,14 @@ def test_an_earlier_experiment_calibrates_until_it_expires(study):
     assert study(plan(), period="2026-06", **given).calibrations == ()
 
 
-def test_all_brands_show_every_brands_experiments_and_no_headline(project):
-    if not (project / "data" / "sample" / "assignments.csv").exists():
-        pytest.skip("no sample in data/")
-    report = views.open_report(brand="all", period="2025-Q4", data=str(project / "data" / "sample"))
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """The exports that make report simulates where data/ holds none."""
+    return simulate.write(tmp_path_factory.mktemp("simulated") / "sample").folder
+
+
+def test_all_brands_show_every_brands_experiments_and_no_headline(sample):
+    report = views.open_report(brand="all", period="2025-Q4", data=str(sample))
     found = incrementality.study(report)
     assert found.iroas is None
     assert {name.partition(":")[0] for name in found.estimates["experiment"]} == {
@@ -343,12 +347,9 @@ def test_all_brands_show_every_brands_experiments_and_no_headline(project):
 
 
 @pytest.mark.parametrize("brand", ["MuscleBlaze", "HKVitals", "Gritzo"])
-def test_intervals_of_the_sample_hold_its_truth(project, brand):
-    folder = project / "data" / "sample"
-    if not (folder / "truth.json").exists():
-        pytest.skip("no sample in data/")
-    truth = json.loads((folder / "truth.json").read_text())["experiments"][brand]
-    found = incrementality.study(views.open_report(brand=brand, period="2025-Q4", data=str(folder)))
+def test_intervals_of_the_sample_hold_its_truth(sample, brand):
+    truth = json.loads((sample / "truth.json").read_text())["experiments"][brand]
+    found = incrementality.study(views.open_report(brand=brand, period="2025-Q4", data=str(sample)))
     reading = found.readings[0]
     assert reading.arms.fee == truth["spend_withheld"]
     for side, arm in (("treatment", reading.arms.treated), ("control", reading.arms.control)):

@@ -161,8 +161,10 @@ def test_parquet_with_real_types_loads(tmp_path):
 def test_folders_hidden_files_and_other_types_are_left_alone(tmp_path):
     write(tmp_path, {".tracking.csv": "x", "~$book.xlsx": "x", "readme.md": "hello"})
     write(tmp_path / "tracking", {})
+    write(tmp_path / "2024", {})
     dataset = load(tmp_path)
-    assert dataset.check.files_not_used == ("readme.md",)
+    assert dataset.check.files_not_used == ("readme.md", "tracking/")
+    assert dataset.check.totals["orders"] == 11
 
 
 # --- several candidates ---------------------------------------------------------------------------------

@@ -2,15 +2,19 @@
 
 import json
 import random
+import re
 import shutil
+import tempfile
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ingest_fixtures import BRANDS, INFLUENCERS, PAYOUTS, POSTS, write
 
 from hkreport import ingest, params, store
-from hkreport.ingest import contradictions, spelling, stage, survey
+from hkreport.ingest import contradictions, distinct, spelling, stage, survey
 
 HEADER = (
     "tracking_id,source,campaign,influencer_id,user_id,brand,product,city,date,orders,revenue,"
@@ -90,8 +94,8 @@ def large(monkeypatch):
 
 
 def said(folder):
-    settings = ingest.Settings(brands=BRANDS, as_of=date(2026, 3, 31))
-    dataset = ingest.load(folder, settings, quarantine=folder / "quarantine")
+    chosen = ingest.Settings(brands=BRANDS, as_of=date(2026, 3, 31))
+    dataset = ingest.load(folder, chosen, quarantine=folder / "quarantine")
     kept = {
         path.name: path.read_text(encoding="utf-8") for path in (folder / "quarantine").iterdir()
     }
@@ -142,13 +146,56 @@ def test_only_a_file_in_which_every_cell_is_plain_is_surveyed(tmp_path, large, m
         assert bool(surveyed) is not closer, case
 
 
+FIELDS = st.text('T019.," x-é', min_size=0, max_size=5) | st.text(
+    "T0123456789", min_size=1, max_size=41
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    ids=st.lists(FIELDS, min_size=1, max_size=30),
+    place=st.integers(0, 2),
+    end=st.sampled_from(["\n", "\r\n"]),
+    closed=st.booleans(),
+    block=st.sampled_from([7, 60, 1 << 19]),
+)
+def test_ids_that_are_surely_distinct_are_so(ids, place, end, closed, block):
+    """Whatever the bytes: it says yes only where no two ids are alike, and for plain ids always then."""
+    plain = all(re.fullmatch(r"[T0-9x-]{1,40}", each) for each in ids)
+    lines = []
+    for each in ["id", *ids]:
+        cells = ["ab", "1.5"]
+        cells.insert(place, each)
+        lines.append(",".join(cells))
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distinct, "BLOCK", block)
+        path = Path(name) / "orders.csv"
+        path.write_bytes((end.join(lines) + (end if closed else "")).encode())
+        said = distinct.is_surely_distinct(path, 1, 3, place, ",", 99)
+    alike = len({each.strip() for each in ids}) < len(ids)
+    if said:
+        assert not alike
+    if plain and not alike and not (end == "\r\n" and place == 2):
+        assert said
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("17", "17.0"), ("17", " 17"), ("17", "17\u00a0"), ("17", '"17"'), ("17", "17")],
+)
+def test_ids_that_cleaning_makes_one_are_never_surely_distinct(one, other, tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text(f"id,n\n{one},1\n{other},1\n", encoding="utf-8")
+    assert not distinct.is_surely_distinct(path, 1, 2, 0, ",", 99)
+
+
 def test_a_check_builds_no_ledger_and_says_what_the_ledger_was_built_from(tmp_path):
     root, folder = tmp_path / "project", tmp_path / "exports"
     shutil.copytree(Path(__file__).parents[1] / "params", root / "params")
-    settings = params.load(None, root=root)
+    chosen = params.load(None, root=root)
     write(folder)
-    found = store.open_check(folder, settings, root=root)
+    found = store.open_check(folder, chosen, root=root)
     assert not (root / "build" / "data").exists()
-    assert store.open_check(folder, settings, root=root) == found
-    assert store.open_data(folder, settings, root=root).check == found
-    assert store.open_check(folder, settings, root=root) == found
+    assert store.open_check(folder, chosen, root=root) == found
+    assert store.open_data(folder, chosen, root=root).check == found
+    assert store.open_check(folder, chosen, root=root) == found

@@ -64,7 +64,11 @@ AsOf = Annotated[
 ]
 Maps = Annotated[
     list[str] | None,
-    typer.Option("--map", metavar="TABLE=FILE", help="Take this file for that table; may repeat."),
+    typer.Option(
+        "--map",
+        metavar="TABLE=FILE",
+        help="Take this file for that table; may repeat, also for one table. tracking_*.csv takes all that fit.",
+    ),
 ]
 Backend = Annotated[
     str | None,

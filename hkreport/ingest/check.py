@@ -43,10 +43,19 @@ FORMULA = re.compile(
 
 @dataclass(frozen=True)
 class Example:
-    """One cell that shows a problem: its spreadsheet row (None: not one row) and what it holds."""
+    """One cell that shows a problem: its spreadsheet row (None: not one row) and what it holds.
+
+    ``file`` says which, where a table is read from several.
+    """
 
     row: int | None
     value: str
+    file: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The example as the contract has it."""
+        file = {"file": self.file} if self.file else {}
+        return {"row": self.row, "value": self.value, **file}
 
 
 @dataclass(frozen=True)
@@ -87,9 +96,7 @@ class Problem:
             "severity": self.severity,
             "count": self.count,
             "message": self.message,
-            "examples": [
-                {"row": each.row, "value": each.value} for each in self.examples[:MOST_EXAMPLES]
-            ],
+            "examples": [each.to_json() for each in self.examples[:MOST_EXAMPLES]],
         }
 
 

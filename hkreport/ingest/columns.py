@@ -4,6 +4,7 @@ Only names and the kinds of headers are looked at here; values are read elsewher
 """
 
 import difflib
+import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
-__all__ = ["Candidate", "Match", "choose", "is_derived", "match", "named_tables", "nearest_header",
+__all__ = ["Candidate", "Match", "choose", "is_derived", "match", "named_files", "named_tables", "nearest_header",
            "plausible_headers"]  # fmt: skip
 
 # Headers that only a table made from other tables has.
@@ -29,11 +30,20 @@ SUMMARY_WORDS = frozenset(
     overview result results by segment segments""".split()
 )
 # Headers that number orders: where one of them stands and none counts orders, a row is one order.
-ORDER_IDS = frozenset("orderid orderno ordernumber transactionid".split())
+ORDER_IDS = frozenset(
+    """orderid orderno ordernumber orderref orderreference ordername transactionid conversionid saleid
+    actionid""".split()
+)
 # Headers that only tables on what influencers brought have.
 OUTCOME_HEADERS = frozenset(
     """revenue totalrevenue orders totalorders sales totalsales payout totalpayout spend totalspend
     profit""".split()
+)
+# Headers of a list of influencers that may hold their names or their ids.
+PEOPLE = frozenset("influencer influencers creator creators kol kols affiliate".split())
+# Headers that are near to many names and mean none of them.
+NEVER_MEANT = frozenset(
+    "total subtotal tax taxes shipping email phone currency tags vendor".split()
 )
 UNITS_IN_HEADERS = re.compile(r"[(\[{].*?[)\]}]")
 
@@ -137,6 +147,11 @@ def match(
         places["influencer_id"] = places[
             "name"
         ]  # a list by name or handle, as its other files are then
+    elif table.name == "influencers" and "name" not in places and "influencer_id" in places:
+        # A column called after the people, not after their ids, holds their names.
+        place = places["influencer_id"]
+        if folded[place] in PEOPLE and _is_named(place, head):
+            places["name"] = place
     constants = {}
     if table.name == "tracking" and "orders" not in places and set(folded) & ORDER_IDS:
         constants["orders"] = "1"
@@ -157,6 +172,13 @@ def match(
         strange=tuple(strange),
         constants=constants,
     )
+
+
+def _is_named(place: int, head: Sequence[Sequence[str]]) -> bool:
+    """Whether most first cells of a column are words, as names and handles are and ids are not."""
+    cells = [row[place].strip() for row in head if place < len(row) and row[place].strip()]
+    words = [cell for cell in cells if not any(character.isdigit() for character in cell)]
+    return 2 * len(words) > len(cells)
 
 
 def _is_plausible(column: Column, place: int, head: Sequence[Sequence[str]]) -> bool:
@@ -214,6 +236,8 @@ def nearest_header(table: Table, name: str, headers: Sequence[str]) -> str | Non
     best, place = 0.0, -1
     for at, header in enumerate(headers):
         folded = fold(header)
+        if folded in NEVER_MEANT:
+            continue
         for word in (name, *column.aliases):
             score = difflib.SequenceMatcher(None, folded, fold(word)).ratio()
             if len(folded) >= 3 and fold(word).startswith(folded[:3]):
@@ -246,36 +270,37 @@ def choose(
     sources: Sequence[Source],
     files: Mapping[str, str],
     columns: Mapping[str, Mapping[str, str]],
-) -> tuple[dict[str, Candidate], dict[str, list[Candidate]], list[Source]]:
+) -> tuple[dict[str, list[Candidate]], dict[str, list[Candidate]], list[Source]]:
     """Give each source to the table it fits best, and each table its best source.
 
     Returns
     -------
-    chosen : dict of str to Candidate
-        Also candidates that lack a required column, where nothing better was there.
+    chosen : dict of str to list of Candidate
+        One, or those that `files` names. Also candidates that lack a required column, where nothing better
+        was there.
     left : dict of str to list of Candidate
         Others that could have been the table.
     strangers : list of Source
         Sources that are no table we know.
     """
-    chosen: dict[str, Candidate] = {}
+    chosen: dict[str, list[Candidate]] = {}
     left: dict[str, list[Candidate]] = {}
     strangers: list[Source] = []
     mapped = {
-        table: next((each for each in sources if _is_called(each, name)), None)
-        for table, name in files.items()
+        table: [
+            each
+            for each in sources
+            if any(_is_called(each, name) for name in named_files(words, sources))
+        ]
+        for table, words in files.items()
     }
     pools: dict[str, list[Candidate]] = {}
     for source in sources:
-        wanted = [table for table, each in mapped.items() if each is source]
+        wanted = [table for table, mine in mapped.items() if any(each is source for each in mine)]
         if wanted:
             for table in wanted:
-                chosen[table] = Candidate(
-                    source,
-                    match(TABLES[table], source.headers, columns.get(table), source.head),
-                    9,
-                    False,
-                )
+                found = match(TABLES[table], source.headers, columns.get(table), source.head)
+                chosen.setdefault(table, []).append(Candidate(source, found, 9, False))
             continue
         best = _best(source, columns)
         if best is None:
@@ -285,11 +310,28 @@ def choose(
     for table, pool in pools.items():
         ranked = sorted(pool, key=_preference)
         if table not in chosen and not ranked[0].unfit:
-            chosen[table] = ranked.pop(0)
+            chosen[table] = [ranked.pop(0)]
         if ranked:
             left[table] = ranked
     order = list(TABLES)
     return dict(sorted(chosen.items(), key=lambda each: order.index(each[0]))), left, strangers
+
+
+def named_files(words: str, sources: Sequence[Source]) -> list[str]:
+    """The files that a person named for one table: one, several joined by ``+``, or a pattern.
+
+    Examples
+    --------
+    >>> named_files("april.csv + may.csv", ())
+    ['april.csv', 'may.csv']
+    """
+    if any(_is_called(each, words) for each in sources):
+        return [words]
+    names: list[str] = []
+    for name in (each.strip() for each in words.split(" + ")):
+        fitting = [each.label for each in sources if fnmatch.fnmatchcase(each.label, name)]
+        names += fitting if any(sign in name for sign in "*?") and fitting else [name]
+    return names
 
 
 def _is_called(source: Source, name: str) -> bool:

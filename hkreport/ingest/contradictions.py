@@ -11,7 +11,9 @@ import numpy as np
 
 from hkreport.errors import listed
 from hkreport.ingest.check import MOST_EXAMPLES, Example
+from hkreport.ingest.distinct import is_surely_distinct
 from hkreport.ingest.job import Job, Rule
+from hkreport.ingest.lines import is_gzip
 from hkreport.ingest.plans import DATES
 from hkreport.ingest.read import quoted
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
@@ -464,7 +466,10 @@ def _key_twice(job: Job, staged: Staged, keys: list[str]) -> None:
     relation = f"(SELECT * FROM table_{name} WHERE {filled})"
     if staged.rows > MATERIALISED_ROWS:
         plain = f"plain_{name}" if staged.survey else relation
-        if not _is_any_twice(job, f"{plain} WHERE {filled}", f"hash({key})", staged.rows):
+        if staged.survey and len(keys) == 1 and _is_surely_distinct(staged, keys[0]):
+            return
+        once = f"CASE WHEN {filled} THEN hash({key}) END"
+        if not _is_any_twice(job, plain, once, staged.rows):
             return
         found = _Copies(job, relation, f"hash({key})", f"hash({columns})", staged.rows)
         kinds = (found.same, found.different)
@@ -483,6 +488,19 @@ def _key_twice(job: Job, staged: Staged, keys: list[str]) -> None:
         f"FROM {relation} WHERE ({key}) IN (SELECT ({key}) FROM {relation} GROUP BY {key} HAVING count(*) > 1)"
     )
     job.apply(name, "copies", rules)
+
+
+def _is_surely_distinct(staged: Staged, key: str) -> bool:
+    """Whether a look at the bytes of the file is enough to say that no key is there twice."""
+    source = staged.source
+    return not is_gzip(source.path) and is_surely_distinct(
+        source.path,
+        source.header_row,
+        len(source.headers) - len(staged.match.constants),
+        staged.match.places[key],
+        source.delimiter,
+        HASHES_AT_ONCE,
+    )
 
 
 def _row_twice(job: Job, staged: Staged) -> None:
@@ -518,15 +536,20 @@ def _parts(rows: int) -> int:
 def _is_any_twice(job: Job, relation: str, expression: str, rows: int) -> bool:
     """Whether any two rows have the same hash."""
     parts = _parts(rows)
-    for part in range(parts):
-        hashes = job.con.execute(
-            f"SELECT h FROM (SELECT {expression} AS h FROM {relation}) WHERE h % {parts} = {part}"
-        ).fetchnumpy()["h"]
-        hashes = np.ma.getdata(hashes)
-        hashes.sort()
-        if (hashes[1:] == hashes[:-1]).any():
-            return True
-    return False
+    try:
+        job.con.execute("SET preserve_insertion_order = false")
+        for part in range(parts):
+            chosen = f" WHERE h % {parts} = {part}" if parts > 1 else ""
+            hashes = job.con.execute(
+                f"SELECT h FROM (SELECT {expression} AS h FROM {relation}){chosen}"
+            ).fetchnumpy()["h"]
+            hashes = np.ma.compressed(np.ma.masked_array(hashes))
+            hashes.sort()
+            if (hashes[1:] == hashes[:-1]).any():
+                return True
+        return False
+    finally:
+        job.con.execute("RESET preserve_insertion_order")
 
 
 class _Copies:

@@ -81,9 +81,9 @@ def _different(source: Source, header: str) -> list[Example]:
     """The first row of each text of a column, among the first rows of the file."""
     place = source.headers.index(header)
     seen: dict[str, int] = {}
-    for row, record in enumerate(source.head, start=source.header_row + 1):
+    for number, record in enumerate(source.head):
         if place < len(record) and record[place].strip():
-            seen.setdefault(record[place].strip(), row)
+            seen.setdefault(record[place].strip(), source.row(number))
     return [Example(row, text) for text, row in seen.items()]
 
 

@@ -8,6 +8,7 @@ from hkreport.ingest.columns import (
     Candidate,
     choose,
     match,
+    named_files,
     named_tables,
     nearest_header,
     plausible_headers,
@@ -29,13 +30,17 @@ MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
 LONGEST_HEADER = 40
 
 
-def choose_files(job: Job) -> tuple[dict[str, Candidate], list[str]]:
-    """Find the exports of the job's folder.
+def choose_files(
+    job: Job, workdir: Path
+) -> tuple[dict[str, list[Candidate]], dict[str, list[Candidate]], list[str]]:
+    """Find the exports of the job's folder; `workdir` takes what has to be unpacked.
 
     Returns
     -------
-    chosen : dict of str to Candidate
-        By table.
+    chosen : dict of str to list of Candidate
+        By table; several only where a person named several.
+    left : dict of str to list of Candidate
+        Others that could be the table.
     not_used : list of str
         Files and sheets that are not read.
 
@@ -46,7 +51,7 @@ def choose_files(job: Job) -> tuple[dict[str, Candidate], list[str]]:
     """
     _require_folder(job.folder)
     try:
-        sources, unusable = find_sources(job.folder)
+        sources, unusable = find_sources(job.folder, workdir)
     except PermissionError as error:
         raise DataError(
             f"The folder {job.folder} cannot be read.", next_step="Check its permissions."
@@ -67,7 +72,7 @@ def choose_files(job: Job) -> tuple[dict[str, Candidate], list[str]]:
         data = _is_data(name)
         job.say(None, None, "file_not_used", "warning" if data else "note", 1, reason)
         meant = _meant(name.rsplit("[", 1)[-1])
-        if data and meant and meant not in chosen:
+        if data and meant and meant not in chosen and not name.endswith("/"):
             structure.append(reason)
     for source in strangers:
         not_used.append(source.label)
@@ -87,12 +92,9 @@ def choose_files(job: Job) -> tuple[dict[str, Candidate], list[str]]:
                 f"{source.label} has no header row with the column names of {meant} (looked for in the "
                 "first rows). Add the header row; 'hkreport templates' writes an example."
             )
-    for table, others in left.items():
-        for other in others:
-            not_used.append(other.source.label)
-            _tell_left(job, chosen.get(table), other)
-    for table, candidate in chosen.items():
-        structure.extend(_wrong_columns(table, candidate))
+    for table, candidates in chosen.items():
+        for candidate in candidates:
+            structure.extend(_wrong_columns(table, candidate))
     if not chosen and not structure:
         structure.append(
             f"{job.folder} has files, but none is a table of this report. "
@@ -103,7 +105,7 @@ def choose_files(job: Job) -> tuple[dict[str, Candidate], list[str]]:
             "\n".join(structure),
             next_step="To read a table from another file, say --map TABLE=FILE.",
         )
-    return chosen, not_used
+    return chosen, left, not_used
 
 
 def _require_folder(folder: Path) -> None:
@@ -123,7 +125,12 @@ def _wrong_names(job: Job, sources: list[Source], unusable: Mapping[str, str]) -
     names = {each.path.name for each in sources} | {each.label for each in sources} | set(unusable)
     sheets = {each.sheet for each in sources}
     wrong = []
-    for table, name in job.settings.files.items():
+    given = [
+        (table, name)
+        for table, words in job.settings.files.items()
+        for name in ([words] if table not in TABLES else named_files(words, sources))
+    ]
+    for table, name in given:
         if table not in TABLES:
             wrong.append(
                 f"'{table}' is not a table. Tables: {listed(TABLES)}. {did_you_mean(table, TABLES)}".strip()
@@ -181,33 +188,6 @@ def _wrong_columns(table: str, candidate: Candidate) -> list[str]:
     return [*wrong, " ".join(sentences)]
 
 
-def _tell_left(job: Job, taken: Candidate | None, other: Candidate) -> None:
-    table, label = other.match.table.name, other.source.label
-    severity: str = "note"
-    if taken is None:
-        severity = "warning"
-        message = (
-            f"{label} was not used for {table}: it looks like a summary made from other tables. "
-            f"If it is the export itself, say --map {table}={label}."
-        )
-    elif other.derived:
-        message = (
-            f"{table}: {taken.source.label} was taken; {label} looks like a summary made from other "
-            "tables and was left."
-        )
-    elif _same_bytes(taken.source, other.source):
-        message = f"{table}: {taken.source.label} was taken; {label} is the same file again."
-    else:
-        severity = "warning"
-        message = (
-            f"{table}: {taken.source.label} was taken ({len(taken.match.places)} known columns, "
-            f"{taken.source.size} bytes); {label} ({len(other.match.places)} known columns, "
-            f"{other.source.size} bytes) was left. To use it instead, say --map {table}={label}; if both "
-            "are parts of one table, join them into one file."
-        )
-    job.say(table, None, "file_left", "warning" if severity == "warning" else "note", 1, message)
-
-
 def _meant(name: str) -> str | None:
     """The table that a file name clearly points to, if it is one of those that people export."""
     tables = named_tables(name)
@@ -220,17 +200,9 @@ def _has_known_headers(source: Source) -> bool:
 
 def _is_data(name: str) -> bool:
     plain = name.split(" [")[0].lower().removesuffix(".gz")
+    if plain.endswith("/"):
+        return True  # a folder of exports
     return plain.endswith((*TEXT_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS))
-
-
-def _same_bytes(one: Source, other: Source) -> bool:
-    if one.size != other.size or one.sheet or other.sheet:
-        return False
-    with one.path.open("rb") as first, other.path.open("rb") as second:
-        while block := first.read(1 << 20):
-            if block != second.read(1 << 20):
-                return False
-    return True
 
 
 def _headers(source: Source) -> str:

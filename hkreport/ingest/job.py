@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from hkreport.ingest.brands import default_brands
 from hkreport.ingest.check import MOST_EXAMPLES, Example, Problem, Quarantined, Severity, masked
+from hkreport.ingest.read import Source
 from hkreport.ingest.stage import Staged
 from hkreport.units import Unit, text
 
@@ -100,10 +101,14 @@ class Job:
         examples: Sequence[Example] = (),
     ) -> None:
         """Note a problem, with ids of customers masked."""
+        staged = self.staged.get(table or "")
         shown = tuple(
             Example(each.row, _cut(masked(column or "", each.value), VALUE_LENGTH))
             for each in examples[:MOST_EXAMPLES]
         )
+        if staged is not None and staged.source.parts:
+            message = staged.source.in_words(message)
+            shown = tuple(_placed(each, staged.source) for each in shown)
         message = _cut(message, MESSAGE_LENGTH)
         self.problems.append(Problem(table, column, rule, severity, count, message, shown))
 
@@ -162,6 +167,14 @@ class Job:
         self.say(
             table, rule.column, rule.name, rule.severity, count, f"{words} ({where}).", examples
         )
+
+
+def _placed(example: Example, source: Source) -> Example:
+    value = source.in_words(example.value)
+    if example.row is None:
+        return Example(None, value)
+    file, row = source.placed(example.row)
+    return Example(row, value, file)
 
 
 def _cut(words: str, length: int) -> str:

@@ -64,7 +64,7 @@ class Leftovers:
         self.con = con
         self.raw = raw
         self.table = table
-        self.first_row = source.header_row + 1
+        self.source = source
         self.plans = plans
         self.day_first = day_first
         self.readings = {
@@ -148,7 +148,7 @@ class Leftovers:
 
     def _examples(self, query: str, *values: object) -> list[Example]:
         found = self.con.execute(f"{query} ORDER BY 1 LIMIT 5", list(values)).fetchall()
-        return [Example(int(n) + self.first_row, str(text)) for n, text in found]
+        return [Example(self.source.row(int(n)), str(text)) for n, text in found]
 
     # --- numbers --------------------------------------------------------------------------------------
 

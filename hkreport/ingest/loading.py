@@ -4,10 +4,8 @@ Files are found and given to tables, staged as typed columns, spelt alike with b
 row by row, and compared with each other; what was said on the way is handed over with them.
 """
 
-import shutil
-import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -16,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from hkreport.errors import DataError
+from hkreport.folders import Scratch
 from hkreport.ingest.check import Check, TableCheck, ordered, write_quarantine
 from hkreport.ingest.columns import Candidate
 from hkreport.ingest.contradictions import find_contradictions, find_duplicates
 from hkreport.ingest.decisions import suspicious_defaults, tell_columns, tell_dates, tell_numbers
 from hkreport.ingest.files import choose_files
 from hkreport.ingest.job import Job, Settings
+from hkreport.ingest.parts import join_parts
 from hkreport.ingest.payouts import reconcile
 from hkreport.ingest.read import Unusable, quoted
 from hkreport.ingest.spelling import spell_tables
@@ -92,7 +92,7 @@ def load(
     Parameters
     ----------
     folder : Path
-        The files directly in it are read; folders in it are not.
+        The files directly in it are read. Folders in it are not; one called like a table is named.
     settings : Settings, optional
     quarantine : Path, optional
         Folder for one CSV a table with the cells for which rows were left out.
@@ -104,15 +104,20 @@ def load(
     DataError
         If the folder or its structure cannot be used; all such problems at once.
     """
-    workdir = Path(tempfile.mkdtemp(prefix="hkreport-"))
+    scratch = Scratch("hkreport-exports-")
+    workdir = scratch.path
     try:
         backend = ibis.duckdb.connect(":memory:")
         job = Job(
             backend.con, Path(folder), settings or Settings(), progress or (lambda sentence: None)
         )
-        chosen, not_used = choose_files(job)
-        _prepare(job, chosen, workdir)
-        _stage(job, chosen, workdir)
+        candidates, left, not_used = choose_files(job, workdir)
+        _prepare(job, candidates, workdir)
+        files = workdir / "files"
+        files.mkdir()
+        chosen, others = join_parts(job, candidates, left, files)
+        not_used += others
+        _stage(job, chosen, files)
         job.progress("Spelling names alike")
         spell_tables(job)
         judge_tables(job)
@@ -121,13 +126,20 @@ def load(
         find_contradictions(job)
         find_duplicates(job)
         job.derived["payouts"] = reconcile(job.con, job.has, job.say)
+        _place_exceptions(job)
         check = _check(job, not_used)
+    except MemoryError as error:
+        scratch.remove()
+        raise DataError(
+            f"Reading {folder} takes more memory than there is.",
+            next_step="Look for a file in it that is not what it should be, or split the largest.",
+        ) from error
     except BaseException:
-        shutil.rmtree(workdir, ignore_errors=True)
+        scratch.remove()
         raise
     if quarantine is not None:
         write_quarantine(quarantine, job.quarantined)
-    weakref.finalize(backend, shutil.rmtree, workdir, ignore_errors=True)
+    weakref.finalize(backend, scratch.remove)
     return Dataset(
         backend=backend,
         tables={name: backend.table(f"table_{name}") for name in TABLES},
@@ -137,12 +149,12 @@ def load(
     )
 
 
-def _prepare(job: Job, chosen: Mapping[str, Candidate], workdir: Path) -> None:
+def _prepare(job: Job, chosen: Mapping[str, Sequence[Candidate]], workdir: Path) -> None:
     """Set the connection up: nothing is fetched from anywhere, and large data spills to disk."""
     job.con.execute("SET autoinstall_known_extensions = false")
     job.con.execute("SET enable_progress_bar = false")
     job.con.execute(f"SET temp_directory = {quoted(workdir / 'spill')}")
-    if sum(each.source.size for each in chosen.values()) > IN_MEMORY_BYTES:
+    if sum(each.source.size for some in chosen.values() for each in some) > IN_MEMORY_BYTES:
         job.con.execute(f"SET memory_limit = '{MEMORY}'")
     job.con.execute(
         "CREATE OR REPLACE MACRO trim_zeros(x) AS CASE WHEN x = trunc(x) "
@@ -150,10 +162,8 @@ def _prepare(job: Job, chosen: Mapping[str, Candidate], workdir: Path) -> None:
     )
 
 
-def _stage(job: Job, chosen: Mapping[str, Candidate], workdir: Path) -> None:
+def _stage(job: Job, chosen: Mapping[str, Candidate], files: Path) -> None:
     """Read every chosen file; all that cannot be read are reported together."""
-    files = workdir / "files"
-    files.mkdir()
     broken = []
     for name, candidate in chosen.items():
         job.progress(f"Reading {candidate.source.label}")
@@ -165,6 +175,21 @@ def _stage(job: Job, chosen: Mapping[str, Candidate], workdir: Path) -> None:
             broken.append(str(error))
     if broken:
         raise DataError("\n".join(broken))
+
+
+def _place_exceptions(job: Job) -> None:
+    """Name the file in the reconciliation where the payouts come from several."""
+    staged = job.staged.get("payouts")
+    if staged is None or not staged.source.parts:
+        return
+    for row, words in job.rows(
+        "SELECT DISTINCT row, explanation FROM reconciliation WHERE row IS NOT NULL"
+    ):
+        label, place = staged.source.placed(row)
+        job.con.execute(
+            "UPDATE reconciliation SET row = ?, explanation = ? WHERE row = ? AND explanation = ?",
+            [place, f"{staged.source.in_words(words)} ({label})", row, words],
+        )
 
 
 def _tell_decisions(job: Job) -> None:
@@ -195,8 +220,9 @@ def _check(job: Job, not_used: list[str]) -> Check:
             },
             extra_columns=staged.match.unused,
         )
-        stat = staged.source.path.stat()
-        files[staged.source.path] = (stat.st_size, stat.st_mtime_ns)
+        for path in staged.source.paths:
+            stat = path.stat()
+            files[path] = (stat.st_size, stat.st_mtime_ns)
     brand = job.derived.pop("brand_by_table", {})
     main = brand.get("tracking") or brand.get("posts") or brand.get("payouts") or {}
     job.derived["brand"] = {

@@ -126,7 +126,7 @@ def make_plans(
             continue
         place = match.places[column.name]
         head = [
-            (source.header_row + 1 + at, row[place])
+            (source.row(at), row[place])
             for at, row in enumerate(source.head)
             if place < len(row) and row[place].strip()
         ]

@@ -11,111 +11,55 @@ import codecs
 import csv
 import functools
 import gzip
-import io
-import re
-import shutil
 import zlib
-from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any
 
 import duckdb
 import numpy as np
-from python_calamine import CalamineError, CalamineWorkbook
 
+from hkreport.ingest.lines import Lines, is_gzip, open_bytes, records_of, rewrite
+from hkreport.ingest.source import (
+    PARQUET_ENDINGS,
+    TEXT_ENDINGS,
+    WORKBOOK_ENDINGS,
+    Source,
+    Unusable,
+    quoted,
+)
+from hkreport.ingest.workbook import unpack
 from hkreport.schema import TABLES, fold
 
-__all__ = ["Source", "Unusable", "find_sources", "prepare", "quoted"]
+__all__ = ["PARQUET_ENDINGS", "TEXT_ENDINGS", "WORKBOOK_ENDINGS", "Source", "Unusable", "find_sources", "prepare",
+           "quoted"]  # fmt: skip
 
-TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".psv")
-PARQUET_ENDINGS = (".parquet", ".pq")
-WORKBOOK_ENDINGS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 1 << 18  # enough for a title block, a header and some hundred rows
 HEAD_RECORDS = 400
 BLOCK_BYTES = 1 << 20
-# A quoted cell may run over lines (captions do); past this many the quote is taken for a stray one.
-MOST_LINES_IN_A_CELL = 200
 LONGEST_LINE = 32 << 20
 TWO_LINE_FEEDS = 0x0A0A
 
-csv.field_size_limit(1 << 30)
+# Rows of real exports shrink to a fifth when packed, equal ones to a fortieth; a bomb, to a thousandth.
+MOST_TIMES = 200
+HARMLESS_BYTES = 64 << 20
+# A Parquet file that says it holds more has one value again and again.
+MOST_ROWS_PER_BYTE = 20
+HARMLESS_ROWS = 5_000_000
 
 
-class Unusable(Exception):
-    """A file that cannot be read; the message is a sentence for the user."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """One table-like thing in the folder: a text file, a Parquet file or a sheet.
-
-    Attributes
-    ----------
-    path : Path
-        The file as the user knows it.
-    sheet : str or None
-        Sheet of a workbook.
-    headers : tuple of str
-        As written, in order; empty where a header cell is empty.
-    header_row : int
-        Spreadsheet row of the header; the first record is on the next row.
-    head : tuple of tuple of str
-        The first records after the header, for decisions that look at values.
-    size : int
-        Bytes, to choose between copies.
-    notes : tuple of (rule, sentence)
-        What had to be done to read the file.
-    query : str
-        SQL that gives ``c0``, ``c1``, … and ``bad`` (why a record is malformed); empty until prepared.
-    marked : bool
-        Whether any record can be malformed: a file that DuckDB reads as it stands has none.
-    volume : int
-        Bytes of what the query reads, unpacked; 0 until prepared.
-    """
-
-    path: Path
-    sheet: str | None
-    headers: tuple[str, ...]
-    header_row: int
-    head: tuple[tuple[str, ...], ...]
-    size: int
-    kind: str
-    encoding: str = "utf-8"
-    delimiter: str = ","
-    notes: tuple[tuple[str, str], ...] = ()
-    query: str = ""
-    marked: bool = False
-    volume: int = 0
-
-    @property
-    def label(self) -> str:
-        """File name, with the sheet where there is one."""
-        return self.path.name if self.sheet is None else f"{self.path.name} [{self.sheet}]"
-
-    @property
-    def stem(self) -> str:
-        """The name that says what the table is: the sheet, or the file without endings."""
-        return self.sheet if self.sheet is not None else _stem(self.path)
-
-
-def quoted(text: object) -> str:
-    """Make an SQL string literal.
-
-    Examples
-    --------
-    >>> quoted("Asha's")
-    "'Asha''s'"
-    """
-    return "'" + str(text).replace("\0", "").replace("'", "''") + "'"
-
-
-def find_sources(folder: Path) -> tuple[list[Source], dict[str, str]]:
+def find_sources(folder: Path, workdir: Path) -> tuple[list[Source], dict[str, str]]:
     """List what could be a table in `folder`, and why the other files could not.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the exports.
+    workdir : Path
+        Where the sheets of workbooks are unpacked.
 
     Returns
     -------
@@ -127,7 +71,14 @@ def find_sources(folder: Path) -> tuple[list[Source], dict[str, str]]:
     sources: list[Source] = []
     unusable: dict[str, str] = {}
     for path in sorted(folder.iterdir(), key=lambda each: each.name):
-        if path.is_dir() or path.name.startswith((".", "~$")):
+        if path.name.startswith((".", "~$")):
+            continue
+        if path.is_dir():
+            if inside := _exports_in(path):
+                unusable[f"{path.name}/"] = (
+                    f"{path.name}/ is a folder, and only files that lie beside it are read; it holds "
+                    f"{inside} that could be exports. Move them up, where parts of one table are joined."
+                )
             continue
         name = path.name.lower().removesuffix(".gz")
         try:
@@ -136,7 +87,7 @@ def find_sources(folder: Path) -> tuple[list[Source], dict[str, str]]:
             elif name.endswith(PARQUET_ENDINGS):
                 sources.append(_parquet_source(path))
             elif name.endswith(WORKBOOK_ENDINGS):
-                found, empty = _workbook_sources(path)
+                found, empty = _workbook_sources(path, workdir)
                 sources.extend(found)
                 unusable.update(empty)
             else:
@@ -152,8 +103,25 @@ def find_sources(folder: Path) -> tuple[list[Source], dict[str, str]]:
     return sources, unusable
 
 
+def _exports_in(folder: Path) -> str:
+    """How many files of a folder that is called like a table could be exports of it, in words."""
+    name = fold(folder.name)
+    if not any(word in name for table in TABLES.values() for word in table.file_words):
+        return ""
+    endings = (*TEXT_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS)
+    try:
+        found = [
+            each
+            for each in folder.iterdir()
+            if each.is_file() and each.name.lower().removesuffix(".gz").endswith(endings)
+        ]
+    except OSError:
+        return ""
+    return f"{len(found)} {'file' if len(found) == 1 else 'files'}" if found else ""
+
+
 def prepare(
-    source: Source, workdir: Path, con: duckdb.DuckDBPyConnection, *, rewrite: bool = False
+    source: Source, workdir: Path, con: duckdb.DuckDBPyConnection, *, anew: bool = False
 ) -> Source:
     """Make the source's query, rewriting the file where DuckDB could not read it faithfully.
 
@@ -164,7 +132,7 @@ def prepare(
     workdir : Path
         Where rewritten copies and plain names go.
     con : DuckDB connection
-    rewrite : bool, default False
+    anew : bool, default False
         Rewrite a text file in any case, because reading it as it stands has failed.
 
     Raises
@@ -172,39 +140,36 @@ def prepare(
     Unusable
         If the content turns out not to be what the name says.
     """
+    if source.parts:
+        return source  # they are prepared
     number = len(list(workdir.iterdir()))
     if source.kind == "parquet":
         return replace(source, query=_parquet_query(source, _plain_name(source, workdir, number)))
     if source.kind == "workbook":
+        assert source.cells is not None
         target = workdir / f"{number}.csv"
-        rows = _workbook_rows(source.path, source.sheet or "")
-        mended = _rewrite(islice(rows, source.header_row, None), len(source.headers), target)
+        rows = ((row, None) for row in _sheet_rows(source.cells))
+        mended = rewrite(islice(rows, source.header_row, None), len(source.headers), target)
         return replace(
             source,
             query=_csv_query(target, mended.width, 0, ","),
             marked=True,
             volume=target.stat().st_size,
         )
-    if source.encoding == "utf-8" and not rewrite:
-        path = _plain_name(source, workdir, number)
-        if _is_plain(path):
-            query = _csv_query(
-                path, len(source.headers), source.header_row, source.delimiter, marked=False
-            )
-            if _reads(con, query):
-                return replace(source, query=query, volume=path.stat().st_size)
-    return _mended(source, workdir / f"{number}-mended.csv")
+    path = _plain_name(source, workdir, number)
+    if source.encoding == "utf-8" and not anew and _is_plain(path):
+        query = _csv_query(
+            path, len(source.headers), source.header_row, source.delimiter, marked=False
+        )
+        if _reads(con, query):
+            return replace(source, query=query, volume=path.stat().st_size)
+    return _mended(source, path, workdir / f"{number}-mended.csv")
 
 
-def _mended(source: Source, target: Path) -> Source:
-    lines = _Lines(source.path, source.encoding)
-    records = _records(lines, source.delimiter, len(source.headers))
-    try:
-        mended = _rewrite(islice(records, source.header_row, None), len(source.headers), target)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise Unusable(
-            f"{source.label} is a damaged gzip file ({error}). Export or copy it again."
-        ) from error
+def _mended(source: Source, path: Path, target: Path) -> Source:
+    lines = Lines(path, source.encoding)
+    records = records_of(lines, source.delimiter, len(source.headers))
+    mended = rewrite(islice(records, source.header_row, None), len(source.headers), target)
     notes = list(source.notes)
     if lines.odd_lines:
         notes.append(
@@ -244,30 +209,20 @@ def _mended(source: Source, target: Path) -> Source:
     )
 
 
-def _stem(path: Path) -> str:
-    name = path.name
-    for ending in (".gz", *TEXT_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS):
-        if name.lower().endswith(ending):
-            name = name[: -len(ending)]
-    return name
-
-
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
-
-
-def _open_bytes(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if _is_gzip(path) else path.open("rb")
-
-
 def _plain_name(source: Source, workdir: Path, number: int) -> Path:
     """Give the file a name without characters that DuckDB reads as a pattern, and unpack it."""
-    if source.kind == "text" and _is_gzip(source.path):
+    if source.kind == "text" and is_gzip(source.path):
         unpacked = workdir / f"{number}.csv"
         try:
             with gzip.open(source.path, "rb") as packed, unpacked.open("wb") as file:
-                shutil.copyfileobj(packed, file, BLOCK_BYTES)
+                most = max(HARMLESS_BYTES, MOST_TIMES * source.size)
+                while block := packed.read(BLOCK_BYTES):
+                    file.write(block)
+                    if file.tell() > most:
+                        raise Unusable(
+                            f"{source.label} unpacks to more than {MOST_TIMES} times its size, as no "
+                            "export does. Look at what is in it, and export it again."
+                        )
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise Unusable(
                 f"{source.label} is a damaged gzip file ({error}). Export or copy it again."
@@ -283,7 +238,7 @@ def _plain_name(source: Source, workdir: Path, number: int) -> Path:
 
 def _text_source(path: Path) -> Source:
     try:
-        with _open_bytes(path) as file:
+        with open_bytes(path) as file:
             head = file.read(HEAD_BYTES)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Unusable(
@@ -293,7 +248,7 @@ def _text_source(path: Path) -> Source:
         raise Unusable(f"{path.name} is empty. Export it again, or remove it.")
     encoding = _encoding(head)
     notes = []
-    if path.name.lower().endswith(".gz") and not _is_gzip(path):
+    if path.name.lower().endswith(".gz") and not is_gzip(path):
         notes.append(
             ("not_gzip", f"{path.name} is called .gz but is not compressed; it was read as text.")
         )
@@ -442,115 +397,6 @@ def _csv_query(path: Path, width: int, skip: int, delimiter: str, *, marked: boo
     )
 
 
-class _Lines:
-    """Lines of a text file, decoded, with counts of what had to be mended."""
-
-    def __init__(self, path: Path, encoding: str) -> None:
-        self.path = path
-        self.encoding = encoding
-        self.odd_lines = 0
-        self.nul_bytes = 0
-        self.stray_quotes = 0
-
-    def __iter__(self) -> Iterator[str]:
-        with _open_bytes(self.path) as file:
-            if self.encoding != "utf-8":
-                with io.TextIOWrapper(
-                    file, encoding=self.encoding, errors="replace", newline=None
-                ) as decoded:
-                    yield from decoded
-                return
-            start = file.read(3)
-            if start != codecs.BOM_UTF8:
-                file.seek(0)
-            for line in _byte_lines(file):
-                if b"\0" in line:
-                    self.nul_bytes += line.count(b"\0")
-                    line = line.replace(b"\0", b"")
-                try:
-                    text = line.decode("utf-8")
-                except UnicodeDecodeError:
-                    self.odd_lines += 1
-                    text = line.decode("cp1252", errors="replace")
-                yield text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _byte_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Split at line feeds, or at carriage returns in a file that has no line feeds."""
-    for line in file:
-        if line.count(b"\r") > 1 or (b"\r" in line.rstrip(b"\r\n")):
-            yield from (part + b"\n" for part in re.split(b"\r\n|\r|\n", line.rstrip(b"\r\n")))
-        else:
-            yield line
-
-
-def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[tuple[list[str], str | None]]:
-    """Parse records one at a time, so that one stray quote cannot swallow the rest of the file."""
-    waiting: deque[str] = deque()
-    source = iter(lines)
-
-    def take() -> str | None:
-        return waiting.popleft() if waiting else next(source, None)
-
-    while (line := take()) is not None:
-        if '"' not in line:
-            yield line.rstrip("\n").split(delimiter), None
-            continue
-        parts = [line]
-        while (cells := _parse("".join(parts), delimiter)) is None:
-            more = take() if len(parts) < MOST_LINES_IN_A_CELL else None
-            if more is None:
-                break
-            parts.append(more)
-        if cells is not None and (len(parts) == 1 or len(cells) <= width):
-            yield cells, None
-            continue
-        waiting.extendleft(reversed(parts[1:]))
-        lines.stray_quotes += 1
-        cells = line.rstrip("\n").split(delimiter)
-        yield (
-            [cell.strip('"') for cell in cells],
-            "a quote is opened and never closed" if len(cells) != width else None,
-        )
-
-
-def _parse(text: str, delimiter: str) -> list[str] | None:
-    """Parse one record; None if a quoted cell is still open at the end."""
-    try:
-        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), [])
-    except csv.Error as error:
-        if "unexpected end" in str(error):
-            return None
-    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-
-
-@dataclass
-class _Mended:
-    width: int
-    short: int = 0
-    first_short: int = 0
-
-
-def _rewrite(records: Iterable[tuple[list[str], str | None]], width: int, target: Path) -> _Mended:
-    """Write records with the header's number of cells and a last one that says what is wrong."""
-    result = _Mended(width)
-    empty = [""] * width
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-        for number, (cells, bad) in enumerate(records):
-            if len(cells) < width:
-                if any(cell.strip() for cell in cells):
-                    result.first_short = result.first_short if result.short else number
-                    result.short += 1
-                cells = cells + empty[len(cells) :]
-            elif len(cells) > width:
-                if any(cell.strip() for cell in cells[width:]) and bad is None:
-                    bad = f"{len(cells)} fields where the header has {width}"
-                cells = cells[:width]
-            writer.writerow([*(cell.replace("\0", "") for cell in cells), bad or ""])
-    return result
-
-
 # --- Parquet ------------------------------------------------------------------------------------
 
 
@@ -565,12 +411,15 @@ def _parquet_source(path: Path) -> Source:
     try:
         with pyarrow.parquet.ParquetFile(path) as parquet:
             headers = tuple(parquet.schema_arrow.names)
+            _require_parquet_is_harmless(path, parquet.metadata)
             batch = next(parquet.iter_batches(batch_size=HEAD_RECORDS), None)
-    except (OSError, ValueError) as error:
+        # Texts that are not UTF-8, and times that no date can hold, are found here.
+        columns = [] if batch is None else [column.to_pylist() for column in batch.columns]
+        rows = list(zip(*columns, strict=True))
+    except (OSError, ValueError, MemoryError) as error:
         raise Unusable(
             f"{path.name} is a damaged Parquet file ({str(error).splitlines()[0]}). Export it again."
         ) from error
-    rows = [] if batch is None else list(zip(*(c.to_pylist() for c in batch.columns), strict=True))
     return Source(
         path=path,
         sheet=None,
@@ -580,6 +429,19 @@ def _parquet_source(path: Path) -> Source:
         size=path.stat().st_size,
         kind="parquet",
     )
+
+
+def _require_parquet_is_harmless(path: Path, metadata: Any) -> None:
+    """Refuse a file that is nothing but one value many times, or one value that is huge."""
+    size = path.stat().st_size
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    unpacked = sum(group.total_byte_size for group in groups)
+    many = metadata.num_rows > max(HARMLESS_ROWS, MOST_ROWS_PER_BYTE * size)
+    if many or unpacked > max(HARMLESS_BYTES, MOST_TIMES * size):
+        raise Unusable(
+            f"{path.name} unpacks to more than {MOST_TIMES} times its size, as no export does. "
+            "Look at what is in it, and export it again."
+        )
 
 
 def _parquet_query(source: Source, path: Path) -> str:
@@ -595,11 +457,10 @@ def _parquet_query(source: Source, path: Path) -> str:
 # --- workbooks ----------------------------------------------------------------------------------
 
 
-def _workbook_sources(path: Path) -> tuple[list[Source], dict[str, str]]:
+def _workbook_sources(path: Path, workdir: Path) -> tuple[list[Source], dict[str, str]]:
     try:
-        with CalamineWorkbook.from_path(path) as book:
-            sheets = list(book.sheet_names)
-    except (CalamineError, OSError, ValueError) as error:
+        sheets = unpack(path, workdir / f"sheets-{len(list(workdir.iterdir()))}")
+    except (OSError, ValueError) as error:
         raise Unusable(
             f"{path.name} is called an Excel workbook but cannot be opened as one ({error}). "
             "Save it again as .xlsx, or as CSV."
@@ -607,12 +468,11 @@ def _workbook_sources(path: Path) -> tuple[list[Source], dict[str, str]]:
     found: list[Source] = []
     empty: dict[str, str] = {}
     for sheet in sheets:
-        label = f"{path.name} [{sheet}]"
-        try:
-            rows = [cells for cells, _ in islice(_workbook_rows(path, sheet), HEAD_RECORDS)]
-        except (CalamineError, ValueError) as error:
-            empty[label] = f"{label} cannot be read ({error})."
+        label = f"{path.name} [{sheet.name}]"
+        if sheet.cells is None:
+            empty[label] = f"{label} cannot be read ({sheet.reason})."
             continue
+        rows = list(islice(_sheet_rows(sheet.cells), HEAD_RECORDS))
         if not any(any(row) for row in rows):
             empty[label] = f"{label} is empty."
             continue
@@ -620,29 +480,19 @@ def _workbook_sources(path: Path) -> tuple[list[Source], dict[str, str]]:
         found.append(
             Source(
                 path=path,
-                sheet=sheet,
+                sheet=sheet.name,
                 headers=headers,
                 header_row=place + 1,
                 head=tuple(tuple(row) for row in records),
                 size=path.stat().st_size,
                 kind="workbook",
+                cells=sheet.cells,
             )
         )
     return found, empty
 
 
-def _workbook_rows(path: Path, sheet: str) -> Iterator[tuple[list[str], None]]:
+def _sheet_rows(cells: Path) -> Iterator[list[str]]:
     """Cells as text, one list a spreadsheet row, from row 1 and column A."""
-    with CalamineWorkbook.from_path(path) as book:
-        for row in book.get_sheet_by_name(sheet).to_python(skip_empty_area=False):
-            yield [_cell_text(cell) for cell in row], None
-
-
-def _cell_text(cell: object) -> str:
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
-    if isinstance(cell, datetime):
-        return str(cell.date()) if cell.time() == time() else str(cell)
-    if isinstance(cell, date | time | timedelta):
-        return str(cell)
-    return str(cell)
+    with cells.open(encoding="utf-8", newline="") as file:
+        yield from csv.reader(file)

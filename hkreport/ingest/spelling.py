@@ -11,7 +11,7 @@ from hkreport.ingest import values
 from hkreport.ingest.brands import BrandBook, leading_brands
 from hkreport.ingest.check import MOST_EXAMPLES, Example
 from hkreport.ingest.ids import match_ids
-from hkreport.ingest.job import Job
+from hkreport.ingest.job import Job, rows_words
 from hkreport.ingest.read import quoted
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
 from hkreport.ingest.survey import BRAND_TEXTS, Survey, is_small, profiled_columns
@@ -49,6 +49,8 @@ ALLOWED = {
     "gender": "Female, Male or Other",
     "touch": "view or click",
 }
+# Words of the reports themselves; a brand that is called so would be taken for all brands, or for none.
+RESERVED: Mapping[str, str | None] = {"all": "all (brand)", "unassigned": None}
 LIKENESS = {
     "case": "without regard to case",
     "punctuation": "without regard to punctuation",
@@ -119,7 +121,6 @@ def _profile(work: Spelling, staged: Staged) -> None:
             f"min(n) AS n, GROUPING({listing}) AS level FROM stage_{name} WHERE mark IS NULL "
             f"GROUP BY GROUPING SETS ({', '.join(dict.fromkeys(sets))})"
         )
-    first_row = staged.source.header_row + 1
     for column in wanted:
         clean = values.identifier if column == "influencer_id" else values.text
         found = job.rows(
@@ -129,7 +130,7 @@ def _profile(work: Spelling, staged: Staged) -> None:
         counts: Counts = {}
         for _, text, rows, n in found:
             if text is not None:
-                row = None if n is None else int(n) + first_row
+                row = None if n is None else staged.source.row(int(n))
                 before, earlier = counts.get(text, (0, row))
                 first = min(earlier, row) if earlier is not None and row is not None else row
                 counts[text] = (before + int(rows), first)
@@ -138,7 +139,7 @@ def _profile(work: Spelling, staged: Staged) -> None:
     if together:
         columns = ", ".join(f"v_{column} AS raw_{column}" for column in together)
         job.con.execute(
-            f"CREATE OR REPLACE TABLE brands_{name} AS SELECT {columns}, rows, n + {first_row} AS row "
+            f"CREATE OR REPLACE TABLE brands_{name} AS SELECT {columns}, rows, {staged.source.row_sql('n')} AS row "
             f"FROM profile_{name} WHERE level = {_level(wanted, together)}"
         )
 
@@ -186,8 +187,9 @@ def _spell_labels(work: Spelling) -> None:
         for text, (rows, _) in work.counts[table, column].items():
             union[text] = union.get(text, 0) + rows
     brands = by_column.get("brand", {})
+    named = [each for each in brands if each.casefold() not in RESERVED]
     work.book = BrandBook(
-        work.job.settings.brands, sorted(brands, key=lambda each: (-brands[each], each))
+        work.job.settings.brands, sorted(named, key=lambda each: (-brands[each], each))
     )
     for name, meant in work.book.near_misses():
         work.job.say(
@@ -210,12 +212,34 @@ def _spell_labels(work: Spelling) -> None:
         mine = {old: new for old, new in change.becomes.items() if old in counts}
         if mine:
             work.changes[table, column] = mine
+            if column == "brand":
+                _tell_reserved(work, table, counts)
             _tell_spelling(work, table, column, mine, counts, change.unknown)
 
 
 def _brand_spellings(book: BrandBook, union: Mapping[str, int]) -> values.LabelChange:
-    becomes = {text: book.exact(text) or text for text in union}
+    becomes = {
+        text: RESERVED[text.casefold()] if text.casefold() in RESERVED else book.exact(text) or text
+        for text in union
+    }
     return values.LabelChange({old: new for old, new in becomes.items() if old != new})
+
+
+def _tell_reserved(work: Spelling, table: str, counts: Counts) -> None:
+    for text in sorted(text for text in counts if text.casefold() in RESERVED):
+        meant = RESERVED[text.casefold()]
+        read = f"they are shown as '{meant}'" if meant else "they are read as rows without a brand"
+        rows = counts[text][0]
+        work.job.say(
+            table,
+            "brand",
+            "reserved_name",
+            "note",
+            rows,
+            f"{table}.brand: '{text}' ({rows} {rows_words(rows)}) is a word of the report itself; {read} "
+            f"(first: row {work.example(table, 'brand', text).row}).",
+            [work.example(table, "brand", text)],
+        )
 
 
 def _tell_spelling(
@@ -488,7 +512,7 @@ def _tell_brand(job: Job, staged: Staged, rules: list[str]) -> None:
                 if staged.has(each)
             )
             some = job.rows(
-                f"SELECT s.n + {staged.source.header_row + 1}, b.brand FROM stage_{table} AS s "
+                f"SELECT {staged.source.row_sql('s.n')}, b.brand FROM stage_{table} AS s "
                 f"JOIN branded_{table} AS b ON {same} WHERE b.disputed LIMIT 5"
             )
         job.say(

@@ -16,7 +16,7 @@ from hkreport.ingest.columns import Match
 from hkreport.ingest.leftovers import Leftovers
 from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS, SUMMED, Plan, Reading, make_plans
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
-from hkreport.ingest.survey import Survey, survey
+from hkreport.ingest.survey import LOOK, Survey, survey
 from hkreport.ingest.values import BLANKS, fast_flag
 from hkreport.schema import Kind, Table
 
@@ -70,13 +70,15 @@ def stage(
     source = _extended(prepare(plain, workdir, con), match)
     plans = make_plans(con, source, match, day_first)
     query, left = _typed(source, match, plans)
-    found = survey(con, match.table, source, match.places, plans, query)
+    found = survey(
+        con, match.table, source, match.places, plans, _typed(source, match, plans, look=True)[0]
+    )
     try:
         _read(con, source, match, plans, workdir, stored=found is None)
     except duckdb.Error as first:
         if source.kind != "text":
             raise Unusable(f"{source.label} cannot be read ({_first_line(first)}).") from first
-        source = _extended(prepare(plain, workdir, con, rewrite=True), match)
+        source = _extended(prepare(plain, workdir, con, anew=True), match)
         try:
             _read(con, source, match, plans, workdir)
         except duckdb.Error as second:
@@ -100,7 +102,7 @@ def stage(
     )
     con.execute(
         f"CREATE OR REPLACE VIEW read_{name} AS SELECT "
-        f"CAST(s.n + {source.header_row + 1} AS BIGINT) AS row, {shared} "
+        f"{source.row_sql('s.n')} AS row, {shared} "
         f"FROM stage_{name} AS s {' '.join(joins)}"
         + ("" if found else " WHERE s.mark IS DISTINCT FROM 'blank'")
     )
@@ -188,8 +190,13 @@ def _unpacked(relation: str, left: Sequence[str], first: str = "") -> str:
     return f"SELECT {first}*{texts} FROM {relation}"
 
 
-def _typed(source: Source, match: Match, plans: Mapping[str, Plan]) -> tuple[str, list[str]]:
-    """SQL that casts what is written plainly and keeps other texts; the columns that may have those."""
+def _typed(
+    source: Source, match: Match, plans: Mapping[str, Plan], *, look: bool = False
+) -> tuple[str, list[str]]:
+    """SQL that casts what is written plainly and keeps other texts; the columns that may have those.
+
+    With `look` it only says, as ``look``, where any cell is not plain; a survey needs no more.
+    """
     inner, outer, left = [], [], {}
     for column, plan in plans.items():
         cell, value = plan.cell, f"v_{column}"
@@ -215,6 +222,17 @@ def _typed(source: Source, match: Match, plans: Mapping[str, Plan]) -> tuple[str
             left[column] = f"{value} IS NULL"
         else:
             outer.append(f"{cell} AS {value}")
+    if look:
+        doubts = [
+            *(f"{sign} AND {plans[each].cell} IS NOT NULL" for each, sign in left.items()),
+            *(f"v_{name} IS NULL" for name in match.table.required),
+            *(_maybe_beyond(plans[name].cell, f"v_{name}") for name in plans
+              if (match.table.name, name) in SUMMED),
+        ]  # fmt: skip
+        outer = [each for each in outer if " AS x_" not in each]
+        outer.append(f"CASE WHEN {' OR '.join(doubts)} THEN {LOOK} END AS look")
+        outer += [f"{plan.cell} AS t_{name}" for name, plan in plans.items()]
+        return _from(source, inner, outer), list(left)
     if not _has_key(match):
         cells = ", ".join(f"c{place}" for place in range(len(source.headers)))
         outer.append(f"hash({cells}) AS whole")
@@ -227,11 +245,12 @@ def _typed(source: Source, match: Match, plans: Mapping[str, Plan]) -> tuple[str
     outer.append(f"CASE WHEN {_suspect(match, plans)} THEN {_mark(source, match)} END AS mark")
     if source.marked:
         outer.append("bad")
-    query = (
-        f"SELECT {', '.join(outer)} "
-        f"FROM (SELECT *{''.join(', ' + each for each in inner)} FROM ({source.query}))"
-    )
-    return query, list(left)
+    return _from(source, inner, outer), list(left)
+
+
+def _from(source: Source, inner: Sequence[str], outer: Sequence[str]) -> str:
+    values = "".join(", " + each for each in inner)
+    return f"SELECT {', '.join(outer)} FROM (SELECT *{values} FROM ({source.query}))"
 
 
 _LIKELY = f"BETWEEN DATE '{dates.FIRST_YEAR}-01-01' AND DATE '{dates.LAST_YEAR}-12-31'"
@@ -264,6 +283,18 @@ def _beyond(cell: str, value: str) -> str:
         f"THEN CAST((TRY_CAST({cell} AS DECIMAL(38, 16)) - {value}) * 10000000000000000 AS BIGINT) "
         f"ELSE ({units} - CASE WHEN {units} >= 5000000000 THEN 10000000000 ELSE 0 END) "
         f"* CASE WHEN starts_with(trim({cell}), '-') THEN -1 ELSE 1 END END END"
+    )
+
+
+def _maybe_beyond(cell: str, value: str) -> str:
+    """Build SQL that is true wherever :func:`_beyond` is not NULL, and for few others, at a tenth of its cost.
+
+    Only a number near zero can be short and have a negative exponent.
+    """
+    dot = f"strpos({cell}, '.')"
+    return (
+        f"strlen({cell}) > 7 AND ({dot} > 0 AND strlen({cell}) - {dot} > 6 OR contains(lower({cell}), 'e')) "
+        f"OR {value} < 0.01 AND {value} > -0.01 AND contains(lower({cell}), 'e')"
     )
 
 

@@ -36,7 +36,7 @@ class Spelling:
             (n,) = self.job.one(
                 f"SELECT n FROM stage_{table} WHERE v_{column} IN ({', '.join(map(quoted, raws))}) LIMIT 1"
             )
-            row = int(n) + self.job.staged[table].source.header_row + 1
+            row = self.job.staged[table].source.row(int(n))
         return Example(row, text)
 
     def by_raw(

@@ -55,10 +55,10 @@ GENDERS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 BASES: Mapping[str, tuple[str, ...]] = {
     "post": ("post", "posts", "perpost", "postbased", "payperpost", "postbasis", "costperpost",
-             "fixedperpost", "cpp", "content"),
+             "fixedperpost", "cpp", "content", "fixed", "flat", "fixedfee", "flatfee"),
     "order": ("order", "orders", "perorder", "orderbased", "payperorder", "orderbasis", "cpo",
               "commission", "sale", "sales", "persale", "cps", "affiliate", "cpa", "performance",
-              "costperorder"),
+              "costperorder", "revshare", "revenueshare", "commissiononly"),
     "hybrid": ("hybrid", "both", "mixed", "postorder", "postandorder", "orderpost",
                "orderandpost", "postplusorder", "hybridmodel"),
 }  # fmt: skip
@@ -101,7 +101,15 @@ _NUMBER = (
 
 def nothing(expression: str) -> str:
     """Build SQL that is true where the text stands for an empty cell."""
-    return f"(strlen({expression}) <= 8 AND regexp_full_match({expression}, {quoted(NOTHING)}))"
+    # The first character tells most texts apart, at a small part of what a pattern costs.
+    starts = " OR ".join(
+        f"{expression} >= {quoted(low)} AND {expression} < {quoted(high)}"
+        for low, high in (("<", "="), ("N", "O"), ("\\", "]"), ("n", "o"))
+    )
+    return (
+        f"(strlen({expression}) <= 8 AND ({expression} < '0' OR {expression} >= '\x7f' OR {starts}) "
+        f"AND regexp_full_match({expression}, {quoted(NOTHING)}))"
+    )
 
 
 BLANKS = " \t\r\n\u00a0\u200b\ufeff"
@@ -123,7 +131,7 @@ def identifier(cell: str) -> str:
     """Build SQL for an id: trimmed, and 17.0 as 17."""
     clean = text(cell)
     return (
-        f"CASE WHEN suffix({cell}, '0') AND regexp_full_match({cell}, '\\s*-?[0-9]+[.]0+') "
+        f"CASE WHEN suffix({cell}, '0') AND contains({cell}, '.') AND regexp_full_match({cell}, '\\s*-?[0-9]+[.]0+') "
         f"THEN split_part(trim({cell}), '.', 1) ELSE {clean} END"
     )
 

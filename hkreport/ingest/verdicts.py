@@ -215,12 +215,13 @@ def _leave_out(job: Job, staged: Staged, reasons: Sequence[tuple[Rule, str]]) ->
         )
         rows.extend(
             Quarantined(
-                name, staged.source.label, row, rule.column or "", value or "", rule.name, mend
+                name, *staged.source.placed(row), rule.column or "", value or "", rule.name, mend
             )
             for row, value in found
         )
         job.report(name, rule, int(count), found[:5])
-    rows.sort(key=lambda each: each.row)
+    order = [part.label for part, _ in staged.source.parts]
+    rows.sort(key=lambda each: (order.index(each.file) if order else 0, each.row))
 
 
 def _kind_words(column: Column) -> str:

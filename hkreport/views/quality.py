@@ -131,7 +131,7 @@ class Quality:
 
         ledger = self.data.ledger
         base = m.compute(ledger.rows, SHOWN, known=ledger.known).iloc[0]
-        rows: list[dict[str, Any]] = [_row("As reported", float("nan"), base)]
+        rows: list[dict[str, Any]] = [_row("As reported", 0.0, base)]
         aside = self._set_aside(base)
         if aside is not None:
             rows.append(aside)
@@ -237,7 +237,8 @@ CASES: tuple[tuple[str, Callable[["ir.Table"], "ir.Table"], str], ...] = (
 
 
 def _example(example: Mapping[str, Any]) -> str:
-    row = f"row {example['row']}: " if example.get("row") is not None else ""
+    file = f" of {example['file']}" if example.get("file") else ""
+    row = f"row {example['row']}{file}: " if example.get("row") is not None else ""
     return f"{row}{example['value']}"
 
 

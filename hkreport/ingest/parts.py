@@ -1,0 +1,485 @@
+"""Which files of one table are parts of it, and which are copies, older versions or something else.
+
+Two files with the same columns may be two months of one table, or the table and last week's copy of it.
+Their content decides: parts share no id or no date, a copy shares its rows. Where that says nothing, the
+file is left and the check says how to have both.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from hkreport.errors import DataError
+from hkreport.ingest import dates, values
+from hkreport.ingest.columns import Candidate, match
+from hkreport.ingest.job import Job
+from hkreport.ingest.plans import DATES, one_row, setting
+from hkreport.ingest.read import Source, Unusable, prepare, quoted
+from hkreport.schema import Kind, Table, fold
+from hkreport.units import Unit, text
+
+__all__ = ["join_parts"]
+
+# One row each thing there: a thing that two parts list is left out the second time.
+LISTS = ("influencers", "products")
+MOST_SHARED = 0.2  # of a list, before it is taken for a version of the other
+MOST_OTHER_COLUMNS = 2  # that one part may have and another not, where ids tell them apart
+MOST_DAYS = 50_000
+
+# A file that is called so holds what is not to be counted, or holds it again.
+NOT_COUNTED = frozenset(
+    """cancelled canceled cancellations refund refunds refunded return returns returned rto failed rejected
+    test tests testing dummy sample example template draft drafts pending planned forecast budget target
+    targets quarantine errors excluded ignore unpaid""".split()
+)
+VERSIONS = frozenset(
+    """old older backup bak copy copies uploaded upload archive archived original orig revised revision
+    corrected correction final finalised latest new newest fixed updated update cleaned clean raw dedup
+    deduped previous prev temp tmp""".split()
+)
+_MONTH = "jan feb mar apr may jun jul aug sep sept oct nov dec".split()
+_PERIOD = re.compile(
+    r"(?<![a-z])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|q[1-4]|h[12]|w(?:eek)?[ _-]?\d{1,2}|"
+    r"fy[ _-]?\d{2,4}|(?:part|chunk|batch|page|split|file)?[ _-]*\d{1,8})(?![a-z])"
+)
+_VERSION_NUMBER = re.compile(r"\(\d+\)|(?<![a-z])v\d+(?![a-z])")
+
+
+def join_parts(
+    job: Job,
+    chosen: Mapping[str, Sequence[Candidate]],
+    left: Mapping[str, Sequence[Candidate]],
+    workdir: Path,
+) -> tuple[dict[str, Candidate], list[str]]:
+    """Make one source of the parts of each table, and say what was joined or left, and why.
+
+    Parameters
+    ----------
+    job : Job
+    chosen : mapping of str to candidates
+        The file taken for each table; several where a person named them.
+    left : mapping of str to candidates
+        Other files that could be the table.
+    workdir : Path
+        Takes what has to be unpacked.
+
+    Returns
+    -------
+    tables : dict of str to Candidate
+    not_used : list of str
+        Labels of the files that were left.
+    """
+    tables: dict[str, Candidate] = {}
+    not_used: list[str] = []
+    for table, mine in chosen.items():
+        others = list(left.get(table, ()))
+        if len(mine) > 1:
+            parts, reason = _named_parts(job, mine, workdir), "as --map says"
+            reasons: dict[str, str] = {}
+        else:
+            parts, reason, reasons = _find_parts(job, mine[0], others, workdir)
+        tables[table] = mine[0]
+        if len(parts) > 1:
+            tables[table] = _joined(job, parts)
+            _tell_joined(job, table, parts, reason)
+        joined = [each.source.label for each in parts]
+        for other in others:
+            if other.source.label not in joined:
+                not_used.append(other.source.label)
+                _tell_left(job, mine[0], other, reasons.get(other.source.label, ""), joined)
+    for table in sorted(left.keys() - chosen.keys()):
+        for other in left[table]:
+            not_used.append(other.source.label)
+            _tell_unfit(job, other)
+    return tables, not_used
+
+
+def _named_parts(job: Job, mine: Sequence[Candidate], workdir: Path) -> "list[_Content]":
+    try:
+        return [_Content(job, each, workdir) for each in mine]
+    except Unusable as error:
+        raise DataError(str(error)) from error
+
+
+def _find_parts(
+    job: Job, main: Candidate, others: Sequence[Candidate], workdir: Path
+) -> "tuple[list[_Content], str, dict[str, str]]":
+    """The files that belong together, why, and why each of the others does not."""
+    able = [each for each in others if _is_like(main, each)]
+    reasons: dict[str, str] = {}
+    if not able or main.match.table.name in job.settings.files:
+        return [], "", reasons
+    parts: list[_Content] = []
+    said: list[str] = []
+    for each in [main, *able]:
+        try:
+            content = _Content(job, each, workdir)
+        except Unusable as error:
+            if each is main:
+                return [], "", reasons
+            reasons[each.source.label] = str(error)
+            continue
+        verdicts = [_verdict(part, content) for part in parts]
+        against = next((words for is_part, words in verdicts if not is_part), "")
+        if against:
+            reasons[each.source.label] = against
+        else:
+            said += [words for _, words in verdicts if words not in said]
+            parts.append(content)
+    return parts, " or ".join(said), reasons
+
+
+def _is_like(main: Candidate, other: Candidate) -> bool:
+    """Whether two files have the columns that parts of one table have."""
+    one, two = set(main.match.places), set(other.match.places)
+    if other.match.missing or other.derived or other.match.constants != main.match.constants:
+        return False
+    keys = set(main.match.table.key)
+    return one == two or (bool(keys) and keys <= one & two and len(one ^ two) <= MOST_OTHER_COLUMNS)
+
+
+# --- content --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Content:
+    """What one file holds, as far as it tells parts from copies.
+
+    ``keys`` and ``rows`` are hashes of the filled keys and of the rows in the columns of the table.
+    """
+
+    job: Job
+    candidate: Candidate
+    workdir: Path
+    source: Source = field(init=False)
+    records: int = field(init=False, default=0)
+    keys: "np.ndarray" = field(init=False)
+    rows: "np.ndarray" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.source = prepare(self.candidate.source, self.workdir, self.job.con)
+        try:
+            self._read()
+        except duckdb.Error as first:
+            if self.source.kind != "text":
+                raise Unusable(
+                    f"{self.source.label} cannot be read ({str(first).splitlines()[0]})."
+                ) from first
+            self.source = prepare(self.candidate.source, self.workdir, self.job.con, anew=True)
+            try:
+                self._read()
+            except duckdb.Error as second:
+                raise Unusable(f"{self.source.label} cannot be read.") from second
+
+    @property
+    def label(self) -> str:
+        return self.source.label
+
+    @property
+    def table(self) -> Table:
+        return self.candidate.match.table
+
+    @property
+    def places(self) -> Mapping[str, int]:
+        return self.candidate.match.places
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The key columns, if the file has all of them."""
+        return tuple(self.table.key) if set(self.table.key) <= set(self.places) else ()
+
+    def cell(self, column: str) -> str:
+        return f"c{self.places[column]}"
+
+    def _read(self) -> None:
+        places = self.places
+        shared = [self.cell(each) for each in sorted(places)]
+        header = " AND ".join(
+            f"lower(trim(coalesce({self.cell(each)}, ''))) = {quoted(self.source.headers[places[each]].lower())}"
+            for each in self.table.required
+            if each in places
+        )
+        keys = [values.identifier(self.cell(each)) for each in self.key]
+        filled = " AND ".join(f"{each} IS NOT NULL" for each in keys)
+        key = f"CASE WHEN {filled} THEN hash({', '.join(keys)}) END" if keys else "NULL::UBIGINT"
+        row = f"CASE WHEN concat({', '.join(shared)}) <> '' THEN hash({', '.join(shared)}) END"
+        found = self.job.con.execute(
+            f"SELECT CASE WHEN ({header or 'false'}) THEN NULL ELSE {key} END AS k, "
+            f"CASE WHEN ({header or 'false'}) THEN NULL ELSE {row} END AS r FROM ({self.source.query})"
+        ).fetchnumpy()
+        self.records = len(found["r"])
+        self.keys = np.unique(np.ma.compressed(np.ma.masked_array(found["k"])))
+        self.rows = np.ma.compressed(np.ma.masked_array(found["r"]))
+
+    def days(self) -> set[object]:
+        """The days of the date column; empty where there is none or it says too little."""
+        column = next((each for each in self.table if each.kind in DATES), None)
+        if column is None or column.name not in self.places:
+            return set()
+        texts = (
+            f"(SELECT DISTINCT coalesce(nullif(regexp_extract({self.cell(column.name)}, "
+            "'^\\s*\\d{1,4}[-/.]\\d{1,2}[-/.]\\d{1,4}'), ''), "
+            f"{self.cell(column.name)}) AS raw FROM ({self.source.query}))"
+        )
+        con = self.job.con
+        if one_row(con, f"SELECT count(*) AS n FROM {texts}")["n"] > MOST_DAYS:
+            return set()
+        counts = dict(
+            con.execute(
+                f"SELECT reading, count(*) FROM ({dates.date_query(texts, True)}) GROUP BY 1"
+            ).fetchall()
+        )
+        order = dates.decide(
+            counts.get("only_day", 0), counts.get("only_month", 0), counts.get("either", 0),
+            setting(self.job.settings.day_first, self.table, column),
+        )  # fmt: skip
+        found = con.execute(
+            f"SELECT DISTINCT CAST(value AS DATE) FROM ({dates.date_query(texts, order.day_first)}) "
+            "WHERE value IS NOT NULL"
+        ).fetchall()
+        return {day for (day,) in found}
+
+    def texts(self, column: str) -> set[str]:
+        """The few texts of a column, without case and punctuation; empty where there are many."""
+        found = self.job.con.execute(
+            f"SELECT DISTINCT {self.cell(column)} FROM ({self.source.query}) "
+            f"WHERE {self.cell(column)} IS NOT NULL LIMIT 2001"
+        ).fetchall()
+        return {fold(each) or each for (each,) in found} if len(found) <= 2000 else set()
+
+
+def _verdict(one: _Content, other: _Content) -> tuple[bool, str]:
+    """Whether `other` is a part beside `one`, and why."""
+    if _same_bytes(one.source, other.source):
+        return False, f"it is the same file as {one.label} again"
+    words = _words(other.source.stem) ^ _words(one.source.stem)
+    if odd := sorted(words & NOT_COUNTED):
+        return False, f"a name with '{odd[0]}' is hardly that of a part"
+    total = len(other.rows)
+    same = int(np.isin(other.rows, one.rows).sum())
+    if not total:
+        return False, "it has no rows"
+    if same == total:
+        return False, f"{one.label} has every row of it"
+    if set(one.rows) <= set(other.rows):
+        return False, f"it has every row of {one.label}"
+    mine, its = one.days(), other.days()
+    is_part, reason = _by_content(one, other, same, mine, its)
+    version = sorted((words & VERSIONS) | set(_VERSION_NUMBER.findall(other.source.stem.lower())))
+    if is_part and version and not _apart(mine, its):
+        return False, f"a name with '{version[0]}' is that of a version"
+    return is_part, reason
+
+
+def _apart(one: set[object], other: set[object]) -> bool:
+    return bool(one) and bool(other) and not one & other
+
+
+def _by_content(
+    one: _Content, other: _Content, same: int, mine: set[object], its: set[object]
+) -> tuple[bool, str]:
+    """Look at ids, then dates, then names, then labels; `same` rows of `other` are in `one` as well."""
+    if one.key and other.key and len(other.keys):
+        shared = int(np.isin(other.keys, one.keys).sum())
+        what = " and ".join(one.key)
+        if not shared:
+            return True, f"no {what} is in two of them"
+        if one.table.name in LISTS and shared <= MOST_SHARED * len(other.keys):
+            return True, f"few of them are in two ({what})"
+        if not same and _apart(mine, its):
+            return True, "no date is in two of them"
+        return False, (
+            f"{text(shared, Unit.COUNT)} of its {text(len(other.keys), Unit.COUNT)} values of {what} are in "
+            f"{one.label} too"
+        )
+    if _apart(mine, its):
+        return True, "no date is in two of them"
+    if not (mine and its) and _differ_by_period(one.source.stem, other.source.stem):
+        return True, "their names differ by a period or a number"
+    if same:
+        return (
+            False,
+            f"{text(same, Unit.COUNT)} of its {text(len(other.rows), Unit.COUNT)} rows are in {one.label} too",
+        )
+    for column in one.table:
+        if column.kind is Kind.LABEL and column.name in one.places and column.name in other.places:
+            some, more = one.texts(column.name), other.texts(column.name)
+            if some and more and not some & more:
+                return True, f"no {column.name} is in two of them"
+    return False, "nothing tells whether it is a part or a version"
+
+
+def _words(stem: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", stem.lower()))
+
+
+def _differ_by_period(one: str, other: str) -> bool:
+    """Whether two names are alike but for months, years and numbers.
+
+    Examples
+    --------
+    >>> _differ_by_period("payouts_jan", "Payouts Feb"), _differ_by_period("payouts", "payouts_old")
+    (True, False)
+    """
+    one, other = one.lower(), other.lower()
+    rest = [fold(_PERIOD.sub(" ", each.replace("_", " "))) for each in (one, other)]
+    found = [_PERIOD.findall(each.replace("_", " ")) for each in (one, other)]
+    return rest[0] == rest[1] and bool(found[0]) and bool(found[1]) and found[0] != found[1]
+
+
+def _same_bytes(one: Source, other: Source) -> bool:
+    if one.size != other.size or one.sheet or other.sheet:
+        return False
+    with one.path.open("rb") as first, other.path.open("rb") as second:
+        while block := first.read(1 << 20):
+            if block != second.read(1 << 20):
+                return False
+    return True
+
+
+# --- one source -----------------------------------------------------------------------------------------
+
+
+def _in_order(parts: Sequence[_Content]) -> list[_Content]:
+    """By name, with months and numbers in their own order."""
+
+    def rank(part: _Content) -> list[tuple[int, object]]:
+        words = re.findall(r"\d+|[a-z]+", part.label.lower())
+        return [
+            (0, int(word)) if word.isdigit()
+            else (1, f"{_MONTH.index(word[:3]):02d}") if word[:3] in _MONTH and _PERIOD.fullmatch(word)
+            else (2, word)
+            for word in words
+        ]  # fmt: skip
+
+    return sorted(parts, key=lambda part: (rank(part), part.label))
+
+
+def _joined(job: Job, parts: list[_Content]) -> Candidate:
+    """Make one source that reads the parts after one another, each column under one header."""
+    parts[:] = _in_order(parts)
+    first = parts[0]
+    table = first.candidate.match.table
+    headers = list(first.source.headers)
+    columns: dict[str, int] = dict(
+        first.candidate.match.places
+    )  # canonical name to place in the whole
+    by_header = {fold(header): place for place, header in reversed(list(enumerate(headers)))}
+    places: list[dict[int, int]] = []  # of each part: place in the whole to its own
+    for part in parts:
+        mine = {}
+        names = {place: name for name, place in part.candidate.match.places.items()}
+        for place, header in enumerate(part.source.headers):
+            target = columns.get(names[place]) if place in names else by_header.get(fold(header))
+            if part is first:
+                target = place
+            if target is None or target in mine:
+                target = len(headers)
+                headers.append(header)
+                by_header.setdefault(fold(header), target)
+                if place in names:
+                    columns[names[place]] = target
+            mine[target] = place
+        places.append(mine)
+    selects = [
+        "SELECT "
+        + ", ".join(
+            f"{f'c{mine[at]}' if at in mine else 'NULL::VARCHAR'} AS c{at}"
+            for at in range(len(headers))
+        )
+        + f", bad FROM ({part.source.query})"
+        for part, mine in zip(parts, places, strict=True)
+    ]
+    head = tuple(
+        tuple(
+            row[mine[at]] if at in mine and mine[at] < len(row) else ""
+            for at in range(len(headers))
+        )
+        for row, mine in ((row, places[0]) for row in first.source.head)
+    )
+    source = replace(
+        first.source,
+        headers=tuple(headers),
+        head=head,
+        size=sum(part.source.size for part in parts),
+        kind="parts",
+        notes=tuple(note for part in parts for note in part.source.notes),
+        query=" UNION ALL ".join(selects),
+        marked=any(part.source.marked for part in parts),
+        volume=sum(part.source.volume for part in parts),
+        parts=tuple((part.source, part.records) for part in parts),
+    )
+    found = match(table, headers, job.settings.columns.get(table.name), head)
+    return Candidate(
+        source,
+        replace(
+            found,
+            places={**found.places, **columns},
+            missing=(),
+            constants=first.candidate.match.constants,
+        ),
+        first.candidate.name_hit,
+        False,
+    )
+
+
+# --- words ----------------------------------------------------------------------------------------------
+
+
+def _tell_joined(job: Job, table: str, parts: Sequence[_Content], reason: str) -> None:
+    shown = [f"{part.label} ({text(len(part.rows), Unit.COUNT)} rows)" for part in parts[:12]]
+    named = ", ".join(shown) + (f" and {len(parts) - 12} more" if len(parts) > 12 else "")
+    job.say(
+        table,
+        None,
+        "parts_joined",
+        "note",
+        len(parts),
+        f"{table}: {len(parts)} files are read as one table: {named}; {reason}. To read one alone, say "
+        f"--map {table}={parts[0].label}.",
+    )
+
+
+def _tell_left(
+    job: Job, taken: Candidate, other: Candidate, reason: str, joined: Sequence[str]
+) -> None:
+    table, label, name = other.match.table.name, other.source.label, taken.source.label
+    files = "it and its other parts were taken" if len(joined) > 1 else "it was taken"
+    severity: str = "note"
+    if other.derived:
+        message = f"{table}: {name} was taken; {label} looks like a summary made from other tables and was left."
+    elif _same_bytes(taken.source, other.source):
+        message = f"{table}: {name} was taken; {label} is the same file again."
+    elif reason:
+        severity = "warning"
+        message = (
+            f"{table}: {label} was left beside {name} ({files}): {reason}. To use it instead, say "
+            f"--map {table}={label}; to read both, say it once for each."
+        )
+    else:
+        severity = "warning"
+        message = (
+            f"{table}: {name} was taken ({len(taken.match.places)} known columns, "
+            f"{taken.source.size} bytes); {label} ({len(other.match.places)} known columns, "
+            f"{other.source.size} bytes) was left. To use it instead, say --map {table}={label}; if both "
+            f"are parts of one table, say --map {table}={name} as well."
+        )
+    job.say(table, None, "file_left", "warning" if severity == "warning" else "note", 1, message)
+
+
+def _tell_unfit(job: Job, other: Candidate) -> None:
+    table, label = other.match.table.name, other.source.label
+    job.say(
+        table,
+        None,
+        "file_left",
+        "warning",
+        1,
+        f"{label} was not used for {table}: it looks like a summary made from other tables. "
+        f"If it is the export itself, say --map {table}={label}.",
+    )

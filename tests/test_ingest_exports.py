@@ -1,0 +1,204 @@
+"""Exports as shops, platforms and agencies write them: each must load as it was meant."""
+
+import io
+from datetime import date, datetime
+
+import pytest
+from ingest_fixtures import load, only, problem, records, rules
+from openpyxl import Workbook
+
+from hkreport.errors import DataError
+
+
+def test_a_ga4_export_has_its_comment_lines_its_days_and_its_grand_total_understood(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            ga4_traffic="""# ----------------------------------------
+# HKVitals - GA4
+# 20250401-20250430
+# ----------------------------------------
+
+Session source / medium,Session campaign,Date,Sessions,Transactions,Purchase revenue
+instagram / influencer,HKV_Glow,20250403,1200,14,"12,345.50"
+google / organic,(organic),20250403,5200,44,"44,000.00"
+,,Grand total,6400,58,"56,345.50"
+""",
+        )
+    )
+    assert records(dataset, "tracking", "date", "source", "channel", "orders", "revenue") == [
+        (date(2025, 4, 3), "instagram / influencer", "influencer", 14, 12345.5),
+        (date(2025, 4, 3), "google / organic", "organic", 44, 44000),
+    ]
+    assert problem(dataset, "total_row").examples[0].row == 9
+    assert dataset.check.revenue_by_brand["HKVitals"] == pytest.approx(12345.5)
+
+
+def test_an_affiliate_platform_counts_one_order_a_conversion_and_warns_of_the_status(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            conversions_report="""Conversion ID,Affiliate,Affiliate ID,Offer,Conversion Date,Sale Amount,Status
+98f1a-1,"Rao, Asha",17,HKVitals IN,04/13/2025 05:07 PM,"₹ 1,999.00",approved
+98f1a-2,Dev Mehta,18,MuscleBlaze IN,04/02/2025 11:00 AM,"₹ 2,499.00",pending
+""",
+            affiliates="""Affiliate ID,Affiliate Name,Channel,Followers
+17,"Rao, Asha",Instagram,125K
+18,Dev Mehta,YouTube,84K
+""",
+        )
+    )
+    assert records(
+        dataset, "tracking", "tracking_id", "influencer_id", "date", "orders", "revenue"
+    ) == [
+        ("98f1a-1", "17", date(2025, 4, 13), 1, 1999),
+        ("98f1a-2", "18", date(2025, 4, 2), 1, 2499),
+    ]
+    assert records(dataset, "influencers", "name", "follower_count") == [
+        ("Rao, Asha", 125000),
+        ("Dev Mehta", 84000),
+    ]
+    assert {"constant", "status_not_used", "date_order"} <= rules(dataset)
+    assert "unknown_influencer" not in rules(dataset)
+
+
+def test_a_list_under_the_header_influencer_is_joined_by_name(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            influencers="Influencer,Platform,Followers\nAsha Rao,Instagram,125000\nDev 💪 Mehta,YouTube,84000\n",
+            payouts="""Influencer,Payment Type,Rate,Posts,Amount Paid
+asha rao,Per Post,"1,000",2,"2,000"
+Dev 💪 Mehta,Rev share,8%,,600
+Asha Rao,Fixed,,,-250
+Total,,,,"2,350"
+""",
+        )
+    )
+    assert records(dataset, "payouts", "influencer_id", "basis", "total_payout") == [
+        ("Asha Rao", "post", 2000), ("Dev 💪 Mehta", "order", 600), ("Asha Rao", "post", -250),
+    ]  # fmt: skip
+    assert problem(dataset, "name_as_id").severity == "warning"
+    assert dataset.check.totals["spend"] == 2350
+    assert "unknown_influencer" not in rules(dataset)
+
+
+def test_a_column_of_codes_called_influencer_is_no_name(tmp_path):
+    with pytest.raises(DataError, match="no column for 'name'"):
+        load(only(tmp_path, influencers="Influencer,Platform\nINF_1,Instagram\nINF_2,YouTube\n"))
+
+
+def test_months_and_a_header_in_lakh_are_read_and_a_quarter_is_left_out(tmp_path):
+    dataset = load(
+        only(tmp_path, tracking="""Month,Brand,Orders,Revenue (₹ Lakh)
+Apr-24,HKVitals,"1,200",12.5
+May-24,HKVitals,"1,350",14.25
+Q1,HKVitals,2550,26.75
+""")
+    )  # fmt: skip
+    assert records(dataset, "tracking", "date", "orders", "revenue") == [
+        (date(2024, 4, 1), 1200, 1250000), (date(2024, 5, 1), 1350, 1425000),
+    ]  # fmt: skip
+    assert "first: row 4, Q1" in problem(dataset, "unreadable").message
+    assert problem(dataset, "date_month").count == 2
+
+
+def test_a_date_goes_before_a_month_that_stands_beside_it(tmp_path):
+    dataset = load(only(tmp_path, tracking="Month,Date,Orders,Revenue\nApr,2024-04-09,1,10\n"))
+    assert records(dataset, "tracking", "date") == [(date(2024, 4, 9),)]
+
+
+def test_semicolons_decimal_commas_and_dotted_dates(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            tracking="date;influencer_id;orders;revenue\n03.04.2024;INF_1;3;1.950,50\n14.04.2024;INF_2;1;899,00\n",
+            payouts="influencer_id;basis;rate;orders;total_payout\nINF_1;post;1.000,00;0;2.000,00\n",
+        )
+    )
+    assert records(dataset, "tracking", "date", "revenue") == [
+        (date(2024, 4, 3), 1950.5),
+        (date(2024, 4, 14), 899),
+    ]
+    assert records(dataset, "payouts", "rate", "total_payout") == [(1000, 2000)]
+    assert dataset.check.derived["numbers"]["tracking.revenue"]["decimal_comma"] is True
+
+
+def test_a_json_column_and_line_breaks_in_cells_move_no_other_cell(tmp_path):
+    dataset = load(
+        only(tmp_path, posts='''post_id,influencer_id,platform,date,caption,meta,reach,likes
+P1,INF_1,IG,2024/4/3 5:07 PM,"Line one
+line ""two"", with comma","{""tags"": [""whey"", ""gym""], ""geo"": {""lat"": 18.5}}",40000,900
+P2,INF_1,IG,2024/4/13 11:30 AM,🔥🔥,{},38000,800
+''')
+    )  # fmt: skip
+    assert records(dataset, "posts", "date", "caption", "reach") == [
+        (date(2024, 4, 3), 'Line one\nline "two", with comma', 40000),
+        (date(2024, 4, 13), "🔥🔥", 38000),
+    ]
+
+
+def test_utf16_from_a_spreadsheet_with_handles_that_carry_an_at_or_not(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            tracking="Order Date\tInfluencer\tOrders\tRevenue\n3/4/2024\t@asha.rao\t2\t1,999.00\n25/4/2024\tdev_mehta\t1\t450\n".encode("utf-16"),
+            influencers="Handle\tPlatform\tFollowers\nasha.rao\tInstagram\t125000\n@dev_mehta\tYouTube\t84000\n".encode("utf-16"),
+        )
+    )  # fmt: skip
+    assert records(dataset, "tracking", "date", "influencer_id", "revenue") == [
+        (date(2024, 4, 3), "asha.rao", 1999), (date(2024, 4, 25), "@dev_mehta", 450),
+    ]  # fmt: skip
+    assert problem(dataset, "id_matched").count == 2
+
+
+def test_a_workbook_with_a_title_and_two_header_rows_takes_the_one_with_the_names(tmp_path):
+    book = Workbook()
+    sheet = book.active
+    sheet.title = "Sales"
+    for row in (
+        ["HealthKart influencer sales FY24-25"], [], ["Order", "", "Influencer", "", "Value", ""],
+        ["Date", "Brand", "ID", "Name", "Orders", "Revenue (₹)"],
+        [datetime(2024, 4, 3), "HKVitals", 1, "Asha", 3, 1950.5], [],
+        ["Total", None, None, None, 3, 1950.5],
+    ):  # fmt: skip
+        sheet.append(row)
+    sheet.merge_cells("A1:F1")
+    sheet.merge_cells("A3:B3")
+    target = io.BytesIO()
+    book.save(target)
+    (tmp_path / "Influencer report.xlsx").write_bytes(target.getvalue())
+    dataset = load(tmp_path)
+    assert records(dataset, "tracking", "date", "brand", "orders", "revenue") == [
+        (date(2024, 4, 3), "HKVitals", 3, 1950.5)
+    ]
+    assert problem(dataset, "total_row").examples[0].row == 7
+
+
+def test_headers_twice_blank_columns_and_words_for_nothing(tmp_path):
+    dataset = load(
+        only(tmp_path, tracking="""date,,orders,revenue,revenue,,source
+2024-04-03,,2,1999,1799.1,,influencer
+N/A,,1,300,-,,organic
+2024-04-05,,-,500,450,,
+""")
+    )  # fmt: skip
+    table = dataset.check.tables["tracking"]
+    assert (table.rows_read, table.rows_used) == (3, 1)
+    assert (
+        "the first of 2 columns called 'revenue' was taken"
+        in problem(dataset, "column_choice").message
+    )
+
+
+def test_a_shop_export_without_the_columns_gets_no_foolish_advice(tmp_path):
+    header = "Name,Email,Paid at,Total,Taxes,Created at,Product,Tags"
+    with pytest.raises(DataError) as error:
+        load(
+            only(
+                tmp_path,
+                orders_export=f"{header}\n#1001,a@x.in,,2098.95,99.95,2025-04-03,Whey,\n",
+            )
+        )
+    assert "has no column for 'orders', 'revenue'" in str(error.value)
+    assert "Rename" not in str(error.value)

@@ -1,0 +1,320 @@
+"""Several files of one table: parts are read together, copies and older versions are not added."""
+
+import csv
+import io
+import itertools
+import random
+import tempfile
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ingest_fixtures import (
+    BRANDS,
+    INFLUENCERS,
+    load,
+    problem,
+    records,
+    rules,
+    write,
+)
+from openpyxl import Workbook
+
+from hkreport import ingest, ledger, params
+from hkreport.errors import DataError
+
+HEADER = "tracking_id,source,influencer_id,brand,product,date,orders,revenue"
+
+
+def orders(first, count, month, *, header=HEADER, drop=(), seed=1):
+    """Orders of one month, ids counted from `first`."""
+    draw = random.Random(f"{seed} {first} {month}")
+    lines = []
+    for at in range(first, first + count):
+        row = {
+            "tracking_id": f"T{at}", "source": "influencer", "influencer_id": f"INF_{1 + at % 2}",
+            "brand": draw.choice(("HKVitals", "Gritzo")), "product": "Whey",
+            "date": str(date(2025, month, 1) + timedelta(days=draw.randrange(28))),
+            "orders": "1", "revenue": f"{draw.randrange(100, 99999) / 100:.2f}",
+        }  # fmt: skip
+        lines.append([row[name] for name in header.split(",") if name not in drop])
+    target = io.StringIO()
+    names = [name for name in header.split(",") if name not in drop]
+    csv.writer(target, lineterminator="\n").writerows([names, *lines])
+    return target.getvalue()
+
+
+def only(folder, **files):
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / f"{name}.csv").write_text(content, encoding="utf-8")
+    return folder
+
+
+def revenue(*texts):
+    total = Decimal(0)
+    for content in texts:
+        total += sum(Decimal(row["revenue"]) for row in csv.DictReader(io.StringIO(content)))
+    return total
+
+
+def test_months_without_a_common_id_are_one_table(tmp_path):
+    april, may = orders(0, 30, 4), orders(30, 20, 5)
+    dataset = load(only(tmp_path, tracking_april=april, tracking_may=may))
+    table = dataset.check.tables["tracking"]
+    assert (table.rows_read, table.rows_used) == (50, 50)
+    assert table.file == "tracking_april.csv + tracking_may.csv"
+    assert dataset.check.totals["revenue"] == revenue(april, may)
+    said = problem(dataset, "parts_joined").message
+    assert said == (
+        "tracking: 2 files are read as one table: tracking_april.csv (30 rows), tracking_may.csv (20 rows); "
+        "no tracking_id is in two of them. To read one alone, say --map tracking=tracking_april.csv."
+    )
+    assert dataset.check.files_not_used == ()
+    assert set(dataset.check.fingerprint) == {"tracking_april.csv", "tracking_may.csv"}
+
+
+def test_a_row_is_named_by_its_own_file_everywhere(tmp_path):
+    april, may = orders(0, 30, 4).splitlines(), orders(30, 20, 5).splitlines()
+    may[4] = may[4].rsplit(",", 1)[0] + ",lots"
+    april[2] = april[2].rsplit(",", 1)[0] + ",-5"
+    may[7] = may[7].rsplit(",", 1)[0] + ",Rs 17"
+    files = {"tracking_april": "\n".join(april), "tracking_may": "\n".join(may)}
+    dataset = load(only(tmp_path, **files), quarantine=tmp_path / "aside")
+    with (tmp_path / "aside" / "tracking.csv").open(encoding="utf-8", newline="") as file:
+        (kept,) = csv.DictReader(file)
+    assert (kept["file"], kept["row"], kept["value"]) == ("tracking_may.csv", "5", "lots")
+    unreadable = problem(dataset, "unreadable")
+    assert "(first: row 5 of tracking_may.csv, lots)" in unreadable.message
+    assert unreadable.to_json()["examples"] == [
+        {"row": 5, "value": "lots", "file": "tracking_may.csv"}
+    ]
+    assert "row 3 of tracking_april.csv, -5" in problem(dataset, "negative_revenue").message
+    assert "row 8 of tracking_may.csv" in problem(dataset, "number_formatted").message
+
+
+def test_a_copy_of_a_row_names_the_file_of_the_first(tmp_path):
+    header = HEADER.removeprefix("tracking_id,")
+    april = orders(0, 30, 4, drop=("tracking_id",)).splitlines()
+    may = orders(30, 20, 5, drop=("tracking_id",)).splitlines()
+    files = {"tracking_april": "\n".join(april), "tracking_may": "\n".join([*may, may[3]])}
+    dataset = load(only(tmp_path, **files))
+    assert header == april[0]
+    said = problem(dataset, "duplicate_row").message
+    assert "row 22 of tracking_may.csv, as row 4 of tracking_may.csv" in said
+
+
+def test_parts_may_order_and_call_their_columns_in_their_own_way(tmp_path):
+    april = orders(0, 3, 4, header="tracking_id,date,orders,revenue")
+    may = orders(3, 2, 5, header="revenue,tracking_id,date,orders").replace(
+        "revenue,", "Order Value,"
+    )
+    dataset = load(only(tmp_path, tracking_april=april, tracking_may=may))
+    assert [row[0] for row in records(dataset, "tracking", "tracking_id")] == [
+        f"T{at}" for at in range(5)
+    ]
+    assert dataset.check.totals["revenue"] == revenue(april, may.replace("Order Value", "revenue"))
+
+
+def test_a_column_that_came_later_is_empty_before(tmp_path):
+    april = orders(0, 3, 4, drop=("product",))
+    dataset = load(only(tmp_path, tracking_april=april, tracking_may=orders(3, 2, 5)))
+    assert records(dataset, "tracking", "product") == [(None,)] * 3 + [("Whey",)] * 2
+
+
+def test_dates_tell_parts_where_there_are_no_ids(tmp_path):
+    files = {
+        name: orders(0, 30, month, drop=("tracking_id",))
+        for name, month in (("sales_q1", 2), ("sales_q2", 4))
+    }
+    dataset = load(only(tmp_path, **files))
+    assert dataset.check.tables["tracking"].rows_read == 60
+    assert "no date is in two of them" in problem(dataset, "parts_joined").message
+
+
+def test_brands_tell_parts_where_dates_and_ids_do_not(tmp_path):
+    text = orders(0, 60, 4, drop=("tracking_id",))
+    lines = text.splitlines()
+    mine = {
+        brand: "\n".join([lines[0], *(line for line in lines if brand in line)])
+        for brand in ("HKVitals", "Gritzo")
+    }
+    dataset = load(only(tmp_path, tracking_hkv=mine["HKVitals"], tracking_gritzo=mine["Gritzo"]))
+    assert dataset.check.totals["revenue"] == revenue(text)
+    assert "no brand is in two of them" in problem(dataset, "parts_joined").message
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        pytest.param(lambda text: text, "is the same file again", id="copy"),
+        pytest.param(lambda text: "\n".join(text.splitlines()[:21]), "tracking_data.csv has every row of it", id="older"),
+        pytest.param(lambda text: text.replace("influencer,", "Influencer,"), "30 of its 30 values of tracking_id are in", id="spelt anew"),
+        pytest.param(
+            lambda text: "\n".join(text.splitlines()[:20]) + "\n" + "\n".join(orders(90, 5, 6).splitlines()[1:]),
+            "19 of its 24 values of tracking_id are in", id="overlapping",
+        ),
+    ],
+)  # fmt: skip
+def test_a_version_of_the_file_is_not_added_to_it(other, words, tmp_path):
+    text = orders(0, 30, 4)
+    dataset = load(only(tmp_path, tracking_data=text, tracking_data_uploaded_again=other(text)))
+    assert dataset.check.tables["tracking"].file == "tracking_data.csv"
+    assert dataset.check.totals["revenue"] == revenue(text)
+    assert words in problem(dataset, "file_left").message
+
+
+@pytest.mark.parametrize("name", ["cancelled_orders", "tracking_test", "tracking_draft"])
+def test_what_is_not_to_be_counted_is_left_and_said(name, tmp_path):
+    dataset = load(only(tmp_path, tracking=orders(0, 30, 4), **{name: orders(30, 5, 5)}))
+    assert dataset.check.tables["tracking"].rows_read == 30
+    assert "is hardly that of a part" in problem(dataset, "file_left").message
+    assert f"--map tracking={name}.csv" in problem(dataset, "file_left").message
+
+
+def test_payouts_by_month_with_the_same_fees_are_parts_by_their_names(tmp_path):
+    header = "influencer_id,basis,rate,orders,total_payout\n"
+    april = header + "INF_1,post,1000,0,2000\nINF_2,post,500,0,500\n"
+    may = header + "INF_1,post,1000,0,2000\nINF_2,post,500,0,1000\n"
+    dataset = load(only(tmp_path, influencers=INFLUENCERS, payouts_apr=april, payouts_may=may))
+    assert dataset.check.totals["spend"] == 5500
+    assert "their names differ by a period" in problem(dataset, "parts_joined").message
+
+
+def test_the_reconciliation_names_the_file_of_a_payout(tmp_path):
+    header = "payout_id,influencer_id,basis,rate,total_payout\n"
+    april = header + "A1,INF_1,post,1000,2000\n"
+    may = header + "A2,INF_2,post,500,500\nA3,INF_9,post,500,-70\n"
+    dataset = load(only(tmp_path, influencers=INFLUENCERS, payouts_apr=april, payouts_may=may))
+    found = dataset.reconciliation().set_index("kind")
+    assert found.loc["refund", "row"] == 3
+    assert found.loc["refund", "explanation"] == "a negative payout (payouts_may.csv)"
+
+
+def test_lists_of_influencers_by_platform_are_one_list(tmp_path):
+    lines = INFLUENCERS.splitlines()
+    dataset = load(
+        only(
+            tmp_path,
+            influencers_instagram="\n".join(lines[:2]),
+            influencers_youtube="\n".join([lines[0], *lines[2:]]),
+        )
+    )
+    assert dataset.check.tables["influencers"].rows_used == 3
+
+
+def test_parquet_parts_and_packed_parts_are_joined(tmp_path):
+    import gzip
+
+    import pandas as pd
+
+    texts = [orders(0, 10, 4), orders(10, 10, 5), orders(20, 10, 6)]
+    pd.read_csv(io.StringIO(texts[0])).to_parquet(tmp_path / "tracking-00000.parquet")
+    (tmp_path / "tracking-00001.csv").write_text(texts[1], encoding="utf-16")
+    (tmp_path / "tracking-00002.csv.gz").write_bytes(gzip.compress(texts[2].encode()))
+    dataset = load(tmp_path)
+    assert dataset.check.tables["tracking"].rows_used == 30
+    assert dataset.check.totals["revenue"] == revenue(*texts)
+
+
+def test_a_workbook_with_a_sheet_a_month_is_one_table(tmp_path):
+    book = Workbook()
+    book.remove(book.active)
+    texts = {"Apr 25": orders(0, 12, 4), "May 25": orders(12, 9, 5)}
+    for name, content in texts.items():
+        sheet = book.create_sheet(name)
+        for row in csv.reader(io.StringIO(content)):
+            sheet.append(row)
+    book.save(tmp_path / "tracking.xlsx")
+    dataset = load(tmp_path)
+    assert (
+        dataset.check.tables["tracking"].file == "tracking.xlsx [Apr 25] + tracking.xlsx [May 25]"
+    )
+    assert dataset.check.totals["revenue"] == revenue(*texts.values())
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["tracking.csv + cancelled.csv", "*ed.csv + tracking.csv", "tracking.csv+cancelled.csv"],
+)
+def test_a_person_may_say_which_files_are_read_together(named, tmp_path):
+    april, may = orders(0, 30, 4), orders(30, 5, 5)
+    folder = only(tmp_path, tracking=april, cancelled=may)
+    if "+" in named and " + " not in named:
+        with pytest.raises(DataError, match="which is not in"):
+            load(folder, files={"tracking": named})
+        return
+    dataset = load(folder, files={"tracking": named})
+    assert dataset.check.totals["revenue"] == revenue(april, may)
+    assert "as --map says" in problem(dataset, "parts_joined").message
+
+
+def test_a_person_may_say_that_one_file_is_read_alone(tmp_path):
+    april = orders(0, 30, 4)
+    dataset = load(
+        only(tmp_path, tracking_april=april, tracking_may=orders(30, 5, 5)),
+        files={"tracking": "tracking_april.csv"},
+    )
+    assert dataset.check.totals["revenue"] == revenue(april)
+    assert "parts_joined" not in rules(dataset)
+    assert dataset.check.files_not_used == ("tracking_may.csv",)
+
+
+def test_a_named_part_that_lacks_a_column_is_an_error_that_names_it(tmp_path):
+    folder = only(tmp_path, tracking=orders(0, 3, 4), other=orders(3, 3, 5, drop=("revenue",)))
+    with pytest.raises(DataError, match=r"other\.csv has no column for 'revenue'"):
+        load(folder, files={"tracking": "tracking.csv + other.csv"})
+
+
+def built(folder):
+    """The sums and the ledger of a folder."""
+    dataset = ingest.load(folder, ingest.Settings(brands=BRANDS))
+    has = {name: dataset.has(name) for name in dataset.tables}
+    for name, table in dataset.tables.items():
+        has |= {f"{name}.{column}": dataset.has(name, column) for column in table.columns}
+    made = ledger.build(
+        dataset.tables, has=has, rules=ledger.Rules(tiers=params.load(None).tiers.steps)
+    )
+    frame = made.rows.to_pandas().drop(columns=["row"], errors="ignore")
+    lines = sorted(map(str, frame.itertuples(index=False, name=None)))
+    check = dataset.check
+    counts = {name: (each.rows_read, each.rows_used) for name, each in check.tables.items()}
+    return counts, dict(check.totals), dict(check.revenue_by_brand), check.top_influencers, lines
+
+
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+@given(cuts=st.lists(st.integers(1, 59), min_size=1, max_size=4, unique=True), spoil=st.booleans())
+def test_a_table_cut_by_rows_is_the_table(cuts, spoil):
+    text = "\n".join([*orders(0, 30, 4).splitlines(), *orders(30, 30, 5).splitlines()[1:]])
+    lines = text.splitlines()
+    if spoil:
+        lines[9] = lines[9].rsplit(",", 1)[0] + ",lots"
+        lines[33] = lines[33].replace("HKVitals", "HK Vitals").replace("Gritzo", "gritzo")
+    edges = [0, *sorted(cuts), 60]
+    with tempfile.TemporaryDirectory() as name:
+        whole, cut = Path(name) / "whole", Path(name) / "cut"
+        write(whole, {"tracking_data.csv": "\n".join(lines)})
+        write(cut, {"tracking_data.csv": None})
+        for at, (start, end) in enumerate(itertools.pairwise(edges)):
+            part = [lines[0], *lines[1 + start : 1 + end]]
+            (cut / f"tracking_data_part{at}.csv").write_text("\n".join(part), encoding="utf-8")
+        assert built(cut) == built(whole)
+
+
+def test_a_folder_of_parts_is_not_read_and_said(tmp_path):
+    folder = only(tmp_path, influencers=INFLUENCERS)
+    only(tmp_path / "tracking", part_1=orders(0, 3, 4), part_2=orders(3, 3, 5))
+    only(tmp_path / "quarantine", tracking="x,y\n1,2\n")
+    dataset = load(folder)
+    assert dataset.check.files_not_used == ("tracking/",)
+    said = problem(dataset, "file_not_used")
+    assert said.severity == "warning"
+    assert said.message == (
+        "tracking/ is a folder, and only files that lie beside it are read; it holds 2 files that could be "
+        "exports. Move them up, where parts of one table are joined."
+    )

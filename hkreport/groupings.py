@@ -139,7 +139,7 @@ class Sums:
             wanted.append(f'max("influencer") as {NAME}')
         if not keys:
             text = f"select 0 as {SET}, {', '.join(wanted)} from {view}"
-            return plain.sql(text, dialect="duckdb").to_pandas()
+            return m.read(plain.sql(text, dialect="duckdb"))
         # Key by key, because GROUPING of several is GROUPING_ID elsewhere.
         mark = " + ".join(
             f'cast(grouping("k_{key}") as bigint) * {1 << (len(keys) - 1 - at)}'
@@ -155,7 +155,7 @@ class Sums:
             f"select {mark} as {SET}, {named}, {', '.join(wanted)} "
             f"from {view} group by grouping sets ({sets})"
         )
-        return plain.sql(text, dialect="duckdb").to_pandas()
+        return m.read(plain.sql(text, dialect="duckdb"))
 
 
 def _base(key: str) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "Ledger",
     "Rules",
     "build",
+    "has_no_room",
     "read",
     "stored",
 ]
@@ -71,6 +72,9 @@ ALLOCATION_RULES: Mapping[str, str] = {
     "spend_by_posts": "all by posts",
     "spend_equally": "equally over the months and brands in which the influencer was active",
 }
+
+# Rows of a slice that an embedded database keeps for a report: half a gigabyte at most.
+HELD = 1_000_000
 
 MEASURES = (
     "orders",
@@ -249,6 +253,19 @@ class Ledger:
         date = self.rows["date"]
         kept = self.rows.filter(date >= ibis.literal(period.start), date < ibis.literal(period.end))
         return replace(self, rows=kept)
+
+    def held(self) -> "Ledger":
+        """The same rows, kept by an embedded database where they are few: each query starts from them.
+
+        A cluster keeps what it likes by itself.
+        """
+        from ibis.util import gen_name
+
+        backend = self.rows.get_backend()
+        if backend.name != "duckdb" or int(self.rows.count().to_pandas()) > HELD:
+            return self
+        rows = backend.create_table(gen_name("held"), self.rows, temp=True)
+        return replace(self, rows=rows)
 
     def values(self, dimension: str) -> list[str]:
         """Different values of a dimension, sorted; rows without one are left out."""
@@ -438,7 +455,11 @@ def _day(value: object) -> datetime.date | None:
 
 
 def build(
-    tables: Mapping[str, "ir.Table"], *, has: Mapping[str, bool], rules: Rules | None = None
+    tables: Mapping[str, "ir.Table"],
+    *,
+    has: Mapping[str, bool],
+    rules: Rules | None = None,
+    place: Path | None = None,
 ) -> Ledger:
     """Make the ledger out of validated tables.
 
@@ -450,23 +471,41 @@ def build(
         Which tables (``posts``) and columns (``posts.reach``) the exports held.
     rules : Rules, optional
         Choices that change a number.
+    place : Path, optional
+        Folder in which the ledger is kept as Parquet, for :func:`read`; otherwise the database keeps it
+        in memory while its connection lasts.
 
     Returns
     -------
     Ledger
         With ``spend`` equal to the payouts exactly, whatever the grouping.
     """
-    import ibis
-
     rules = rules or Rules()
     # Steps that several others read are stored, or each query would work them out again.
     people = stored(_influencers(tables, rules))
     catalogue = stored(_catalogue(tables))
-    orders = stored(_orders(tables, catalogue))
-    posts = stored(_posts(tables, catalogue))
-    spend = _spend(tables["payouts"], orders, posts, rules)
-    events = [_complete(part) for part in (orders, posts, spend)]
-    rows = functools.reduce(lambda left, right: left.union(right), events)
+    in_parts = place is not None and people.get_backend().name != "pyspark"
+
+    def kept(name: str, rows: "ir.Table") -> "ir.Table":
+        rows = _finished(rows, people)
+        if place and in_parts:
+            return _written(rows, place / f"{name}.parquet")
+        return _as_meant(stored(rows), rows.schema())
+
+    orders = kept("orders", _orders(tables, catalogue))
+    posts = kept("posts", _posts(tables, catalogue))
+    spend = kept("payouts", _spend(tables["payouts"], orders, posts, rules))
+    made = _described(orders.union(posts).union(spend), _known(has))
+    if place and not in_parts:
+        made.write(place)
+    return made
+
+
+def _finished(rows: "ir.Table", people: "ir.Table") -> "ir.Table":
+    """Events with all columns of the ledger, those of their influencer included."""
+    import ibis
+
+    rows = _complete(rows)
     rows = rows.left_join(people, rows["influencer_id"] == people["person_id"]).drop("person_id")
     rows = rows.mutate(
         influencer=rows["influencer"].coalesce(rows["influencer_id"]),
@@ -474,7 +513,21 @@ def build(
             MONEY
         ),
     )
-    return _described(stored(rows.select(*_columns())), _known(has))
+    return rows.select(*_columns())
+
+
+def _as_meant(rows: "ir.Table", schema: Mapping[str, Any]) -> "ir.Table":
+    """Stored rows with the types that were asked for: Spark widens decimals on its way."""
+    found = rows.schema()
+    return rows.cast({name: kind for name, kind in schema.items() if found[name] != kind})
+
+
+def _written(rows: "ir.Table", path: Path) -> "ir.Table":
+    """Work rows out straight into a file, so that their number does not matter to memory."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    backend = rows.get_backend()
+    rows.to_parquet(path)
+    return backend.read_parquet(path)
 
 
 def stored(rows: "ir.Table") -> "ir.Table":
@@ -849,35 +902,19 @@ def _spend(payouts: "ir.Table", orders: "ir.Table", posts: "ir.Table", rules: Ru
     """Payouts as ledger rows, spread over the events they were paid for; every paisa is kept."""
     import ibis
 
-    pieces = stored(_pieces(payouts, rules))
-    events = stored(_events(orders, posts)).rename(
-        {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date")}
-    )
-    joined = pieces.left_join(
-        events,
-        [
-            pieces["influencer_id"] == events["e_influencer_id"],
-            pieces["own_brand"].isnull() | (pieces["own_brand"] == events["e_brand"]),
-            pieces["own_campaign"].isnull() | (pieces["own_campaign"] == events["e_campaign"]),
-            pieces["not_after"].isnull() | (events["e_date"] <= pieces["not_after"]),
-        ],
-    )
     weights = ("orders", "revenue", "posts", "equal")
-    joined = joined.mutate(
-        **{f"w_{name}": joined[f"w_{name}"].fill_null(0).cast(WEIGHT) for name in weights}
-    )
-    whole = ibis.window(group_by="piece")
+    joined = _joined(_pieces(payouts, rules), _events(orders, posts), weights)
     upto = ibis.window(group_by="piece", order_by="event", preceding=None, following=0)
     joined = joined.mutate(
-        **{f"all_{name}": joined[f"w_{name}"].sum().over(whole).cast(WEIGHTS) for name in weights},
         **{f"cum_{name}": joined[f"w_{name}"].sum().over(upto).cast(WEIGHTS) for name in weights},
     )
-    # The window keeps Ibis from writing each part out wherever a rule below names it: Spark compiles no
-    # method of that size.
+    # Each step holds a window, which keeps Ibis from writing it out wherever the next one names it: Spark
+    # compiles no method of that size, and DuckDB would work out each double a dozen times.
     joined = joined.mutate(
-        **{f"part_{name}": _part(joined, name) for name in weights},
+        **{f"d_cum_{name}": _double(joined[f"cum_{name}"]) for name in weights},
         place=ibis.row_number().over(group_by="piece", order_by="event"),
     )
+    joined = joined.mutate(**{f"part_{name}": _part(joined, name) for name in weights})
     amounts = {
         "spend": _by_method(joined),
         "spend_by_orders": _share(joined, "orders"),
@@ -893,17 +930,19 @@ def _spend(payouts: "ir.Table", orders: "ir.Table", posts: "ir.Table", rules: Ru
         ),
         else_="nothing to allocate over",
     )
-    spread = stored(joined.mutate(**amounts, allocation=used))
-    spread = spread.mutate(
-        brand=spread["own_brand"].coalesce(spread["e_brand"]),
-        campaign=spread["own_campaign"].coalesce(spread["e_campaign"]),
-        date=spread["own_date"].coalesce(
-            spread["e_date"],
+    by = ["influencer_id", "date", *EVENT_DIMENSIONS, "product_price", "allocation"]
+    spread = joined.mutate(
+        **amounts,
+        allocation=used,
+        brand=joined["own_brand"].coalesce(joined["e_brand"]),
+        campaign=joined["own_campaign"].coalesce(joined["e_campaign"]),
+        date=joined["own_date"].coalesce(
+            joined["e_date"],
             # A refund that found no earlier event stays on its own day.
-            spread["not_after"],
+            joined["not_after"],
         ),
     )
-    by = ["influencer_id", "date", *EVENT_DIMENSIONS, "product_price", "allocation"]
+    spread = stored(spread.select(*by, *amounts))
     summed = spread.group_by(by).aggregate(
         **{name: spread[name].sum().cast(MONEY) for name in ALLOCATION_RULES}
     )
@@ -911,6 +950,46 @@ def _spend(payouts: "ir.Table", orders: "ir.Table", posts: "ir.Table", rules: Ru
         lambda left, right: left | right, (summed[name] != 0 for name in ALLOCATION_RULES)
     )
     return summed.filter(nonzero).mutate(kind=ibis.literal("payout"))
+
+
+def _joined(pieces: "ir.Table", events: "ir.Table", weights: Sequence[str]) -> "ir.Table":
+    """Each piece with the events it may be spread over, and their weights in all; without any, alone.
+
+    The inner join goes by influencer alone, and what else must hold is a filter: a database has no
+    quick way to an outer join with such conditions.
+    """
+    import ibis
+
+    pieces, events = stored(pieces), stored(events)
+    events = events.rename(
+        {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date")}
+    )
+    both = pieces.inner_join(events, [pieces["influencer_id"] == events["e_influencer_id"]])
+    both = both.filter(
+        both["own_brand"].isnull() | (both["own_brand"] == both["e_brand"]),
+        both["own_campaign"].isnull() | (both["own_campaign"] == both["e_campaign"]),
+        both["not_after"].isnull() | (both["e_date"] <= both["not_after"]),
+    )
+    sums = both.group_by(of="piece").aggregate(
+        **{f"all_{name}": both[f"w_{name}"].sum().cast(WEIGHTS) for name in weights}
+    )
+    known = pieces.left_join(sums, pieces["piece"] == sums["of"])
+    none = ibis.literal(0).cast(WEIGHTS)
+    known = known.mutate(
+        **{f"all_{name}": known[f"all_{name}"].fill_null(none) for name in weights}
+    )
+    # The doubles of a piece are worked out once, not once an event.
+    known = stored(
+        known.mutate(
+            d_amount=_double(known["amount"]),
+            **{f"d_all_{name}": _double(known[f"all_{name}"].nullif(0)) for name in weights},
+        )
+    )
+    spread = both.select("piece", *events.columns).rename(in_piece="piece")
+    joined = known.left_join(spread, known["piece"] == spread["in_piece"]).drop("of", "in_piece")
+    return joined.mutate(
+        **{f"w_{name}": joined[f"w_{name}"].fill_null(0).cast(WEIGHT) for name in weights}
+    )
 
 
 def _said(method: str, used: str) -> str:
@@ -981,19 +1060,20 @@ def _part(joined: "ir.Table", name: str) -> "ir.DecimalValue":
 
     Rounding the running total, not the part, makes the parts add up to the piece exactly.
     """
-    upto, total, mine = joined[f"cum_{name}"], joined[f"all_{name}"], joined[f"w_{name}"]
-    before = (upto - mine).cast(WEIGHTS)
-    part = _running(joined, upto, total) - _running(joined, before, total)
-    return part.cast("decimal(38, 6)")
+    running = _running(joined, name)
+    before = running.lag().over(group_by="piece", order_by="event").fill_null(0)
+    return (running - before.cast("decimal(37, 6)")).cast("decimal(38, 6)")
 
 
-def _running(joined: "ir.Table", upto: Any, total: Any) -> "ir.DecimalValue":
+def _running(joined: "ir.Table", name: str) -> "ir.DecimalValue":
     """The amount that belongs to the events up to here, rounded to a millionth of a rupee."""
     import ibis
 
-    share = _double(upto) / _double(total.nullif(0))
-    part = _rounded(_double(joined["amount"]) * share, 6).cast("decimal(38, 6)")
-    return ibis.cases((upto >= total, joined["amount"]), else_=part)
+    upto, total = joined[f"cum_{name}"], joined[f"all_{name}"]
+    share = joined[f"d_cum_{name}"] / joined[f"d_all_{name}"]
+    part = _rounded(joined["d_amount"] * share, 6).cast("decimal(38, 6)")
+    whole = joined["amount"].cast("decimal(37, 6)")
+    return ibis.cases((upto >= total, whole), else_=part.cast("decimal(37, 6)"))
 
 
 def allocation(rows: "ir.Table") -> "pd.DataFrame":
@@ -1002,3 +1082,16 @@ def allocation(rows: "ir.Table") -> "pd.DataFrame":
     frame = spent.group_by("allocation").aggregate(spend=spent["spend"].sum()).to_pandas()
     frame["spend"] = frame["spend"].astype(float)
     return frame.sort_values(["spend", "allocation"], ascending=[False, True], ignore_index=True)
+
+
+def has_no_room(error: Exception) -> bool:
+    """Whether the database failed because disk or memory is full, or may not be written to.
+
+    Examples
+    --------
+    >>> has_no_room(OSError(28, "No space left on device")), has_no_room(ValueError("x"))
+    (True, False)
+    """
+    import duckdb
+
+    return isinstance(error, OSError | duckdb.IOException | duckdb.OutOfMemoryException)

@@ -11,14 +11,14 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hkreport import backends, ledger
 from hkreport.errors import DataError
+from hkreport.folders import Scratch, write_atomically
 from hkreport.params import Settings, brands, project_root
 
 if TYPE_CHECKING:
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from hkreport import ingest
 
 __all__ = ["TRUSTED", "Data", "Outline", "code_version", "default_folder", "files", "has_exports",
-           "open_check", "open_data", "outline", "package_version", "trusted", "users_among"]  # fmt: skip
+           "open_check", "open_data", "open_kept", "outline", "package_version", "trusted", "trusted_key",
+           "users_among"]  # fmt: skip
 
 EXPORT_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet", ".xlsx", ".xls")
 
 # Tables that the ledger does not hold and that some methods read row by row.
 KEPT_TABLES = ("assignments", "posts", "touchpoints")
+
+# Seed and scenario of simulated exports.
+SIMULATED = "simulated.json"
 
 # Validated tables on their way to Spark.
 HANDED_OVER = "canonical"
@@ -91,9 +95,7 @@ class Data:
         except (OSError, ValueError):
             found = find()
         with contextlib.suppress(OSError):  # where nothing can be kept, it is found again
-            part = path.with_name(f".{path.name}.{os.getpid()}")
-            part.write_text(json.dumps(found), encoding="utf-8")
-            part.replace(path)
+            write_atomically(path, json.dumps(found))
         return found
 
 
@@ -195,7 +197,7 @@ def outline(folder: Path, settings: Settings, *, root: Path) -> Outline | None:
     """What is known of a folder's ledger; None where it has to be built first."""
     if not folder.is_dir():
         return None
-    key = _key(folder.resolve(), settings, brands(root))
+    key = _key_of(folder.resolve(), settings, brands(root))
     kept = root / "build" / "data" / key
     try:
         found = json.loads((kept / "check.json").read_text(encoding="utf-8"))["outline"]
@@ -233,9 +235,7 @@ def open_data(
     root = root or project_root()
     folder = folder.resolve()
     _require_folder(folder)
-    if (known := _trusted_key(folder)) and (
-        root / "build" / "data" / known / "check.json"
-    ).exists():
+    if (known := trusted_key(folder)) and (root / "build" / "data" / known / "check.json").exists():
         return _open(folder, known, root / "build" / "data" / known)
     aliases = brands(root)
     key = _key_of(folder, settings, aliases)
@@ -243,6 +243,11 @@ def open_data(
     if not (kept / "check.json").exists():
         _make(folder, settings, aliases, kept, progress or (lambda words: None))
     return _open(folder, key, kept)
+
+
+def open_kept(folder: Path, known: Outline) -> Data:
+    """Open what was kept of a folder's files as they were when `known` was told, whatever they are now."""
+    return _open(folder.resolve(), known.key, known.kept)
 
 
 def open_check(
@@ -266,11 +271,9 @@ def open_check(
     kept = root / "build" / "checks" / f"{key}.json"
     if not kept.exists():
         say = progress or (lambda words: None)
-        check = _ingest(folder, settings, aliases, root, say).check.to_json()
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        fresh = kept.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(check), encoding="utf-8")
-        fresh.replace(kept)
+        with _unchanged(folder, settings, aliases, key):
+            check = _ingest(folder, settings, aliases, root, say).check.to_json()
+        write_atomically(kept, json.dumps(check))
     found: Mapping[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return found
 
@@ -295,7 +298,7 @@ def trusted(folder: Path, key: str) -> str:
     return json.dumps([str(folder.resolve()), key])
 
 
-def _trusted_key(folder: Path) -> str:
+def trusted_key(folder: Path) -> str:
     """The key that the process which started this kernel found; empty elsewhere."""
     told = os.environ.get(TRUSTED)
     if not told:
@@ -312,33 +315,71 @@ def _make(
     progress: Callable[[str], None],
 ) -> None:
     """Ingest and build into a folder of its own, then move it into place whole."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=".making-", dir=kept.parent))
-    try:
-        found = _found(folder, settings, aliases, kept.parents[2], fresh, progress)
-        progress("building the ledger")
-        made = ledger.build(found.tables, has=found.has, rules=rules(settings))
-        made.write(fresh / "ledger.parquet")
-        for name in KEPT_TABLES:
-            if found.has.get(name):
-                found.tables[name].to_parquet(fresh / f"{name}.parquet")
-        found.reconciliation.to_parquet(fresh / "reconciliation.parquet")
-        (fresh / "known.json").write_text(json.dumps(sorted(made.known)), encoding="utf-8")
-        # Last, because its presence says that the folder is complete.
-        span = [day.isoformat() if day else None for day in (made.first, made.last)]
-        told = {
-            "check": found.check,
-            "outline": {"brands": made.values("brand"), "span": span},
-        }
-        (fresh / "check.json").write_text(json.dumps(told), encoding="utf-8")
-        shutil.rmtree(fresh / HANDED_OVER, ignore_errors=True)
+    with Scratch(".fresh-", kept.parent) as fresh:
+        with _unchanged(folder, settings, aliases, kept.name):
+            _fill(fresh, folder, settings, aliases, kept.parents[2], progress)
         try:
             os.rename(fresh, kept)
         except OSError:
             if not (kept / "check.json").exists():
                 raise
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _fill(
+    fresh: Path,
+    folder: Path,
+    settings: Settings,
+    aliases: Mapping[str, tuple[str, ...]],
+    root: Path,
+    progress: Callable[[str], None],
+) -> None:
+    found = _found(folder, settings, aliases, root, fresh, progress)
+    progress("building the ledger")
+    place = fresh / "ledger.parquet"
+    made = ledger.build(found.tables, has=found.has, rules=rules(settings), place=place)
+    for name in KEPT_TABLES:
+        if found.has.get(name):
+            found.tables[name].to_parquet(fresh / f"{name}.parquet")
+    found.reconciliation.to_parquet(fresh / "reconciliation.parquet")
+    (fresh / "known.json").write_text(json.dumps(sorted(made.known)), encoding="utf-8")
+    if (folder / SIMULATED).exists():
+        shutil.copyfile(folder / SIMULATED, fresh / SIMULATED)
+    # Last, because its presence says that the folder is complete.
+    span = [day.isoformat() if day else None for day in (made.first, made.last)]
+    told = {
+        "check": found.check,
+        "outline": {"brands": made.values("brand"), "span": span},
+    }
+    (fresh / "check.json").write_text(json.dumps(told), encoding="utf-8")
+    shutil.rmtree(fresh / HANDED_OVER, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _unchanged(
+    folder: Path, settings: Settings, aliases: Mapping[str, Any], key: str
+) -> Iterator[None]:
+    """Whatever goes wrong while files change is said to come from that; so is what goes well."""
+    try:
+        yield
+    except Exception as error:
+        _require_unchanged(folder, settings, aliases, key)
+        if ledger.has_no_room(error):
+            raise DataError(
+                f"What was read from {folder} cannot be kept: {str(error).splitlines()[0]}.",
+                next_step="Make room on the disk, or let it be written to, and run the command again.",
+            ) from error
+        raise
+    _require_unchanged(folder, settings, aliases, key)
+
+
+def _require_unchanged(
+    folder: Path, settings: Settings, aliases: Mapping[str, Any], key: str
+) -> None:
+    if _key_of(folder, settings, aliases) != key:
+        raise DataError(
+            f"The files in {folder} change while they are read.",
+            next_step="Run the command again when they are complete.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,7 +450,7 @@ def _open(folder: Path, key: str, kept: Path) -> Data:
     import pandas as pd
 
     known = frozenset(json.loads((kept / "known.json").read_text(encoding="utf-8")))
-    marker = folder / "simulated.json"
+    marker = kept / SIMULATED
     return Data(
         folder=folder,
         ledger=ledger.read(kept / "ledger.parquet", known, backends.connect()),

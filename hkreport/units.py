@@ -166,6 +166,7 @@ def _locale() -> "Locale":
     return Locale("en", "IN")
 
 
+@functools.lru_cache(maxsize=20_000)  # tables, charts and their data say the same numbers
 def _grouped(size: float, places: int) -> str:
     from babel.numbers import format_decimal
 

@@ -1,5 +1,6 @@
 """What every test may lean on: no network, stated requirements, the shared corpus, steady hypothesis."""
 
+import importlib.util
 import ipaddress
 import os
 import shutil
@@ -77,13 +78,23 @@ def _quarto() -> str | None:
     return shutil.which("quarto", path=f"{PROJECT / '.venv' / 'bin'}:{os.environ.get('PATH', '')}")
 
 
+def _java() -> str | None:
+    return os.environ.get("JAVA_HOME") or shutil.which("java")
+
+
+def _spark() -> str | None:
+    found = importlib.util.find_spec("pyspark")
+    return found.origin if found else None
+
+
 REQUIREMENTS: dict[str, tuple[Callable[[], str | None], str]] = {
     "chromium": (_chromium, "Chromium is not installed (apt-get install chromium)"),
-    "java": (lambda: shutil.which("java"), "Java is not installed"),
+    "java": (_java, "Java is not installed"),
     "make": (lambda: shutil.which("make"), "make is not installed"),
     "pdftotext": (lambda: shutil.which("pdftotext"), "poppler-utils is not installed"),
     "quarto": (_quarto, "Quarto is not installed (make setup QUARTO=retry)"),
     "rsync": (lambda: shutil.which("rsync"), "rsync is not installed"),
+    "spark": (_spark, "pyspark is not installed (the extra 'spark')"),
     "shared": (lambda: str(SHARED) if SHARED.is_dir() else None, "the shared corpus is not here"),
 }
 

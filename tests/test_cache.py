@@ -27,7 +27,7 @@ READ_PAST: dict[str, int] = {
     "evidence/planning.py": 2,
     "evidence/reading.py": 1,
     "views/quality.py": 2,
-    "views/report.py": 3,
+    "views/report.py": 5,
 }
 BRANDS = ("HKVitals", "Gritzo", None)
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -156,6 +157,13 @@ def test_other_programs_keep_their_ordinary_kernels():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.strip() == "local-provisioner"
+
+
+def test_long_folder_for_temporary_files_starts_processes_the_plain_way(tmp_path, monkeypatch):
+    # A socket in it would have too long a name.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 80)))
+    assert not processes.is_supported()
+    assert processes.context().get_start_method() == "spawn"
 
 
 def test_use_makes_this_process_fork():

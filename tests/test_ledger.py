@@ -301,3 +301,29 @@ def test_value_with_a_comma_is_found_within_a_list():
     )
     kept, _ = ledger.where(Filters(values={"product": ("whey, 1 kg, Oats",)}))
     assert kept.values("product") == ["Oats", "Whey, 1 kg"]
+
+
+# What keeps it quick
+
+
+def test_payouts_meet_events_by_influencer_not_all_with_all():
+    # DuckDB has no hash join for outer joins with an OR: it compared each payout with every event.
+    import ibis
+
+    from hkreport import ledger as books
+
+    tables = c.tables(
+        tracking=[c.order("a", "2025-06-01", 900, brand="X")],
+        payouts=[c.payout("a", 100, brand="X"), c.payout("b", 5)],
+    )
+    catalogue = books.stored(books._catalogue(tables))
+    orders = books.stored(books._orders(tables, catalogue))
+    posts = books.stored(books._posts(tables, catalogue))
+    pieces = books._pieces(tables["payouts"], books.Rules())
+    joined = books._joined(pieces, books._events(orders, posts), ("orders",))
+    connection = joined.get_backend().con
+    plan = connection.execute(f"EXPLAIN {ibis.to_sql(joined, dialect='duckdb')}").fetchall()
+    words = "".join(part for row in plan for part in row)
+    assert "HASH_JOIN" in words
+    assert "NL_JOIN" not in words
+    assert "NESTED_LOOP" not in words

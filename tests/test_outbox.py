@@ -757,3 +757,40 @@ def test_misspelt_setting_is_not_ignored():
         "There is no setting HKREPORT_SMTP_PASWORD. Did you mean 'HKREPORT_SMTP_PASSWORD'?"
     )
     assert SECRET not in str(raised.value)
+
+
+# Servers that throttle
+
+
+def test_more_recipients_than_a_server_takes_at_once_all_get_it(serve, outbox):
+    everybody = [f"person{number}@example.com" for number in range(250)]
+
+    class Hundred(Handler):
+        async def on_rcpt(self, server, address):
+            full = len(server.envelope.rcpt_tos) >= 100
+            return "452 4.5.3 too many recipients" if full else "250 OK"
+
+    handler = Hundred()
+    made = outbox(serve(handler), delays=())
+    outcomes = made.send([a_mail(recipients=everybody)])
+    assert {each.state for each in outcomes} == {State.SENT}
+    assert handler.recipients() == sorted(everybody)
+    assert [len(recipients) for recipients, _ in handler.taken] == [100, 100, 50]
+
+
+def test_a_server_that_takes_a_few_at_a_time_is_asked_until_all_have_it(serve, outbox):
+    class OneARound(Handler):
+        """Takes one message, then none until the connection is new."""
+
+        async def on_data(self, server, envelope):
+            if self.greetings == getattr(self, "spent", 0):
+                return "421 4.7.0 too many messages in this connection"
+            self.spent = self.greetings
+            return "250 taken"
+
+    handler = OneARound()
+    made = outbox(serve(handler), delays=(5.0, 30.0))
+    mails = [a_mail(f"Report {number}", [f"person{number}@example.com"]) for number in range(8)]
+    assert {each.state for each in made.send(mails)} == {State.SENT}
+    assert len(handler.recipients()) == len(set(handler.recipients())) == 8
+    assert set(made.slept) <= {5.0}

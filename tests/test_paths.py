@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hkreport import ingest, params, store
+from hkreport import ingest, params, store, views
 from hkreport.errors import HkreportError
 from hkreport.ledger import Filters
 from hkreport.pipeline import report as pipeline
@@ -180,3 +180,38 @@ def test_exports_are_never_written_to_not_even_through_a_link(tmp_path):
     ingest.load(folder, quarantine=tmp_path / "quarantine")
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert (folder / "tracking.csv").is_symlink()
+
+
+# Brands that are called like words of the reports
+
+
+def test_brands_called_all_and_unassigned_are_neither_all_brands_nor_lost(tmp_path):
+    more = (
+        "T9,organic,,,u9,all,Biotin,2025-05-30,1,900\nT10,organic,,,u9,ALL,Biotin,2025-05-30,1,90\n"
+        "T11,organic,,,u9,Unassigned,Biotin,2025-05-30,1,800\nT12,organic,,,u9,,Biotin,2025-05-30,1,70\n"
+    )
+    folder = exports.write(tmp_path / "exports", tracking=exports.TRACKING + more)
+    check = ingest.load(folder).check
+    assert check.revenue_by_brand == {
+        "all (brand)": 990,
+        "Gritzo": 2_500,
+        "HKVitals": 10_600,
+        "unassigned": 870,
+    }
+    assert sum(check.revenue_by_brand.values()) == check.totals["revenue"]
+    told = [each.message for each in check.problems if each.rule == "reserved_name"]
+    assert len(told) == 3
+    assert (
+        "'all' (1 row) is a word of the report itself; they are shown as 'all (brand)'"
+        in "".join(told)
+    )
+    settings = params.load(None, root=ROOT)
+    data = store.open_data(folder, settings, root=ROOT)
+    assert "all (brand)" in data.ledger.values("brand")
+    together = views.open_report(brand="all", period="2025-Q2", settings=settings, opened=data)
+    alone = views.open_report(brand="all (brand)", period="2025-Q2", settings=settings, opened=data)
+    assert float(together.totals["revenue"]) == 14_960
+    assert float(alone.totals["revenue"]) == 990
+    folders = [pipeline.folder_of(each.brand, "2025-Q2", Filters()) for each in (together, alone)]
+    assert folders[0] == "all/2025-Q2"
+    assert not folders[1].startswith("all/")

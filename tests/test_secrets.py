@@ -145,7 +145,7 @@ def test_the_scanner_finds_what_is_there(made):
     assert "build/executed.ipynb" in found
     assert any(name.startswith("build/quarantine/") for name in holding(made, b"never"))
     assert any(name.endswith(".eml") for name in holding(made, b"HKVitals"))
-    ledgers = [*(made / "build" / "data").rglob("ledger.parquet")]
+    ledgers = [*(made / "build" / "data").rglob("ledger.parquet/orders.parquet")]
     assert ledgers
     assert all(b"UZQ0001X" in text for path in ledgers for text in texts(path)[1:])
 

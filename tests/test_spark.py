@@ -18,6 +18,7 @@ import exports
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import REQUIREMENTS, _required
 
 from hkreport import backends, groupings, ingest, ledger, metrics, params, schema, store, views
 from hkreport.errors import DataError, UsageError
@@ -156,9 +157,10 @@ def generated(seed: int, orders: int = 160) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    pytest.importorskip("pyspark", reason="pyspark is not installed (the extra 'spark')")
-    if not _java():
-        pytest.skip("Java is not installed")
+    for name in ("spark", "java"):
+        find, missing = REQUIREMENTS[name]
+        if not find():
+            (pytest.fail if name in _required() else pytest.skip)(missing)
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[2]").appName("tests")
@@ -174,12 +176,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     else:
         os.environ[backends.VARIABLE] = before
     session.stop()
-
-
-def _java() -> bool:
-    import shutil
-
-    return bool(os.environ.get("JAVA_HOME") or shutil.which("java"))
 
 
 Both = tuple[Ledger, Ledger]
@@ -367,6 +363,16 @@ def test_a_ledger_written_by_spark_is_read_by_both(odd: Both, spark: Any, tmp_pa
     mine = multiset(here)
     assert multiset(ledger.read(tmp_path / "ledger.parquet", here.known)) == mine
     assert multiset(ledger.read(tmp_path / "ledger.parquet", here.known, spark)) == mine
+
+
+def test_a_ledger_kept_in_a_folder_is_the_same_row_for_row(tmp_path: Path) -> None:
+    rows = generated(7)
+    tables, has = c.tables(**rows), c.has(**rows)
+    here = ledger.build(tables, has=has)
+    kept = ledger.build(tables, has=has, place=tmp_path / "ledger.parquet")
+    assert (here.first, here.last, here.known) == (kept.first, kept.last, kept.known)
+    assert multiset(kept) == multiset(here)
+    assert multiset(ledger.read(tmp_path / "ledger.parquet", here.known)) == multiset(here)
 
 
 @pytest.fixture

@@ -5,19 +5,21 @@ with the notebook's before anything runs.
 """
 
 import contextlib
+import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hkreport.errors import ParamsError, RenderError, did_you_mean, listed
+from hkreport.folders import Scratch
 from hkreport.pipeline import kernels
 from hkreport.pipeline.processes import is_supported
 
-__all__ = ["check_parameters", "execute"]
+__all__ = ["Kernel", "check_parameters", "execute", "kernel"]
 
 LONGEST_FOLDER = 80
+NAME = "python3"
 
 
 def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
@@ -46,8 +48,147 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
         )
 
 
+class Kernel:
+    """A running kernel for the notebooks of one report, one after the other.
+
+    What several of them need of the report is worked out once; see
+    :func:`hkreport.views.open_report`. Names that a notebook defined are gone before the next one runs.
+    """
+
+    def __init__(self, config: Any) -> None:
+        from jupyter_client.manager import AsyncKernelManager
+
+        self._clients: list[Any] = []
+        clients = self._clients
+
+        class Manager(AsyncKernelManager):
+            """Remembers who talks to the kernel: nbclient leaves a kernel of others, and its sockets, open."""
+
+            def client(self, **kwargs: Any) -> Any:
+                clients.append(super().client(**kwargs))
+                return clients[-1]
+
+        self._manager = Manager(kernel_name=NAME, config=config)
+        self._used = False
+
+    def run(
+        self, notebook: Path, parameters: Mapping[str, Any], executed: Path, *, subject: str
+    ) -> Path:
+        """Run a notebook and keep the result; see :func:`execute`."""
+        import papermill
+        from nbclient.exceptions import DeadKernelError
+        from papermill.exceptions import PapermillExecutionError
+
+        check_parameters(notebook, parameters)
+        executed.parent.mkdir(parents=True, exist_ok=True)
+        # A person's IPython profile must not change a report.
+        os.environ["IPYTHONDIR"] = str(executed.parent / ".ipython")
+        os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+        try:
+            if self._used:
+                self._say("get_ipython().reset(new_session=True)", subject)
+            self._used = True
+            papermill.execute_notebook(
+                str(notebook),
+                str(executed),
+                parameters=dict(parameters),
+                kernel_name=NAME,
+                progress_bar=False,
+                # One save at the end (or at the failure), not two a cell.
+                request_save_on_cell_execute=False,
+                cwd=str(notebook.parent),
+                km=self._manager,
+                # Neither its notice about the channels nor a history of commands is for our reader.
+                extra_arguments=[
+                    "--IPKernelApp.log_level=CRITICAL",
+                    "--HistoryManager.enabled=False",
+                ],
+            )
+        except PapermillExecutionError as error:
+            raise RenderError(
+                f"{notebook.name} stopped in cell {error.cell_index} for {subject}: "
+                f"{_cause(error.ename, error.evalue)}",
+                next_step=f"The half-built notebook is {executed}.",
+            ) from error
+        except (DeadKernelError, RuntimeError) as error:
+            # RuntimeError: jupyter_client's word for a kernel that never answered.
+            raise _died(notebook.name, subject) from error
+        return executed
+
+    def call(self, function: str, arguments: Mapping[str, Any], *, subject: str) -> None:
+        """Call a function of the package in the kernel, after its notebooks.
+
+        Parameters
+        ----------
+        function : str
+            ``module:name``.
+        arguments : mapping
+            Texts, numbers, booleans, and lists or mappings of them.
+        subject : str
+            Brand and period, for messages.
+
+        Raises
+        ------
+        RenderError
+            If it fails.
+        """
+        from nbclient.exceptions import CellExecutionError
+
+        module, _, name = function.partition(":")
+        given = json.dumps(dict(arguments))
+        try:
+            self._say(f"import json, {module}\n{module}.{name}(**json.loads({given!r}))", subject)
+        except CellExecutionError as error:
+            raise RenderError(
+                f"{function} stopped for {subject}: {_cause(error.ename, error.evalue)}"
+            ) from error
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        from jupyter_core.utils import run_sync
+
+        for client in self._clients:
+            client.stop_channels()
+        if self._manager.has_kernel:
+            run_sync(self._manager.shutdown_kernel)(now=True)
+        run_sync(self._manager.cleanup_resources)()
+
+    def _say(self, code: str, subject: str) -> None:
+        """Let the kernel run code that stands in no notebook."""
+        import nbformat
+        from nbclient import NotebookClient
+        from nbclient.exceptions import DeadKernelError
+
+        cell = nbformat.v4.new_code_cell(code)  # type: ignore[no-untyped-call]
+        book = nbformat.v4.new_notebook(cells=[cell])  # type: ignore[no-untyped-call]
+        try:
+            NotebookClient(book, km=self._manager).execute()
+        except DeadKernelError as error:
+            raise _died("The report", subject) from error
+
+
+def _died(what: str, subject: str) -> RenderError:
+    return RenderError(
+        f"{what} stopped for {subject}: its kernel died.",
+        next_step="Most often memory or the disk is full: build fewer reports at a time (--jobs 1), "
+        "or make room.",
+    )
+
+
+@contextlib.contextmanager
+def kernel() -> Iterator[Kernel]:
+    """A kernel that ends with the block, for what runs in it one after the other."""
+    kernels.use()
+    with _channels() as config:
+        made = Kernel(config)
+        try:
+            yield made
+        finally:
+            made.end()
+
+
 def execute(notebook: Path, parameters: Mapping[str, Any], executed: Path, *, subject: str) -> Path:
-    """Run a notebook and keep the result.
+    """Run a notebook in a kernel of its own and keep the result.
 
     Parameters
     ----------
@@ -67,44 +208,8 @@ def execute(notebook: Path, parameters: Mapping[str, Any], executed: Path, *, su
     RenderError
         If a cell fails; names notebook, cell, subject and cause.
     """
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    check_parameters(notebook, parameters)
-    executed.parent.mkdir(parents=True, exist_ok=True)
-    # A person's IPython profile must not change a report.
-    os.environ["IPYTHONDIR"] = str(executed.parent / ".ipython")
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    kernels.use()
-    try:
-        with _channels() as config:
-            papermill.execute_notebook(
-                str(notebook),
-                str(executed),
-                parameters=dict(parameters),
-                kernel_name="python3",
-                progress_bar=False,
-                # One save at the end (or at the failure), not two a cell.
-                request_save_on_cell_execute=False,
-                shutdown_kernel="immediate",
-                cwd=str(notebook.parent),
-                config=config,
-                # The kernel's notice about its channels is not for our reader.
-                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-            )
-    except PapermillExecutionError as error:
-        raise RenderError(
-            f"{notebook.name} stopped in cell {error.cell_index} for {subject}: "
-            f"{_cause(error.ename, error.evalue)}",
-            next_step=f"The half-built notebook is {executed}.",
-        ) from error
-    except DeadKernelError as error:
-        raise RenderError(
-            f"{notebook.name} stopped for {subject}: its kernel died.",
-            next_step="Most often memory has run out: build fewer reports at a time (--jobs 1).",
-        ) from error
-    return executed
+    with kernel() as own:
+        return own.run(notebook, parameters, executed, subject=subject)
 
 
 @contextlib.contextmanager
@@ -115,12 +220,12 @@ def _channels() -> Iterator[Any]:
     """
     from traitlets.config import Config
 
-    with tempfile.TemporaryDirectory(prefix="hk-") as folder:
+    with Scratch("hkc-") as folder:
         # Names of such channels are limited to about a hundred characters.
-        if not is_supported() or len(folder) > LONGEST_FOLDER:
+        if not is_supported() or len(str(folder)) > LONGEST_FOLDER:
             yield Config()
         else:
-            file = str(Path(folder) / "kernel.json")
+            file = str(folder / "kernel.json")
             yield Config({"KernelManager": {"transport": "ipc", "connection_file": file}})
 
 

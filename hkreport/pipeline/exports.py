@@ -3,21 +3,44 @@
 Each is one entry of :data:`EXPORTS`: a name, and what makes its content out of the report.
 """
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hkreport import metrics as m
 from hkreport import tables
-from hkreport.pipeline.report import json_text
+from hkreport.folders import write_atomically
+from hkreport.pipeline.report import json_text, open_as
 from hkreport.views import Report
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EXPORTS", "kpis"]
+__all__ = ["EXPORTS", "kpis", "write"]
 
 # None makes no file.
 Content = Callable[[Report], str | bytes | None]
+
+
+def write(parameters: Mapping[str, Any], key: str, root: str, folder: str) -> None:
+    """Write every export of a report.
+
+    Parameters
+    ----------
+    parameters : mapping
+        As the notebooks declare them.
+    key : str
+        Of the ledger to read.
+    root, folder : str
+        The project, and where the files go.
+    """
+    os.chdir(root)
+    report = open_as(parameters, key)
+    for name, made_of in EXPORTS:
+        content = made_of(report)
+        if content is not None:
+            write_atomically(Path(folder) / name, content)
 
 
 def _csv(frame: "Callable[[Report], pd.DataFrame]") -> Content:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hkreport.errors import ParamsError
+from hkreport.folders import alone
 from hkreport.periods import Grain, Period, parse
 from hkreport.pipeline import fonts
 from hkreport.pipeline.prepare import write_atomically
@@ -120,11 +121,12 @@ def _period(told: Mapping[str, str]) -> Period:
 
 def write(site: Path, outcomes: "Sequence[Outcome]" = ()) -> Path:
     """Make home page, navigation and search of a site, and name the home page."""
-    there = entries(site)
-    write_atomically(site / "nav.js", navigation(there))
-    write_atomically(site / "search.js", _search(site, there))
-    write_atomically(site / "home.js", (ASSETS / "home.js").read_text(encoding="utf-8"))
-    write_atomically(site / "index.html", _page(site, there, outcomes))
+    with alone(site):  # the last of two builds at once sees what both have made
+        there = entries(site)
+        write_atomically(site / "nav.js", navigation(there))
+        write_atomically(site / "search.js", _search(site, there))
+        write_atomically(site / "home.js", (ASSETS / "home.js").read_text(encoding="utf-8"))
+        write_atomically(site / "index.html", _page(site, there, outcomes))
     return site / "index.html"
 
 

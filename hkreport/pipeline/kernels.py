@@ -104,5 +104,9 @@ def _run_kernel(arguments: Sequence[str], environment: Mapping[str, str], place:
     from ipykernel.kernelapp import IPKernelApp
 
     application: Any = IPKernelApp.instance()
-    application.initialize(list(arguments))
+    try:
+        application.initialize(list(arguments))
+    except Exception as error:  # a full disk, mostly; whoever waits for the kernel says the rest
+        sys.stderr.write(f"a kernel could not start: {error}\n")
+        os._exit(1)
     application.start()

@@ -9,7 +9,7 @@ is spoken to, to :mod:`hkreport.pipeline.smtp`.
 
 import datetime
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,9 @@ __all__ = ["DELAYS", "MISSED", "Outbox", "Outcome", "SentLog", "State", "table"]
 
 # Seconds before the second and later tries. Greylisting servers want some minutes.
 DELAYS = (5.0, 30.0, 120.0, 300.0)
+
+# Recipients of one handing over: RFC 5321, 4.5.3.1.8, lets a server refuse the 101st.
+MOST_AT_ONCE = 100
 
 # In the log: handed over, or about to be, and no outcome yet.
 _INTENT = "intent"
@@ -159,7 +162,7 @@ class Outbox:
     clock, sleep : callable
         Now, for the date of the messages; and how to wait between tries.
     delays : sequence of float
-        Seconds before each further try; all that failed for now wait together.
+        Seconds before each further try while nobody gets anything; all that failed for now wait together.
     last_answer : float
         Seconds to wait for the answer to a whole message.
     progress : callable
@@ -200,14 +203,18 @@ class Outbox:
             known = self.log.known(mails[at], recipient)
             if known is not None:
                 done[at, recipient] = known
-        for delay in (0.0, *self.delays):
-            left = [key for key in waiting if key not in done or done[key].state is State.FAILED]
-            if not left:
-                break
-            if delay:
-                self.progress(f"waiting {delay:g} s for the mail server ({len(left)} to go)")
-                self.sleep(delay)
+        left = [key for key in waiting if key not in done]
+        delays = list(self.delays)
+        while left:
             self._round(mails, left, done, again)
+            before, left = left, [key for key in left if done[key].state is State.FAILED]
+            # A server that takes some now and some later has not failed.
+            delays = delays if len(left) == len(before) else list(self.delays)
+            if not left or not delays:
+                break
+            delay = delays.pop(0)
+            self.progress(f"waiting {delay:g} s for the mail server ({len(left)} to go)")
+            self.sleep(delay)
         return [done[key] for key in waiting]
 
     def _round(
@@ -221,8 +228,7 @@ class Outbox:
         connection = Connection(self.server, self.last_answer)
         closed: Closed | None = None
         try:
-            for at in dict.fromkeys(at for at, _ in left):
-                recipients = [recipient for where, recipient in left if where == at]
+            for at, recipients in _batches(left):
                 try:
                     if closed is not None:
                         raise closed
@@ -273,6 +279,16 @@ class Outbox:
         code, said = refusal
         state = State.FAILED if 400 <= code < 500 else State.REFUSED
         return state, f"{code} {self.server.redacted(said)}"
+
+
+def _batches(left: Sequence[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
+    """Each message with as many of its recipients as a server must take at once."""
+    by_mail: dict[int, list[str]] = {}
+    for at, recipient in left:
+        by_mail.setdefault(at, []).append(recipient)
+    for at, recipients in by_mail.items():
+        for first in range(0, len(recipients), MOST_AT_ONCE):
+            yield at, recipients[first : first + MOST_AT_ONCE]
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

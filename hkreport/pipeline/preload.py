@@ -16,10 +16,13 @@ LIBRARIES = (
     "pandas",
     "pyarrow",
     "pyarrow.parquet",
+    "pyarrow.dataset",
+    "pyarrow_hotfix",
     "duckdb",
     "ibis",
     "ibis.backends.duckdb",
     "ibis.backends.sql.compilers.duckdb",
+    "ibis.formats.pandas",
     "sqlglot",
     "babel.numbers",
     "babel.dates",
@@ -28,6 +31,9 @@ LIBRARIES = (
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "seaborn",
+    "statsmodels.regression.linear_model",
+    "statsmodels.tsa.holtwinters",
+    "holidays.countries",
     "ipykernel.kernelapp",
     "ipykernel.debugger",
     "ipykernel.ipkernel",
@@ -41,8 +47,9 @@ LIBRARIES = (
     "xml.etree.ElementTree",
 )
 
-OURS = ("charts", "insights", "metrics", "store", "tables", "views", "pipeline.execute",
-        "pipeline.prepare", "pipeline.render_pandoc", "pipeline.report")  # fmt: skip
+OURS = ("charts", "evidence.attribution", "evidence.forecast", "insights", "metrics", "store", "tables",
+        "views", "pipeline.execute", "pipeline.exports", "pipeline.prepare", "pipeline.render_pandoc",
+        "pipeline.report")  # fmt: skip
 
 
 def _warm() -> None:

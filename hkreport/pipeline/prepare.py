@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from hkreport.errors import RenderError, did_you_mean
+from hkreport.folders import write_atomically
 from hkreport.pipeline import fonts
 from hkreport.units import quote_typst
 
@@ -228,14 +229,6 @@ def drawable(text: str) -> str:
             kept.append(BOX)
         before = char
     return "".join(kept)
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write beside `path`, then rename: a killed build leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
-    part.replace(path)
 
 
 def _front_matter_text(notebook: Notebook) -> str | None:

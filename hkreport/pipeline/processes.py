@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +22,9 @@ __all__ = ["context", "end_with_parent", "is_supported", "pool", "share_server",
 
 PRELOAD = "hkreport.pipeline.preload"
 
+# The name of a socket has at most 107 bytes, of which multiprocessing adds 32 to the folder's.
+LONGEST_FOLDER = 70
+
 # One thread each: two kernels share two cores, and sums come in one order.
 SERVER_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -31,8 +35,8 @@ SERVER_ENVIRONMENT = {
 
 
 def is_supported() -> bool:
-    """Whether this system can fork safely: Linux can."""
-    return sys.platform == "linux"
+    """Whether processes can be forked from a server: on Linux, where its socket's name is short enough."""
+    return sys.platform == "linux" and len(tempfile.gettempdir()) <= LONGEST_FOLDER
 
 
 def context() -> BaseContext:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hkreport.errors import PublishError, UsageError, listed
+from hkreport.folders import Scratch
 from hkreport.pipeline.sitecheck import Site, examine
 
 __all__ = ["LIST", "Changes", "Published", "publish"]
@@ -147,8 +148,8 @@ def publish(
             _refusal(site), next_step="Nothing was published. Mend it and run make site."
         )
     (root / "build").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="publish-", dir=root / "build") as work:
-        staged = Path(work) / "site"
+    with Scratch("staged-", root / "build") as work:
+        staged = work / "site"
         files = _stage(site, staged)
         changes = target.changes(staged, files)
         _keep_foreign(target, changes, replace)

@@ -328,7 +328,7 @@ class Tree:
                 _raw("html", "</figcaption>"),
             ]
             main = [_raw("html", '<div class="hk-figure">'), *body, _raw("html", "</div>")]
-            inside = [*legend, *main] if kind == "tbl" else [*main, *legend]
+            inside = [*legend, *main] if kind == "tbl" or _is_said(blocks) else [*main, *legend]
             start = f'<figure id="{identifier}" class="quarto-float quarto-float-{kind}">'
             return [_raw("html", start), *inside, _raw("html", "</figure>")]
         if callout := _callout(div):
@@ -388,7 +388,10 @@ class Tree:
         if "hk-float" in classes:
             body, caption = (_swapped(part["c"][1], swap) for part in blocks)
             kind = identifier[:3]
-            place = "top" if kind == "tbl" else "bottom"
+            said = _is_said(blocks)
+            place = "top" if kind == "tbl" or said else "bottom"
+            # Only what has rows asks for room on the page.
+            rows = ", outlined: false" if said else ""
             return [
                 _raw("typst", "#figure(["),
                 *body,
@@ -396,7 +399,7 @@ class Tree:
                 _led(caption),
                 _raw(
                     "typst",
-                    f']), kind: "quarto-float-{kind}", supplement: "{NAMES[kind]}") <{identifier}>',
+                    f']), kind: "quarto-float-{kind}", supplement: "{NAMES[kind]}"{rows}) <{identifier}>',
                 ),
             ]
         if callout := _callout(div):
@@ -408,7 +411,7 @@ class Tree:
                 *_swapped(body, swap),
                 _raw("typst", "])"),
             ]
-        return _swapped(blocks, swap)
+        return _swapped(_led_in(blocks), swap)
 
 
 Swap = Callable[[Node], list[Node] | None]
@@ -439,16 +442,26 @@ def _every(nodes: Any) -> Iterator[Node]:
 
 
 def _led_in(blocks: list[Node]) -> list[Node]:
-    """Blocks in which the one paragraph between a heading and its figure stays with the figure."""
+    """Blocks in which a paragraph stays with what it leads in.
+
+    That is the one paragraph between a heading and its figure, and one that is bold as a whole.
+    """
     made: list[Node] = []
     for place, block in enumerate(blocks):
         before = blocks[place - 1]["t"] if place else ""
         after = blocks[place + 1] if place + 1 < len(blocks) else {"t": ""}
-        if (before, block["t"], after["t"]) == ("Header", "Para", "Div"):
+        bold = block["t"] == "Para" and [each["t"] for each in block["c"]] == ["Strong"]
+        leads = (before, block["t"], after["t"]) == ("Header", "Para", "Div")
+        if leads or (bold and after["t"] == "BulletList"):
             made += [_raw("typst", "#block(sticky: true)["), block, _raw("typst", "]")]
         else:
             made.append(block)
     return made
+
+
+def _is_said(parts: list[Node]) -> bool:
+    """Whether a sentence stands where a drawing or a table would: its caption then comes first."""
+    return all(block["t"] == "Para" for block in parts[0]["c"][1])
 
 
 def _floats(nodes: Any) -> Iterator[str]:
@@ -570,7 +583,7 @@ def dressing() -> tuple[str, str, str]:
 def _typst(tree: Tree, document: Document, options: dict[str, Any]) -> str:
     """A whole document in Typst."""
     title, subtitle = _titles(document, options)
-    keys = ("lang", "papersize", "margin", "mainfont", "fontsize", "section-numbering")
+    keys = ("lang", "papersize", "margin", "mainfont", "fontsize", "section-numbering", "fit")
     meta = {key: _meta(options[key]) for key in keys if key in options}
     meta["title"] = _meta(title)
     if subtitle:

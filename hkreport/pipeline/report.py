@@ -7,28 +7,29 @@ built at all, are the business of :mod:`hkreport.pipeline.site` and :mod:`hkrepo
 
 import contextlib
 import datetime
+import errno
 import functools
 import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hkreport import __version__, params, store
-from hkreport.errors import UsageError
+from hkreport.errors import RenderError, UsageError
+from hkreport.folders import Scratch, alone
 from hkreport.ledger import Filters
 from hkreport.params import Settings
 from hkreport.pipeline import cache, processes, render
-from hkreport.pipeline.execute import execute
+from hkreport.pipeline.execute import kernel
 from hkreport.pipeline.figures import write_figures
 from hkreport.pipeline.prepare import prepare_file, write_atomically
+from hkreport.prose import named
 from hkreport.store import Data
 
 if TYPE_CHECKING:
@@ -40,8 +41,11 @@ __all__ = [
     "build",
     "build_job",
     "collect",
+    "ended",
     "execute_job",
     "job_of",
+    "open_as",
+    "retire",
     "slug",
     "workspace",
 ]
@@ -215,9 +219,9 @@ def build(
         as_of=as_of, maps=maps,
     )  # fmt: skip
     job.goal.mkdir(parents=True, exist_ok=True)
-    with workspace(root) as work, processes.pool(len(job.parts) + 1) as workers:
+    with workspace(root) as work:
         say(f"building {report.name}, {report.period.name} with {chosen.name}")
-        made = execute_job(job, work, workers, report)
+        made = execute_job(job, work, report)
         if chosen.name == "quarto":
             say("rendering with quarto")
             render_made(made)
@@ -241,15 +245,16 @@ def workspace(root: Path, *, keep: bool = True) -> Iterator[Path]:
 
     A failed build leaves it where it should `keep` it, since its message names a file in it.
     """
-    (root / "build").mkdir(exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="report-", dir=root / "build"))
+    scratch = Scratch("work-", root / "build")
     done = False
     try:
-        yield work
+        yield scratch.path
         done = True
     finally:
         if done or not keep:
-            shutil.rmtree(work, ignore_errors=True)
+            scratch.remove()
+        else:
+            scratch.keep()
 
 
 def job_of(
@@ -276,15 +281,15 @@ def job_of(
     )
 
 
-def execute_job(
-    job: Job, work: Path, workers: Executor | None = None, report: "Report | None" = None
-) -> Made:
-    """Run the notebooks and write the exports, side by side where there are `workers`.
+def execute_job(job: Job, work: Path, report: "Report | None" = None) -> Made:
+    """Run the notebooks and write the exports, all in one kernel.
 
-    The embedded engine renders each notebook as soon as it has run; Quarto takes all of them later,
-    in one call.
+    The embedded engine renders a notebook while the kernel is at the next one; Quarto takes all of them
+    later, in one call.
     """
-    opened = report if report is not None else open_job(job)
+    os.chdir(job.root)
+    opened = report if report is not None else open_as(job.parameters, job.key)
+    os.environ[store.TRUSTED] = store.trusted(Path(job.parameters["data"]), job.key)
     ingredients = cache.ingredients(
         opened,
         fixed_parameters(job),
@@ -295,19 +300,22 @@ def execute_job(
     ingredients |= files_part(job)
     documents = _documents(opened, job, work, _stamp(job, ingredients))
     made = Made(job, work, ingredients, documents)
-    os.environ[store.TRUSTED] = store.trusted(Path(job.parameters["data"]), job.key)
-    tasks: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
-        (_notebook, (job, work, document, part.notebook))
-        for part, document in zip(job.parts, documents, strict=True)
-    ]
-    if job.kind == "report":
-        tasks.append((_export, (job, made.staged / job.folder)))
-    if workers is None:
-        for task, arguments in tasks:
-            task(*arguments)
-    else:
-        running = [workers.submit(task, *arguments) for task, arguments in tasks]
-        for each in running:
+    with kernel() as running, ThreadPoolExecutor(1) as finishing:
+        finished = []
+        for part, document in zip(job.parts, documents, strict=True):
+            source = job.root / "notebooks" / f"{part.notebook}.ipynb"
+            executed = work / source.name
+            running.run(source, job.declared, executed, subject=job.subject)
+            finished.append(finishing.submit(_finish, job, work, document, executed))
+        if job.kind == "report":
+            told = {
+                "parameters": dict(job.parameters),
+                "key": job.key,
+                "root": str(job.root),
+                "folder": str(made.staged / job.folder),
+            }
+            running.call("hkreport.pipeline.exports:write", told, subject=job.subject)
+        for each in finished:
             each.result()
     return made
 
@@ -321,30 +329,25 @@ def build_job(job: Job, work: Path) -> Made:
     return made
 
 
-def open_job(job: Job) -> "Report":
-    """The report of a job, from the ledger that is kept."""
+def open_as(parameters: Mapping[str, Any], key: str) -> "Report":
+    """The report that a job's parameters describe, from the ledger that is kept."""
     from hkreport import views
 
-    given = dict(job.parameters)
+    given = dict(parameters)
     names = ("brand", "period", "data", "as_of", "maps")
-    os.environ[store.TRUSTED] = store.trusted(Path(given["data"]), job.key)
+    os.environ[store.TRUSTED] = store.trusted(Path(given["data"]), key)
     return views.open_report(**{name: given.pop(name) for name in names}, filters=given)
 
 
-def _notebook(job: Job, work: Path, document: render.Document, name: str) -> None:
-    """Run one notebook, clean what it left, and render it."""
-    os.chdir(job.root)
-    os.environ[store.TRUSTED] = store.trusted(Path(job.parameters["data"]), job.key)
-    source = job.root / "notebooks" / f"{name}.ipynb"
-    run = execute(source, job.declared, work / f"{name}.ipynb", subject=job.subject)
-    prepare_file(run, document.notebook)
-    if name == "brand_report":
-        write_figures(run, work / "site" / job.folder / "data" / "figures.csv")
+def _finish(job: Job, work: Path, document: render.Document, executed: Path) -> None:
+    """Clean what a notebook left, and render it."""
+    prepare_file(executed, document.notebook)
+    if executed.stem == "brand_report":
+        write_figures(executed, work / "site" / job.folder / "data" / "figures.csv")
     if job.engine != "quarto":
-        engine = render.choose_engine(job.engine)
         render.render(
-            [document], work / "site", project=job.root, work=work / f"render-{name}",
-            engine=engine, epoch=document.epoch,
+            [document], work / "site", project=job.root, work=work / f"render-{executed.stem}",
+            engine=render.choose_engine(job.engine), epoch=document.epoch,
         )  # fmt: skip
 
 
@@ -360,23 +363,39 @@ def render_made(made: Made) -> None:
     )
 
 
-def _export(job: Job, folder: Path) -> None:
-    """The machine-readable side, and the picture for the mail."""
-    from hkreport.pipeline.exports import EXPORTS
-
-    os.chdir(job.root)
-    report = open_job(job)
-    for name, made_of in EXPORTS:
-        content = made_of(report)
-        if content is not None:
-            write_atomically(folder / name, content)
+def ended(subject: str) -> RenderError:
+    """What is said where a process that worked on a report is gone."""
+    return RenderError(
+        f"{subject}: a process of the build was ended from outside.",
+        next_step="Most often memory has run out: build fewer reports at a time (--jobs 1).",
+    )
 
 
 def collect(made: Made) -> None:
     """Add ``run.json`` and move the report into the site."""
     folder = made.staged / made.job.folder
     _write_run(made, folder)
-    _move(folder, made.job.goal)
+    with alone(made.job.goal):  # two builds at once must not leave files of both
+        _move(folder, made.job.goal)
+
+
+def retire(goal: Path) -> None:
+    """Take a report out of the site whose data is gone."""
+    with alone(goal):
+        for path in (*_outputs(goal), goal / RUN):
+            path.unlink(missing_ok=True)
+    for folder in (goal / "data", goal, goal.parent):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _outputs(goal: Path) -> list[Path]:
+    """The files of the report that is there, as its ``run.json`` lists them."""
+    try:
+        names = json.loads((goal / RUN).read_text(encoding="utf-8"))["outputs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [goal / name for name in names if ".." not in name.split("/") and name[:1] != "/"]
 
 
 def formats_of(words: str) -> tuple[str, ...]:
@@ -446,7 +465,7 @@ def _documents(report: "Report", job: Job, work: Path, stamp: str) -> list[rende
 
 def _title(report: "Report", job: Job, part: Part) -> str:
     if job.kind == "report":
-        return f"{report.name}: {part.title}"
+        return f"{named(report.name)}: {part.title}"
     return part.title[0].upper() + part.title[1:]
 
 
@@ -574,15 +593,22 @@ def _write_run(made: Made, folder: Path) -> None:
 
 
 def _move(staged: Path, goal: Path) -> None:
-    """Rename each finished file into place, ``run.json`` last."""
-    files = [path for path in sorted(staged.rglob("*")) if path.is_file()]
-    for path in sorted(files, key=lambda path: (path.name == RUN, path)):
-        target = goal / path.relative_to(staged)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.replace(path, target)
-        except OSError:
-            # Another file system: copy beside the target first, so that the rename stays atomic.
-            beside = target.with_name(f".{target.name}.new")
-            shutil.copyfile(path, beside)
-            os.replace(beside, target)
+    """Rename each finished file into place, ``run.json`` last; what the report no longer has goes."""
+    files = [path.relative_to(staged) for path in sorted(staged.rglob("*")) if path.is_file()]
+    last = Path(RUN)
+    for name in files:
+        if name != last:
+            _replace(staged / name, goal / name)
+    for path in {*_outputs(goal)} - {goal / name for name in files}:
+        path.unlink(missing_ok=True)
+    _replace(staged / last, goal / last)
+
+
+def _replace(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.replace(path, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        write_atomically(target, path.read_bytes())

@@ -68,7 +68,9 @@ def read(root: Path) -> list[Run]:
         return [Run(("all",), ("quarters",))]
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ParamsError(f"params/{FILE} cannot be read: it is nested too deep.") from error
+    except (OSError, yaml.YAMLError, ValueError) as error:
         raise ParamsError(f"params/{FILE} cannot be read: {error}.") from error
     if not isinstance(found, list) or not found:
         raise ParamsError(

@@ -10,13 +10,14 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hkreport import params, store
 from hkreport.errors import DataError, HkreportError, RenderError, UsageError
+from hkreport.folders import sweep_parts
 from hkreport.ledger import Filters
 from hkreport.pipeline import cache, processes, render, runs
 from hkreport.pipeline.prepare import write_atomically
@@ -26,12 +27,14 @@ from hkreport.pipeline.report import (
     Made,
     build_job,
     collect,
+    ended,
     engine_facts,
     files_part,
     fixed_parameters,
     folder_of,
     formats_of,
     parameters_of,
+    retire,
     workspace,
 )
 from hkreport.store import Data, Outline
@@ -184,6 +187,8 @@ def build(
     wanted_formats = formats_of(formats)
     name = render.choose_engine(engine).name
     site, data = site.resolve(), data.resolve()
+    sweep_parts(site)
+    inputs = store.files(data) if data.is_dir() else {}
     opener = _Opener(data, root, as_of, maps, say)
     general = opener.outline(None)
     planned = []
@@ -203,6 +208,8 @@ def build(
         )
         planned.append(_Planned(job, wanted, settings, outline))
     planned += _pages(planned, opener, name, site)
+    # From here on everything is read from what was kept, so that all pages are of the same files.
+    opener.require_unchanged(inputs)
     course = _Course(len(planned), jobs, tell or (lambda event: None))
     stale = _look(planned, opener, course)
     if stale:
@@ -211,7 +218,7 @@ def build(
     from hkreport.pipeline import home
 
     explorer = _explorer(opener, site, say) if any(o.status == "built" for o in outcomes) else None
-    new = _write_manifest(site, data, outcomes, explorer)
+    new = _write_manifest(site, inputs, outcomes, explorer)
     quiet = all(outcome.status in ("cached", "empty") for outcome in outcomes)
     # Reading all pages for the search index would take longer than finding that nothing changed.
     if new or not quiet or not all((site / name).exists() for name in home.FILES):
@@ -247,8 +254,7 @@ class _Opener:
                 self._opened[opened.key] = opened
                 found = store.outline(self.data, settings, root=self.root)
             if found is None:
-                raise DataError(f"The files in {self.data} change while they are read.",
-                                next_step="Run the command again when they are complete.")  # fmt: skip
+                raise _changing(self.data)
             self._outlines[brand] = found
         return self._outlines[brand]
 
@@ -261,10 +267,24 @@ class _Opener:
     def open(self, planned: _Planned) -> Data:
         key = planned.outline.key
         if key not in self._opened:
-            self._opened[key] = store.open_data(
-                self.data, planned.settings, root=self.root, progress=self.say
-            )
+            self._opened[key] = store.open_kept(self.data, planned.outline)
         return self._opened[key]
+
+    def require_unchanged(self, inputs: Mapping[str, str]) -> None:
+        """Stop where the brands were not all read from the same files."""
+        for brand, known in self._outlines.items():
+            now = store.outline(self.data, self.settings(brand), root=self.root)
+            if now is None or now.key != known.key:
+                raise _changing(self.data)
+        if store.files(self.data) != inputs:
+            raise _changing(self.data)
+
+
+def _changing(data: Path) -> DataError:
+    return DataError(
+        f"The files in {data} change while they are read.",
+        next_step="Run the command again when they are complete.",
+    )
 
 
 def _pages(reports: Sequence[_Planned], opener: _Opener, engine: str, site: Path) -> list[_Planned]:
@@ -309,6 +329,7 @@ def _look(
         digests = _digests(each, opener)
         if digests is None:
             status = "failed" if each.wanted.named else "empty"
+            retire(each.job.goal)
             course.add(
                 Outcome(each.job, status, f"{each.job.subject} has no order, post or payout.")
             )
@@ -392,6 +413,9 @@ def _build(
             except HkreportError as error:
                 course.add(_failed(job, error))
                 continue
+            except BrokenExecutor:
+                course.add(_failed(job, ended(job.subject)))
+                continue
             if job.engine != "quarto":
                 course.add(Outcome(job, "built", reason, seconds))
                 continue
@@ -411,9 +435,10 @@ def _one(job: Job, work: Path) -> tuple[Made, float]:
     except HkreportError as error:
         # Its message names a file of the working folder, which goes; what it names is kept.
         kept = job.root / "build" / "failed" / job.folder
-        shutil.rmtree(kept, ignore_errors=True)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(work, kept)
+        with contextlib.suppress(OSError):  # a full disk is what the message is about
+            shutil.rmtree(kept, ignore_errors=True)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(work, kept)
         error.next_step = error.next_step.replace(str(work), str(kept))
         raise
     except Exception as error:  # one broken report must not end the others
@@ -512,17 +537,18 @@ def _explorer(opener: _Opener, site: Path, say: Callable[[str], None]) -> str | 
     except ImportError:
         return None
     say("building the explorer")
-    settings = opener.settings(None)
-    data = store.open_data(opener.data, settings, root=opener.root)
+    data = store.open_kept(opener.data, opener.outline(None))
     try:
-        page.build(data, settings, site / "explorer" / "index.html", home="../index.html")
+        page.build(
+            data, opener.settings(None), site / "explorer" / "index.html", home="../index.html"
+        )
     except HkreportError as error:
         return error.message
     return None
 
 
 def _write_manifest(
-    site: Path, data: Path, outcomes: Sequence[Outcome], explorer: str | None
+    site: Path, inputs: Mapping[str, str], outcomes: Sequence[Outcome], explorer: str | None
 ) -> bool:
     """What the site is made of: input files, and every report with the hash of its run.json.
 
@@ -542,7 +568,7 @@ def _write_manifest(
             "run": cache.file_hash(run) if fine else None,
         }
         reports.append(entry if fine else entry | {"message": outcome.reason})
-    body = {"schema_version": 1, "inputs": store.files(data), "reports": reports}
+    body = {"schema_version": 1, "inputs": dict(inputs), "reports": reports}
     if explorer:
         body["explorer"] = explorer
     text = json.dumps(body, indent=1, ensure_ascii=False) + "\n"

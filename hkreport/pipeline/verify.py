@@ -20,7 +20,6 @@ from hkreport.pipeline.report import (
     collect,
     execute_job,
     folder_of,
-    open_job,
     render_made,
     workspace,
 )
@@ -96,8 +95,7 @@ def verify(run: Path, data: Path, *, progress: Callable[[str], None] | None = No
     with workspace(root, keep=False) as work:
         job = _job(told, data.resolve(), root, work / "again", say)
         say(f"building {job.subject} again")
-        with processes.pool(len(job.parts) + 1) as workers:
-            made = execute_job(job, work, workers, open_job(job))
+        made = execute_job(job, work)
         if job.engine == "quarto":
             render_made(made)
         collect(made)

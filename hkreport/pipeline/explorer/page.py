@@ -63,7 +63,6 @@ COLUMNS: Mapping[str, tuple[Metric, ...]] = {
         m.POSTS,
         m.REACH,
         m.ENGAGEMENT_RATE_BY_REACH,
-        m.PERFORMANCE_SCORE,
     ),
     "product": (
         m.REVENUE,
@@ -104,6 +103,11 @@ FILTERS = (
 )
 COUNTED = ("influencer_id", "campaign")
 
+LUCK = (
+    "it ranks return with luck taken out, which is worked out anew for every period; see a report, its "
+    "influencers.csv or 'hkreport metrics'"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Brand:
@@ -121,10 +125,7 @@ class Brand:
                 name: {"good": band.good, "ok": band.poor} for name, band in settings.bands.items()
             },
             targets=dict(settings.targets),
-            scores={
-                "performance_score": dict(settings.scores.performance),
-                "product_score": dict(settings.scores.product),
-            },
+            scores={"product_score": dict(settings.scores.product)},
         )
 
     def plain(self) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def declarations() -> dict[str, list[dict[str, Any]]]:
     >>> next(each["expression"] for each in declared["metrics"] if each["name"] == "roas")
     {'kind': 'ratio', 'numerator': 'influencer_revenue', 'denominator': 'spend', 'scale': 1.0}
     >>> [each["name"] for each in declared["omitted"]]
-    ['customers']
+    ['customers', 'performance_score']
     """
     kept, omitted = [], []
     for metric in CATALOGUE.values():
@@ -154,6 +155,9 @@ def declarations() -> dict[str, list[dict[str, Any]]]:
         if foreign:
             why = "user ids stay out of the page, and without them customers cannot be counted"
             omitted.append(said | {"why": why})
+            continue
+        if isinstance(metric, Score) and metric.returns:
+            omitted.append(said | {"why": LUCK})
             continue
         kept.append(
             said

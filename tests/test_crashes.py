@@ -1,0 +1,234 @@
+"""A build that is killed or disturbed leaves whole files and no lock; tests/slow/test_crashes.py does it often."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import exports
+import faults
+import pytest
+
+from hkreport import folders, ingest, params, store
+from hkreport.errors import DataError
+from hkreport.pipeline import report as reports
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_site_killed_at_random_moments_is_whole_and_the_next_run_finishes(tmp_path):
+    found = faults.kill_at_random(tmp_path, wanted=3, seed=11)
+    assert found.kills == 3
+    assert found.faults == {}
+
+
+# Folders for a while
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from hkreport.folders import Scratch
+scratch = Scratch("mine-", Path(sys.argv[1]))
+(scratch.path / "file").write_text("x")
+print(scratch.path, flush=True)
+time.sleep(600)
+"""
+
+
+def test_the_folder_of_a_killed_process_goes_and_that_of_a_living_one_stays(tmp_path):
+    holders = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        for _ in range(2)
+    ]
+    try:
+        dead, living = (Path(each.stdout.readline().strip()) for each in holders)
+        holders[0].kill()
+        holders[0].wait()
+        assert dead.exists()
+        assert folders.sweep("mine-", tmp_path) == 1
+        assert not dead.exists()
+        assert (living / "file").exists()
+    finally:
+        for each in holders:
+            each.kill()
+            each.communicate()
+    with folders.Scratch("mine-", tmp_path) as own:
+        assert list(tmp_path.iterdir()) == [own]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_kept_for_a_person_stays(tmp_path):
+    scratch = folders.Scratch("mine-", tmp_path)
+    scratch.keep()
+    assert folders.sweep("mine-", tmp_path) == 0
+    assert scratch.path.exists()
+
+
+def test_a_link_is_not_followed_by_the_sweep(tmp_path):
+    goal = tmp_path / "goal"
+    goal.mkdir()
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "mine-link").symlink_to(goal)
+    assert folders.sweep("mine-", place) == 0
+    assert goal.exists()
+
+
+def test_many_writers_of_one_file_leave_one_whole_text(tmp_path):
+    path = tmp_path / "index.html"
+    texts = [str(number) * 200_000 for number in range(8)]
+    seen, stop = [], threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            if path.exists():
+                seen.append(path.read_text())
+            folders.sweep_parts(tmp_path)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    writers = [
+        threading.Thread(target=lambda text=text: [folders.write_atomically(path, text) for _ in range(20)])
+        for text in texts
+    ]  # fmt: skip
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join()
+    stop.set()
+    watcher.join()
+    assert set(seen) <= set(texts)
+    assert [each.name for each in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch):
+    path = tmp_path / "kpis.json"
+    folders.write_atomically(path, "old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        folders.write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["kpis.json"]
+
+
+# Exports that change while they are read
+
+
+@pytest.fixture
+def root(tmp_path):
+    return faults.project(tmp_path / "project")
+
+
+def reading_then(monkeypatch, act) -> None:
+    """Let something happen right after the exports were read."""
+    load = ingest.load
+
+    def changed(*given, **named):
+        dataset = load(*given, **named)
+        act()
+        return dataset
+
+    monkeypatch.setattr(ingest, "load", changed)
+
+
+def test_exports_that_change_while_they_are_read_are_not_kept_under_the_old_name(
+    root, tmp_path, monkeypatch
+):
+    settings = params.load(None, root=root)
+    data = exports.write(tmp_path / "exports")
+    with monkeypatch.context() as patch:
+        reading_then(patch, lambda: exports.write(data, tracking=exports.TRACKING + faults.ADDED))
+        with pytest.raises(DataError, match=r"change while they are read\. Run the command again"):
+            store.open_data(data, settings, root=root)
+        exports.write(data)
+        with pytest.raises(DataError, match="change while they are read"):
+            store.open_check(data, settings, root=root)
+    exports.write(data)
+    # What comes later under the first content is read anew, not taken from the disturbed run.
+    revenue = store.open_data(data, settings, root=root).check["totals"]["revenue"]
+    assert revenue == 13_100
+    assert [path.name for path in (root / "build" / "data").glob(".*")] == []
+
+
+def test_exports_that_vanish_while_they_are_read_are_an_error_in_words(root, tmp_path, monkeypatch):
+    settings = params.load(None, root=root)
+    data = exports.write(tmp_path / "exports")
+    reading_then(monkeypatch, lambda: (data / "tracking.csv").unlink())
+    with pytest.raises(DataError, match="change while they are read"):
+        store.open_data(data, settings, root=root)
+
+
+def test_a_disk_that_is_full_while_exports_are_read_is_an_error_in_words(
+    root, tmp_path, monkeypatch
+):
+    import duckdb
+
+    from hkreport import ledger
+
+    def full(*_, **__):
+        raise duckdb.IOException('IO Error: Could not write file "ledger.parquet": No space left')
+
+    data = exports.write(tmp_path / "exports")
+    monkeypatch.setattr(ledger, "build", full)
+    with pytest.raises(DataError, match=r"cannot be kept: .*No space left.*Make room on the disk"):
+        store.open_data(data, params.load(None, root=root), root=root)
+    assert list((root / "build" / "data").iterdir()) == []
+
+
+# What a report no longer has
+
+
+def staged(folder: Path, names: dict[str, str]) -> Path:
+    for name, content in names.items():
+        folders.write_atomically(folder / name, content)
+    outputs = dict.fromkeys(names, "hash")
+    folders.write_atomically(folder / "run.json", json.dumps({"outputs": outputs}))
+    return folder
+
+
+def test_a_report_that_is_built_without_pdf_keeps_no_old_pdf(tmp_path):
+    goal = tmp_path / "site" / "HKVitals" / "2025-Q2"
+    old = staged(tmp_path / "old", {"index.html": "1", "report.pdf": "1", "data/a.csv": "1"})
+    reports._move(old, goal)
+    (goal / "micro").mkdir()
+    (goal / "micro" / "index.html").write_text("a slice")
+    new = staged(tmp_path / "new", {"index.html": "2", "data/a.csv": "2"})
+    reports._move(new, goal)
+    assert sorted(faults.hashes(goal)) == [
+        "data/a.csv",
+        "index.html",
+        "micro/index.html",
+        "run.json",
+    ]
+
+
+def test_what_run_json_lists_outside_its_folder_is_never_removed(tmp_path):
+    goal = tmp_path / "site" / "HKVitals" / "2025-Q2"
+    outside = tmp_path / "site" / "precious.txt"
+    staged(goal, {"index.html": "1"})
+    outside.write_text("mine")
+    listed = dict.fromkeys(("../../precious.txt", str(outside), "index.html"), "hash")
+    (goal / "run.json").write_text(json.dumps({"outputs": listed}))
+    reports.retire(goal)
+    assert outside.exists()
+    assert not goal.exists()
+
+
+def test_a_lock_of_this_process_ends_with_it(tmp_path):
+    with folders.alone(tmp_path):
+        pass
+    done = subprocess.run(
+        [sys.executable, "-c",
+         "import sys; from pathlib import Path; from hkreport.folders import alone\n"
+         "with alone(Path(sys.argv[1])): print('free')", tmp_path],
+        capture_output=True, text=True, timeout=60, check=True, cwd=ROOT, env=os.environ,
+    )  # fmt: skip
+    assert done.stdout == "free\n"

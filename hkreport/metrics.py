@@ -29,6 +29,7 @@ __all__ = [
     "Linear",
     "Metric",
     "Ratio",
+    "Returns",
     "Score",
     "Share",
     "Summed",
@@ -216,7 +217,8 @@ class Score:
     """Weighted percentile ranks within a stated set; 100 is best.
 
     Defined only when grouped by `by`; ranks are taken in the population handed to
-    :func:`compute`, so that a filter does not move a score.
+    :func:`compute`, so that a filter does not move a score. The parts in `returns` are ranked as
+    :class:`Returns` says, where :func:`compute` is handed one.
     """
 
     name: str
@@ -224,6 +226,7 @@ class Score:
     unit: Unit
     by: str
     parts: tuple[tuple[float, "Total | Ratio | Linear"], ...]
+    returns: tuple[str, ...] = ()
     good: Direction = Direction.UP
     description: str
     source: str
@@ -232,8 +235,28 @@ class Score:
     @property
     def formula(self) -> str:
         """Derived from the parts, so that it cannot drift from the weights."""
-        ranks = (f"{weight:g} × rank of {part.label}" for weight, part in self.parts)
+        apart = dict.fromkeys(self.returns, " without luck, within the payout basis,")
+        ranks = (
+            f"{weight:g} × rank of {part.label}{apart.get(part.name, '')}"
+            for weight, part in self.parts
+        )
         return " + ".join(ranks) + " (percentile ranks, 100 is best)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returns:
+    """How a score ranks return on spend: without luck, and among those who are paid alike.
+
+    Attributes
+    ----------
+    shrunk : mapping of str to mapping of str to float
+        By part and group, the value that is ranked in place of the counted one; others keep theirs.
+    peers : mapping of str to str
+        By group, the peers that it is ranked among; all groups are peers without it.
+    """
+
+    shrunk: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    peers: Mapping[str, str] = field(default_factory=dict)
 
 
 Metric = Total | Distinct | Linear | Ratio | Share | Score
@@ -679,9 +702,13 @@ PERFORMANCE_SCORE = Score(
     unit=Unit.SCORE,
     by="influencer",
     parts=((0.5, ROAS), (0.25, ENGAGEMENT_RATE_BY_REACH), (0.25, INFLUENCER_ORDERS)),
+    returns=("roas", "roi"),
     description="How an influencer ranks on return, engagement and orders, from 0 to 100.",
-    source="Weighted percentile ranks among all influencers of the period; weights in params.",
-    caveat="ROI and 'against the average' rank exactly as ROAS does and are not counted again.",
+    source="Weighted percentile ranks among all influencers of the period; weights in params. ROAS is "
+    "ranked among those on the same payout basis, and on fixed fees shrunk towards tier and platform as "
+    "far as few orders leave it open.",
+    caveat="ROI and 'against the average' rank exactly as ROAS does and are not counted again. Where "
+    "payouts follow orders, or too few orders tell influencers from luck, ROAS counts as it is.",
 )
 MARGIN = Ratio(
     name="margin",
@@ -810,11 +837,12 @@ def sums(metrics: Iterable[Metric]) -> list[Total | Distinct]:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """Summed frame, the same over the whole slice, and the population for ranks."""
+    """Summed frame, the same over the whole slice, and the population and returns for ranks."""
 
     frame: "pd.DataFrame"
     whole: "pd.DataFrame"
     population: "pd.DataFrame | None" = field(default=None)
+    returns: Returns = field(default_factory=Returns)
 
 
 def keys(by: Sequence[str]) -> list[str]:
@@ -854,6 +882,7 @@ def compute(
     by: Sequence[str] = (),
     known: Collection[str] | None = None,
     population: "ir.Table | Summed | None" = None,
+    returns: Returns | None = None,
 ) -> "pd.DataFrame":
     """Compute metrics over ledger rows, in one query.
 
@@ -871,6 +900,8 @@ def compute(
         an unknown one is undefined. Without it, all are known.
     population : ibis table, optional
         Ledger rows among which scores are ranked; the same `rows` by default.
+    returns : Returns, optional
+        How scores rank return on spend; as counted and among all without it.
 
     Returns
     -------
@@ -898,7 +929,7 @@ def compute(
     ranked = any(isinstance(metric, Score) for metric in metrics)
     base = _over(population, needed, by, known) if ranked and population is not None else frame
     result = frame[columns].copy()
-    parts = _Sums(frame, whole, base)
+    parts = _Sums(frame, whole, base, returns or Returns())
     for metric in metrics:
         result[metric.name] = _value(metric, parts, by)
     return result
@@ -923,8 +954,22 @@ def summed(
     known: Collection[str] | None,
 ) -> "pd.DataFrame":
     """Sum the rows by the group keys, with NaN where a sum is undefined."""
-    frame = expression(rows, needed, by).to_pandas()
+    frame = read(expression(rows, needed, by))
     return labelled(finished(frame, needed, known), keys(by))
+
+
+def read(query: "ir.Table") -> "pd.DataFrame":
+    """Rows of a query, with exact decimals as the nearest floats."""
+    import pyarrow as pa
+
+    table = query.to_pyarrow()
+    for at, column in enumerate(table.schema):
+        if pa.types.is_decimal(column.type):
+            # Through text, because Arrow's own way may miss the nearest float by a bit.
+            nearest = table.column(at).cast(pa.string()).cast(pa.float64())
+            table = table.set_column(at, column.name, nearest)
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 def expression(
@@ -1048,11 +1093,25 @@ def _score(score: Score, parts: _Sums, by: Sequence[str]) -> "pd.Series":
     weight = pd.Series(0.0, index=base.index)
     for part_weight, part in score.parts:
         values = _from_sums(part, base)
-        count = values.notna().sum()
-        rank = (values.rank() - 1) / (count - 1) if count > 1 else values * 0 + 1.0
+        among: Mapping[str, str] = {}
+        if part.name in score.returns:
+            among, shrunk = parts.returns.peers, parts.returns.shrunk.get(part.name, {})
+            values = base[key].map(shrunk).astype(float).fillna(values)
+        rank = _ranks(values, [among.get(each, "") for each in base[key]])
         total += (rank * part_weight).fillna(0.0)
         weight += rank.notna() * part_weight
     # Less than half of the weight says too little about the influencer or product.
     enough = weight >= 0.5 * sum(part_weight for part_weight, _ in score.parts)
     ranked = (100 * total / weight.where(enough)).set_axis(base[key])
     return parts.frame[key].map(ranked).astype(float)
+
+
+def _ranks(values: "pd.Series", peers: Sequence[str]) -> "pd.Series":
+    """Ranks from 0 to 1 among peers; who has none is unranked, except where there is nobody else."""
+    import pandas as pd
+
+    if values.notna().sum() == 1:
+        return values * 0 + 1.0
+    groups = values.groupby(pd.Series(peers, index=values.index, dtype=object))
+    count = groups.transform("count")
+    return (groups.rank() - 1) / (count - 1).where(count > 1)

@@ -157,6 +157,8 @@ class Experiment(_Strict):
         First and last day of the outcome window; with `outcome_days`, of assignment.
     outcome_days : int, optional
         Length of each unit's own window from its day of assignment, where units enter one by one.
+    washout_days : int
+        With ``unit: city``: days from `start` on that do not count, while earlier posts still sell.
     pre_start : date, optional
         First day of the period before, that ``pre_period_revenue`` covers.
     campaigns : sequence of str
@@ -184,6 +186,7 @@ class Experiment(_Strict):
     start: datetime.date
     end: datetime.date
     outcome_days: int | None = Field(default=None, ge=1, le=366)
+    washout_days: int = Field(default=0, ge=0, le=90)
     pre_start: datetime.date | None = None
     campaigns: tuple[str, ...] = ()
     spend: float | None = Field(default=None, ge=0)
@@ -406,8 +409,10 @@ def _mapped(maps: str) -> dict[str, str]:
     --------
     >>> _mapped("tracking=sales.csv, posts=p.csv")
     {'tracking': 'sales.csv', 'posts': 'p.csv'}
+    >>> _mapped("tracking=april.csv,tracking=may.csv")
+    {'tracking': 'april.csv + may.csv'}
     """
-    found = {}
+    found: dict[str, str] = {}
     for pair in filter(None, (words.strip() for words in maps.split(","))):
         table, sign, name = pair.partition("=")
         if not sign or not name or table not in TABLES:
@@ -416,7 +421,7 @@ def _mapped(maps: str) -> dict[str, str]:
                 f"--map takes TABLE=FILE, found '{pair}'. {near}",
                 next_step="Example: --map tracking=sales.csv",
             )
-        found[table] = name
+        found[table] = f"{found[table]} + {name}" if table in found else name
     return found
 
 
@@ -460,7 +465,9 @@ def _read(path: Path) -> dict[str, Any]:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParamsError(f"{shown} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ParamsError(f"{shown} is not valid YAML: it is nested too deep.") from error
+    except (yaml.YAMLError, ValueError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}" if where else ""
         problem = getattr(error, "problem", None) or "it is not UTF-8 text"

@@ -1,8 +1,9 @@
 """Text that a notebook cell shows: Markdown in which data is already escaped."""
 
+import re
 from dataclasses import dataclass
 
-__all__ = ["Prose", "callout", "named"]
+__all__ = ["Prose", "callout", "named", "shortened"]
 
 
 @dataclass(frozen=True)
@@ -22,5 +23,22 @@ def callout(kind: str, title: str, body: str) -> str:
 
 def named(name: object) -> str:
     """A name for a title, cut so that the title stays a line or two."""
-    words = str(name)
-    return words if len(words) <= 40 else f"{words[:39].rstrip()}…"
+    return shortened(str(name), 40)
+
+
+def shortened(words: str, most: int) -> str:
+    """Text of at most so many letters: cut behind a sentence where that leaves enough, else with ….
+
+    Examples
+    --------
+    >>> shortened("Revenue fell in June. Nobody knows why.", 30), shortened("Asha Rao", 5)
+    ('Revenue fell in June.', 'Asha…')
+    """
+    if len(words) <= most:
+        return words
+    sentence = words[:most].rpartition(". ")[0]
+    if len(sentence) > most // 2:
+        return f"{sentence}."
+    # An amount that lost its lakh or crore would be another amount.
+    kept = re.sub(r"[\s(]*[−-]?₹[\d,.]*$", "", words[: most - 1].rstrip())
+    return f"{kept.rstrip(' ,;:')}…"

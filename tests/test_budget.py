@@ -11,6 +11,7 @@ from scipy import optimize
 from hkreport import simulate, views
 from hkreport.errors import InputError
 from hkreport.evidence import budget as evidence
+from hkreport.evidence import scored
 from hkreport.methods import budget
 from hkreport.metrics import UNASSIGNED
 
@@ -152,6 +153,32 @@ def test_recommended_moves_gain_on_average_what_they_promise():
             true.append((level * (made.after**0.6 - made.before**0.6)).sum())
     assert recommended >= 25
     assert np.mean(promised) == pytest.approx(np.mean(true), rel=0.2)
+
+
+def test_moves_of_simulated_brands_bring_what_was_promised_and_the_interval_holds():
+    made = [each for brand in (0, 1) for each in scored.moves(12, 1, brand=brand)]
+    sure = [each for each in made if each.is_recommended]
+    assert len(sure) > 12
+    promised = np.mean([each.gain / each.revenue for each in sure])
+    true = np.mean([each.true_gain / each.revenue for each in sure])
+    assert promised == pytest.approx(true, rel=0.2)
+    held = np.mean([each.low <= each.true_gain <= each.high for each in made])
+    assert held >= 0.6
+    assert np.mean([each.low <= each.true_gain for each in made]) >= 0.8
+    # Little is left of what a planner who knew the truth would have gained.
+    assert all(each.true_gain <= each.best_gain + 1e-9 for each in made)
+    assert np.mean([(each.best_gain - each.true_gain) / each.revenue for each in made]) < 0.01
+
+
+def test_fees_that_only_pay_more_for_the_same_posts_do_not_flatten_the_curve():
+    rng = np.random.default_rng(8)
+    posts = rng.poisson(3, (8, 104)).astype(float)
+    fees = posts * 1e4 * rng.lognormal(0, 0.6, posts.shape)
+    revenue = 40 * (posts * 1e4) ** 0.7 * rng.lognormal(0, 0.2, posts.shape)
+    price = fees.sum(axis=1) / posts.sum(axis=1)
+    now = np.array([1.0])
+    assert budget.fit(fees, revenue, now).own_beta.mean() < 0.6
+    assert budget.fit(posts * price[:, None], revenue, now).own_beta.mean() == pytest.approx(0.7, abs=0.04)  # fmt: skip
 
 
 def test_weeks_of_test_shrink_the_error_to_what_is_wanted():

@@ -147,6 +147,26 @@ def test_score_ranks_in_the_population_and_a_filter_does_not_move_it():
     assert part["performance_score"].tolist() == [50.0]
 
 
+def test_score_ranks_given_returns_among_peers_by_hand():
+    ledger = c.build(
+        tracking=[c.order(name, "2025-06-01", value) for name, value in zip("abde", (300, 200, 100, 50), strict=True)],
+        payouts=[c.payout(each, 100) for each in "abde"],
+    )  # fmt: skip
+    given = m.Returns(shrunk={"roas": {"a": 1.0, "b": 1.5}}, peers=dict.fromkeys("ab", "post") | {"d": "order", "e": "order"})  # fmt: skip
+    frame = m.compute(
+        ledger.rows, [m.PERFORMANCE_SCORE], by=["influencer"], known=ledger.known, returns=given
+    )
+    # Of a and b, b is better without luck; of d and e, d as counted. Orders tie; engagement is unknown.
+    assert frame["performance_score"].tolist() == pytest.approx([50 / 3, 250 / 3, 250 / 3, 50 / 3])
+    alone = m.Returns(peers={"a": "post", "b": "order", "d": "order", "e": "order"})
+    frame = m.compute(
+        ledger.rows, [m.PERFORMANCE_SCORE], by=["influencer"], known=ledger.known, returns=alone
+    )
+    # Who has no peers has no rank of return, and a quarter of the weight is too little to score.
+    assert frame["performance_score"].tolist()[1:] == pytest.approx([250 / 3, 50.0, 50 / 3])
+    assert frame["performance_score"].isna()[0]
+
+
 def test_unknown_metric_and_dimension_name_the_nearest():
     with pytest.raises(m.UsageError, match=r"There is no metric 'roass'\. Did you mean 'roas'\?"):
         m.find("roass")

@@ -1,5 +1,6 @@
 """Cities that did not get a campaign: from exports to a sentence, with a loss that was put in by hand."""
 
+import dataclasses
 import datetime
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import exports
 import numpy as np
 import pytest
 
-from hkreport import views
+from hkreport import params, views
+from hkreport.evidence import incrementality
 from hkreport.evidence.counterfactual import METHODS, Cities, compare
-from hkreport.methods.counterfactual import Counterfactual
-from hkreport.methods.estimate import Refusal
+from hkreport.methods.counterfactual import Counterfactual, Placebo
+from hkreport.methods.estimate import Estimate, Refusal
 from hkreport.params import Experiment
 
 START = datetime.date(2025, 5, 5)
@@ -80,6 +82,7 @@ def test_weeks_are_those_of_the_plan_and_keep_every_rupee(four_dark: Cities) -> 
     assert (panel.values > 0).all()
     paths = four_dark.paths
     assert paths["week"].iloc[WEEKS_BEFORE] == START
+    assert paths["week"].iloc[-1] == START + datetime.timedelta(weeks=WEEKS_AFTER - 1)
     assert paths["actual"].to_numpy() == pytest.approx(panel.values[panel.treated].mean(0))
     assert paths["expected"].iloc[-1] > paths["actual"].iloc[-1]
 
@@ -98,7 +101,33 @@ def test_one_dark_city_is_for_the_mix_alone(tmp_path: Path) -> None:
 def test_nothing_lost_is_nothing_claimed(tmp_path: Path) -> None:
     made = read(write(tmp_path, dark=4, loss=0.0))
     assert isinstance(made, Cities)
-    assert made.words().endswith("No effect can be claimed.")
+    assert "No effect can be claimed: the 95% interval −" in made.words()
+    assert made.words().endswith(" holds 0.")
+
+
+def test_the_method_that_decides_is_chosen_before_its_result(tmp_path: Path) -> None:
+    """Whichever finds an effect would find one too often: the mix decides, even where it finds less."""
+    made = read(write(tmp_path, dark=4, loss=0.2))
+    assert isinstance(made, Cities)
+    assert made.deciding is made.mix
+    only = dataclasses.replace(made, mix=Refusal("No mix."))
+    assert only.deciding is made.difference
+    nothing = dataclasses.replace(only, difference=Refusal("Too few treated regions."))
+    assert nothing.words().endswith("No effect can be claimed: too few treated regions.")
+
+
+def test_an_effect_before_launch_takes_the_estimate_away(four_dark: Cities) -> None:
+    assert isinstance(four_dark.mix, Counterfactual)
+    fooled = dataclasses.replace(four_dark.mix, placebo=Placebo(0.1, 0.05, 0.15, 0.01))
+    made = dataclasses.replace(four_dark, mix=fooled)
+    sentence = (
+        "A placebo launch inside the earlier periods finds an effect that never was (p = 0.01), so the "
+        "method is not trusted here."
+    )
+    assert str(made.estimates[1][1]) == sentence
+    assert made.checks[1][1:] == (f"{sentence.partition(', so')[0]}.", "poor")
+    assert made.words().endswith(f"No effect can be claimed: a{sentence[1:]}")
+    assert isinstance(four_dark.estimates[1][1], Estimate)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +161,83 @@ def test_orders_without_cities_are_said(tmp_path: Path) -> None:
     )
 
 
-def test_weeks_that_the_data_do_not_cover_are_no_loss(tmp_path: Path) -> None:
+def test_a_window_that_the_data_do_not_cover_is_not_read(tmp_path: Path) -> None:
     made = read(write(tmp_path, dark=4, loss=0.2), end=START + datetime.timedelta(days=69))
+    assert str(made) == (
+        "'Dark cities' (5 May to 13 Jul 2025) runs beyond the data: nothing is read yet."
+    )
+
+
+def test_days_of_the_washout_count_on_neither_side(tmp_path: Path) -> None:
+    """Ten days: the second week after the start falls in two, and only whole weeks after it remain."""
+    folder = write(tmp_path, dark=4, loss=0.2)
+    made, plain = read(folder, washout_days=10), read(folder)
     assert isinstance(made, Cities)
-    assert made.panel.later == WEEKS_AFTER
+    assert isinstance(plain, Cities)
+    assert made.panel.later == 1
+    assert made.weeks[-1] == START + datetime.timedelta(days=10)
+    # Days 10 to 16 hold the second order of the second week and the first of the third.
+    expected = (plain.panel.values[:, -2] + plain.panel.values[:, -1]) / 2
+    assert made.panel.values[:, -1] == pytest.approx(expected, abs=0.02)
+    assert (made.panel.values[:, :WEEKS_BEFORE] == plain.panel.values[:, :WEEKS_BEFORE]).all()
+
+
+# In the report.
+
+
+def studied(folder: Path, **changed: object) -> incrementality.Incrementality:
+    base = params.load(None)
+    plan = Experiment(**{**PLAN, **changed})
+    found = base.experiments.model_copy(update={"declared": (plan,)})
+    settings = base.model_copy(update={"experiments": found})
+    opened = views.open_report(brand="HKVitals", period="2025-05", data=str(folder))
+    return incrementality.study(dataclasses.replace(opened, settings=settings))
+
+
+def test_the_section_shows_cities_that_nobody_drew_lots_for(tmp_path: Path) -> None:
+    found = studied(write(tmp_path, dark=4, loss=0.2))
+    claim = found.claim.markdown.replace("\\", "")
+    assert (
+        "'Dark cities' is not declared as randomised, so it is not read as an experiment. City"
+        in claim
+    )
+    assert "of what they sell without it. Nobody drew lots for these cities" in claim
+    assert found.iroas is None
+    assert claim.startswith("**Attributed, not incremental")
+    assert found.health["check"].tolist() == [
+        "Declared in params",
+        "Difference in differences, relative: before launch",
+        "Synthetic control: before launch",
+    ]
+    assert found.health["verdict"].tolist() == ["ok", "good", "good"]
+    assert found.estimates["quantity"].tolist() == [
+        "Brought in these cities, difference in differences, relative",
+        "Brought in these cities, synthetic control",
+    ]
+    assert found.estimates["value"].to_numpy() == pytest.approx(0.25, abs=0.03)
+    assert found.estimates["shown"].str.contains("95% interval").all()
+
+
+def test_cities_by_lot_stand_beside_their_clusters(tmp_path: Path) -> None:
+    found = studied(write(tmp_path, dark=6, loss=0.2), randomised=True, share=20 / 26)
+    assert found.estimates["quantity"].iloc[0] == "Incremental net revenue"
+    assert found.estimates["quantity"].iloc[-1] == "Brought in these cities, synthetic control"
+    assert found.estimates["value"].iloc[-1] == pytest.approx(0.25, abs=0.03)
+
+
+def test_orders_without_cities_leave_the_section_standing(tmp_path: Path) -> None:
+    folder = write(tmp_path, dark=4, loss=0.2)
+    text = (folder / "tracking.csv").read_text(encoding="utf-8")
+    (folder / "tracking.csv").write_text(
+        text.replace(",city,", ",place_of_work,", 1), encoding="utf-8"
+    )
+    found = studied(folder)
+    assert "Orders do not name the city, so they cannot be matched to" in found.claim.markdown
+    assert found.health["verdict"].tolist() == ["ok", "poor"]
+    assert found.estimates.empty
+
+
+def test_a_plan_of_the_sample_leaves_other_exports_alone(tmp_path: Path) -> None:
+    found = studied(write(tmp_path, dark=4, loss=0.2), data="simulated")
+    assert "Dark" not in found.claim.markdown
+    assert found.estimates.empty

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hkreport import params, store, views
 from hkreport.errors import InputError
+from hkreport.evidence import scored
 from hkreport.evidence.forecast import outlook
 from hkreport.methods import forecast as methods
 from hkreport.methods.forecast import DAILY, conformal, forecast
@@ -121,6 +122,19 @@ def test_forecasts_are_nearer_to_the_noise_free_mean_than_naive_ones():
         found = forecast(noisy(60, seed=seed), ahead=8)
         nearer.append(np.abs(found.mean - 200).mean() < np.abs(found.naive - 200).mean())
     assert np.mean(nearer) > 0.8
+
+
+@pytest.mark.parametrize("festival", [False, True], ids=["ordinary", "diwali"])
+def test_forecasts_of_simulated_brands_come_true(festival):
+    made = list(scored.forecasts(12, 3, festival=festival))
+    shown = np.mean([each.error for each in made])
+    assert shown < np.mean([each.naive_error for each in made])
+    truth = np.mean([each.truth_error for each in made])
+    assert truth < 0.8 * np.mean([each.naive_truth_error for each in made])
+    # Bands of past errors: in weeks before Diwali they are known to hold less than they say.
+    assert np.mean([each.covered_80 for each in made]) > (0.5 if festival else 0.7)
+    assert np.mean([each.covered_95 for each in made]) > (0.7 if festival else 0.88)
+    assert np.mean([each.knows for each in made]) > (0.4 if festival else 0.0)
 
 
 def test_the_same_series_gives_the_same_numbers():

@@ -421,14 +421,58 @@ def test_a_broken_split_is_refused_before_anything_else(study):
     )
 
 
+def test_a_planned_share_is_not_rounded_to_all(study):
+    found = study(plan(share=0.9975), assignments=units(399, 1), tracking=tracking(orders(80, 1)))
+    split = row(found.health, "check", "Sample ratio").result
+    assert split.startswith("99.8% of 400 units in treatment, 99.75% planned (p = ")
+
+
+def test_few_campaigns_are_refused_for_one_reason_throughout(study):
+    names = [f"K{n}" for n in range(5)]
+    arms = pd.DataFrame(
+        {
+            "unit_id": names,
+            "arm": ["treatment"] * 3 + ["control"] * 2,
+            "unit_type": "campaign",
+            "date": START,
+        }
+    )
+    found = study(
+        plan(unit="campaign", share=0.6, campaigns=()),
+        assignments=arms,
+        tracking=tracking(orders().assign(campaign="Other")),
+    )
+    shown = found.estimates.set_index("quantity")["shown"]
+    sentence = "With 2 control campaigns, chance alone could give this difference; no causal claim."
+    assert sentence in plain(found)
+    assert shown["Incremental contribution, after the spend withheld"] == sentence
+    assert shown["Incremental ROAS"] == sentence
+    # Nobody ordered from either: that is nothing to call good.
+    assert row(found.health, "check", "Campaigns with orders").verdict == "poor"
+
+
+def test_arms_that_stand_on_orders_alone_are_refused(study):
+    sold = orders().assign(campaign_type=["Test"] * 80 + ["Control"] * 40)
+    found = study(tracking=tracking(sold))
+    assert (
+        "Test and Control stand on orders alone. Only buyers are recorded and the planned split is "
+        "unknown, so lift is not identifiable."
+    ) in plain(found)
+    assert found.health["verdict"].tolist() == ["poor"]
+
+
 def test_units_in_both_arms_are_left_out_or_refused(study):
     both = units().iloc[:6].assign(arm="control")
     given = {"tracking": tracking(orders())}
     found = study(plan(), assignments=pd.concat([units(), both]), **given)
-    assert found.readings[0].arms.in_both in (0, 6)
+    assert found.readings[0].arms.in_both == 6
+    assert row(found.health, "check", "Units in both arms").result == "6, left out"
     many = units().iloc[:60].assign(arm="control")
     found = study(plan(), assignments=pd.concat([units(), many]), **given)
-    assert found.iroas is None or found.readings[0].arms.in_both == 0
+    assert found.iroas is None
+    assert "60 of 800 units of 'Boost' are in both arms, so the arms cannot be compared." in plain(
+        found
+    )
 
 
 def test_negative_revenue_is_a_refund_and_counts(study):

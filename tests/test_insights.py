@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from hkreport import insights, params, simulate, views
-from hkreport.evidence import comparisons, ranking
+from hkreport.evidence import comparisons, ranking, scored
 from hkreport.insights import causes, rules
 from hkreport.methods import changes
 from hkreport.methods.estimate import Estimate, Refusal
@@ -110,7 +110,9 @@ def test_every_number_of_a_statement_stands_in_the_record(found):
         for name in (each.subject, *each.evidence.numbers.get("names", ())):
             plain = plain.replace(str(name), "")
         shown = re.findall(r"₹?\d[\d,]*(?:\.\d+)?(?: (?:L|Cr)\b|×|%)?", plain)
-        shown = [token for token in shown if token not in ("10,000", "1,000")]
+        shown = [
+            token for token in shown if token not in ("10,000", "1,00,000", "10,00,000", "1,000")
+        ]
         assert shown, each.statement
         missing = [token for token in shown if token.rstrip(",") not in written]
         assert not missing, (each.statement, missing)
@@ -211,6 +213,36 @@ def test_reason_for_poor_return_is_the_part_furthest_from_others():
     assert causes.reasons(dict.fromkeys(others, 0.0), others) == {}
 
 
+def test_parts_like_those_of_others_are_no_reason(report):
+    names = ["spend", "base", "orders", "revenue"]
+
+    def sums(spend, base, orders, revenue):
+        return pd.DataFrame([[spend, base, orders, revenue]], columns=names).assign(
+            base_name="reach"
+        )
+
+    others = sums(1000.0, 100_000.0, 20.0, 900.0)
+    words, action, _ = causes._why(report, sums(105.0, 10_000.0, 1.95, 90.0), others)
+    assert words == "cost, orders and order value are near those of others"
+    assert action == "Agree on lower fees"
+    # Where an order is rare, it is counted for as many people as others need for one.
+    words, _, _ = causes._why(report, sums(100, 1e6, 1, 45), sums(1000, 1e7, 40, 1800))
+    assert words == (
+        "too few of those reached order (1 orders for 10,00,000 people reached against 4)"
+    )
+
+
+def test_where_most_do_not_pay_back_one_record_says_so(report, monkeypatch):
+    made = ranking.ranking(report)
+    monkeypatch.setattr(causes, "_level", lambda _: 1000.0)
+    (one,) = causes.poor_influencers(report)
+    number = text(float(len(made.frame)), Unit.COUNT)
+    assert one.statement.startswith(f"{number} of {number} influencers on fixed fees very likely")
+    spend, revenue = made.frame["spend"].sum(), made.frame["influencer_revenue"].sum()
+    assert one.stake == pytest.approx(spend - revenue / 1000)
+    assert one.evidence.value == pytest.approx(revenue / spend)
+
+
 def test_a_break_is_found_where_it_is_and_silence_is_kept_elsewhere():
     rng = np.random.default_rng(1)
     season = 1 + 0.2 * np.cos(2 * np.pi * np.arange(104) / 52)
@@ -237,22 +269,94 @@ def test_a_series_without_a_break_is_called_broken_in_one_of_a_hundred():
     assert said / 300 <= 0.05
 
 
-def test_fatigue_covers_the_truth_and_is_silent_without_it():
-    covered = silent = 0
+def test_a_break_is_dated_with_an_interval_that_holds_the_week():
+    held, width = 0, []
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        who, posts = np.repeat(np.arange(80), 10), rng.integers(1, 5, 800).astype(float)
-        level = rng.lognormal(1.5, 0.6, 80)[who] * posts
-        for slope, counted in ((-0.08, True), (0.0, False)):
-            orders = rng.poisson(level * np.exp(slope * posts)).astype(float)
-            made = changes.fatigue(who, orders, posts * 500, posts)
-            if counted:
-                covered += made.low <= math.exp(slope) - 1 <= made.high
-            else:
-                silent += made.p_value > 0.05
-    assert covered >= 52
-    assert silent >= 52
-    assert isinstance(changes.fatigue(who[:20], orders[:20], posts[:20], posts[:20]), Refusal)
+        noise = rng.normal(0, 0.15, 60)
+        for step in range(1, 60):
+            noise[step] += 0.3 * noise[step - 1]
+        made = changes.level_break(np.exp(noise) * np.where(np.arange(60) < 40, 1.0, 0.7), 20)
+        held += made.first <= 40 <= made.last
+        width.append(made.last - made.first)
+    assert held / 60 >= changes.DATED - 0.08
+    # A clear change is dated closely, an unclear one is not.
+    clear = np.exp(np.random.default_rng(0).normal(0, 0.02, 60)) * np.where(
+        np.arange(60) < 40, 1, 0.5
+    )
+    made = changes.level_break(clear, 20)
+    assert (made.first, made.at, made.last) == (39, 40, 41)
+    assert np.median(width) > 2
+
+
+def test_interval_of_dates_is_that_of_bai():
+    # Bai (1997): 90% of the distribution lies within 7.7 and 95% within 11.0 of its scale.
+    with_noise = changes._steps_of_doubt(1.0, np.sqrt(1 / 10 + 1 / 10), 10, 10)
+    assert with_noise == 7 + 1
+    assert changes._steps_of_doubt(2.0, np.sqrt(1 / 10 + 1 / 10), 10, 10) == 1 + 1
+
+
+def posted(seed, slope, *, background=0.0, people=120, days=700):
+    """Posts of people who sell less with each earlier post, and orders that come without any."""
+    rng = np.random.default_rng(seed)
+    number = people * 36
+    person, day = rng.integers(0, people, number), np.sort(rng.integers(0, days, number))
+    reach = rng.lognormal(9, 0.7, number)
+    posts = changes.Sales(
+        person, person, day, reach, np.zeros(number), person, day, np.ones(number)
+    )
+    level = rng.lognormal(-8.6, 0.5, people)[person]
+    luck = rng.gamma(5, 0.2, number)
+    orders = rng.poisson(level * luck * reach * np.exp(slope * posts.earlier))
+    post = np.repeat(np.arange(number), orders)
+    arrived = (day[post] + 0.5 + rng.exponential(48 / np.log(2) / 24, len(post))).astype(np.int64)
+    other = rng.integers(0, people, round(background * len(post)))
+    return changes.Sales(
+        person=person,
+        unit=person,
+        day=day,
+        reach=reach,
+        crowd=np.zeros(number),
+        sold_unit=np.concatenate([person[post], other]),
+        sold_day=np.concatenate([arrived, rng.integers(0, days, len(other))]),
+        orders=np.ones(len(post) + len(other)),
+    )
+
+
+def test_fatigue_covers_the_truth_and_is_silent_without_it():
+    covered = silent = 0
+    for seed in range(25):
+        made = changes.fatigue(posted(seed, -0.08))
+        covered += made.low <= math.exp(-0.08) - 1 <= made.high
+        silent += changes.fatigue(posted(100 + seed, 0.0)).p_value > 0.05
+    # Of 25 at 95%, fewer than 21 come once in a thousand.
+    assert covered >= 21
+    assert silent >= 21
+
+
+def test_orders_without_posts_make_fatigue_look_smaller_and_never_make_it_up():
+    few = [changes.fatigue(posted(seed, -0.08, background=0.3)) for seed in range(8)]
+    assert all(-0.08 < each.value < 0 for each in few)
+    null = [changes.fatigue(posted(100 + seed, 0.0, background=0.3)) for seed in range(12)]
+    assert sum(each.high < 0 for each in null) <= 1
+    assert np.mean([each.value for each in null]) > -0.005
+
+
+def test_fatigue_counts_the_posts_of_four_weeks_and_refuses_few_people():
+    made = posted(1, 0.0, people=20)
+    assert str(changes.fatigue(made)) == "20 influencers posted unevenly; 30 are needed."
+    person, day = np.array([0, 0, 0, 1, 0]), np.array([3, 3, 31, 31, 32])
+    few = changes.Sales(person, person, day, np.ones(5), np.zeros(5), person, day, np.ones(5))
+    # Two on one day count half each; day 3 is 28 days before day 31 and 29 before day 32.
+    assert few.earlier.tolist() == [0.5, 0.5, 2.0, 0.0, 1.0]
+
+
+def test_planted_fatigue_is_read_from_simulated_exports_and_none_without():
+    (planted,) = scored.tiredness(1, 5)
+    assert planted.p_value < 1e-4
+    assert planted.low <= planted.truth <= planted.high
+    (null,) = scored.tiredness(1, 5, scenario="null")
+    assert null.p_value > 0.01
 
 
 # The family of comparisons.

@@ -1,6 +1,7 @@
 """Planned sizes: against statsmodels, by simulation, and as the command line prints them."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import scipy.stats
 from statsmodels.stats.power import NormalIndPower
 
 from hkreport import cli
+from hkreport.evidence import planning
 from hkreport.methods import planner
 
 
@@ -31,33 +33,83 @@ def test_sizes_agree_with_statsmodels(share, power):
     mean, sd, lift = 85.0, 640.0, 0.12
     plan = planner.users_needed(mean, sd, lift, share=share, power=power)
     ratio = (1 - share) / share
-    treated = NormalIndPower().solve_power(mean * lift / sd, power=power, alpha=0.05, ratio=ratio)
+    # The same spread of both arms stands in for two different ones.
+    both = math.sqrt((spread(mean, sd, lift) * ratio + sd**2) / (ratio + 1))
+    treated = NormalIndPower().solve_power(mean * lift / both, power=power, alpha=0.05, ratio=ratio)
     assert plan.units == pytest.approx(treated * (1 + ratio), rel=1e-4)
     assert plan.treated + plan.control == plan.units
     assert planner.smallest_lift(mean, sd, plan.units, share=share, power=power) == pytest.approx(
         lift, rel=1e-4
     )
     assert planner.power_of(mean, sd, lift, plan.units, share=share) == pytest.approx(
-        NormalIndPower().power(mean * lift / sd, plan.units * share, 0.05, ratio=ratio), rel=1e-4
+        NormalIndPower().power(mean * lift / both, plan.units * share, 0.05, ratio=ratio), rel=1e-4
     )
 
 
-def test_planned_power_is_found_in_simulated_tests():
+def spread(mean, sd, lift):
+    """Variance of a treated user where one in so many more buys, by hand: E[y²] − E[y]²."""
+    return (1 + lift) * (sd**2 + mean**2) - (1 + lift) ** 2 * mean**2
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_planned_power_is_found_in_simulated_tests(pooled):
     rng = np.random.default_rng(31)
     # Poisson buyers of 3 %, amounts with mean 33.3 and the spread of a lognormal with sd 0.8.
     mean, second = 1.0, 0.03 * (1 / 0.03) ** 2 * np.exp(0.64)
-    plan = planner.users_needed(mean, float(np.sqrt(second - 1)), 0.3, share=0.8)
-    found = 0
-    for _ in range(600):
+    third = np.exp(-0.96 + 4.5 * 0.64) / 0.03**2  # raw, of a lognormal
+    sd = math.sqrt(second - 1)
+    skew = (third - 3 * second + 2) / sd**3
+    plan = planner.users_needed(mean, sd, 0.3, share=0.8, pooled=pooled, skew=skew)
+    found, runs = 0, 1500
+    for _ in range(runs):
         arms = []
         for number, rate in ((plan.treated, 0.039), (plan.control, 0.03)):
-            values = np.zeros(number)
             bought = rng.binomial(number, rate)
-            values[:bought] = rng.lognormal(-0.32, 0.8, bought) / 0.03
-            arms.append(values)
-        found += scipy.stats.ttest_ind(*arms, equal_var=False).pvalue < 0.05
-    # Treated users vary a little more than control, which the plan leaves out.
-    assert 0.72 <= found / 600 <= 0.85
+            values = rng.lognormal(-0.32, 0.8, bought) / 0.03
+            first, square = values.sum() / number, (values**2).sum() / number
+            arms += [first, math.sqrt((square - first**2) * number / (number - 1)), number]
+        found += scipy.stats.ttest_ind_from_stats(*arms, equal_var=pooled).pvalue < 0.05
+    # Three simulation errors around the power that was planned.
+    assert found / runs == pytest.approx(0.8, abs=0.031)
+    sizes = {"share": 0.8, "pooled": pooled, "skew": skew}
+    assert planner.power_of(mean, sd, 0.3, plan.units, **sizes) == pytest.approx(0.8, abs=1e-4)
+    assert planner.smallest_lift(mean, sd, plan.units, **sizes) == pytest.approx(0.3, abs=1e-4)
+
+
+def test_skew_costs_users_where_control_is_the_smaller_arm_and_none_in_equal_arms():
+    plain, skewed = (
+        [planner.users_needed(1.0, 8.0, 0.2, share=share, skew=skew).units for share in (0.8, 0.5)]
+        for skew in (0.0, 15.0)
+    )
+    assert skewed[0] > 1.02 * plain[0]
+    assert skewed[1] == pytest.approx(plain[1], rel=0.01)
+
+
+def test_a_power_below_the_level_asks_for_next_to_nothing():
+    assert planner.smallest_lift(1.0, 8.0, 1000, power=0.01) == 0.0
+    assert planner.users_needed(1.0, 8.0, 0.2, power=0.01, skew=10.0).units < 1000
+
+
+def test_the_spread_of_the_treated_is_never_below_that_of_control():
+    """Where everybody buys already, nobody can be won: the formula would go below zero."""
+    plan = planner.users_needed(100.0, 20.0, 0.5, share=0.5)
+    same = NormalIndPower().solve_power(100.0 * 0.5 / 20.0, power=0.8, alpha=0.05, ratio=1.0)
+    assert plan.units == pytest.approx(2 * same, abs=1.5)
+
+
+def test_few_buyers_are_planned_with_the_conservative_interval():
+    """Welch's interval would need 150 control buyers at this spread; the plan holds fewer."""
+    base = planning.UserBaseline(
+        weeks=4, mean=1.0, sd=7.9, users=100_000, buyers=3000, spend=math.nan, words="", spread=0.8
+    )
+    sizes = {"share": 0.8, "power": 0.8, "alpha": 0.05}
+    found = planning.plan_users([base], lift=0.4, **sizes).facts
+    plain = planner.users_needed(1.0, 7.9, 0.4, **sizes)
+    assert plain.control * 0.03 < 150
+    pooled = planner.users_needed(1.0, 7.9, 0.4, pooled=True, **sizes)
+    assert found["users_needed"] == pooled.units > plain.units
+    found = planning.plan_users([base], lift=0.1, **sizes).facts
+    assert found["users_needed"] == planner.users_needed(1.0, 7.9, 0.1, **sizes).units
 
 
 def test_cluster_plan_has_the_power_it_says():
@@ -86,14 +138,14 @@ def test_plan_by_hand_is_printed_and_is_json(run):
     code, out, _ = run(*arguments, "--json")
     assert code == 0
     found = json.loads(out)
-    assert (found["users_needed"], found["treated"], found["control"]) == (313956, 251165, 62791)
-    assert found["cost"] == 8 * 251165
-    assert found["smallest_lift"] == pytest.approx(0.0792, abs=1e-4)
+    assert (found["users_needed"], found["treated"], found["control"]) == (320127, 256102, 64025)
+    assert found["cost"] == 8 * 256102
+    assert found["smallest_lift"] == pytest.approx(0.0798, abs=1e-4)
     code, out, _ = run(*arguments)
     assert code == 0
-    assert "Users to assign                                   3,13,956" in out
+    assert "Users to assign                                   3,20,127" in out
     assert out.rstrip().endswith(
-        "3,13,956 of 5,00,000 users are enough: assign them at random before the first day."
+        "3,20,127 of 5,00,000 users are enough: assign them at random before the first day."
     )
 
 

@@ -34,6 +34,9 @@ class Method:
         Gives a verdict without an estimate.
     published : mapping of str to float or (float, str)
         Figures that METHODS states, by measure; a pair is a bound (``at_most``, ``at_least``).
+    why : mapping of str to str
+        By measure, why the figure differs from what is stated or promised, where that has been found
+        out; printed only where it does.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Method:
     conservative: bool = False
     judges_only: bool = False
     published: Mapping[str, float | tuple[float, str]] = field(default_factory=dict)
+    why: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

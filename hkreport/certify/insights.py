@@ -33,7 +33,16 @@ FOUND = Method(
     published={"recall": (0.80, "at_least"), "precision": (0.90, "at_least")},
 )
 RAW = Method(name="as counted", holds=False)
-SHRUNK = Method(name="shrunk (Gamma–Poisson)", published={"coverage_80": 0.80})
+SHRUNK = Method(
+    name="shrunk (Gamma–Poisson)",
+    published={"coverage_80": 0.80},
+    why={
+        "coverage_80": "The interval is promised for an influencer, not for the top five: over all of them it "
+        "holds 81%. The very best of a lognormal quality are better than the Gamma foresees, so they are shown "
+        "5% too low (METHODS: 2.8 where the truth is 3.1) and lie above it; of Gamma quality, 78% of the top "
+        "five are held."
+    },
+)
 
 
 def cases() -> Sequence[Case]:

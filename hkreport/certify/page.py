@@ -39,6 +39,7 @@ WORDS = {
     "precision": "Precision",
     "coverage_80": "Coverage of 80% intervals",
 }
+DEFINITIONS = "Five definitions of incremental ROAS"
 # Groups with a table of their own in the notebook; others are listed as they are.
 SHOWN = (
     "Randomised by user",
@@ -56,7 +57,7 @@ SHOWN = (
     "Return of a group of influencers",
     "Insights",
     "The best influencers",
-    "Five definitions of incremental ROAS",
+    DEFINITIONS,
 )
 WORLDS = "Simulated exports"
 
@@ -87,17 +88,64 @@ class Page:
         simulated = {figure.group for figure in self.figures}
         return [each for each in self.records if each.group in simulated]
 
+    def kinds(self) -> "pd.DataFrame":
+        """What is held to what: columns kind, held_to, figures, judged, differ.
+
+        Four kinds that must not be mixed up: answers of others; methods where their conditions hold,
+        which keep a promise; methods where they do not, which are shown for what they would do; and the
+        five definitions, of which only the experiment promises anything.
+        """
+        import pandas as pd
+
+        rows: list[tuple[str, str, int, int, int]] = []
+        every: list[tuple[str, str, Sequence[Figure]]] = [
+            (
+                "Methods in their conditions",
+                "Their promise: 94 to 96% coverage, or more where said to be conservative; at most 5% false alarms; planned power",
+                [each for each in self.figures if each.holds and each.group != DEFINITIONS],
+            ),
+            (
+                "Methods out of their conditions",
+                "What METHODS measured there, where it states a figure; nothing is promised, and a report refuses",
+                [each for each in self.figures if not each.holds and each.group != DEFINITIONS],
+            ),
+            (
+                DEFINITIONS,
+                "The truth; only the experiment promises coverage and silence",
+                [each for each in self.figures if each.group == DEFINITIONS],
+            ),
+        ]
+        good = sum(each.status == record.REPRODUCED for each in self.published)
+        bad = sum(each.status == record.DIFFERS for each in self.published)
+        rows.append(
+            (
+                "Published answers",
+                "What others published for public data",
+                len(self.published),
+                good + bad,
+                bad,
+            )
+        )
+        for kind, held_to, figures in every:
+            judged = [each for each in figures if each.target is not None]
+            off = sum(not each.fits for each in judged)
+            rows.append((kind, held_to, len(figures), len(judged), off))
+        columns = ["kind", "held_to", "figures", "judged", "differ"]
+        return pd.DataFrame(rows, columns=columns)
+
     def headline(self) -> Prose:
         """How many figures were reproduced, and how many campaigns were simulated."""
         campaigns: dict[tuple[str, str], int] = {}
         for figure in self.figures:
             key = (figure.group, figure.condition)
             campaigns[key] = max(campaigns.get(key, 0), figure.runs)
+        again = {(each.group, each.condition) for each in self.figures if each.again}
         whole = text(float(sum(campaigns.values())), Unit.COUNT)
         lines = [
             _tally(self.published, "published answers"),
             _tally(self.promised, "rates that the methods promise, or that METHODS states"),
-            f"Simulated: {whole} campaigns under {len(campaigns)} conditions.",
+            f"Simulated: {whole} campaigns under {len(campaigns)} conditions"
+            + (f", {len(again)} of them drawn again." if again else "."),
         ]
         missing = next((each.reason for each in self.records if not _ran(each)), "")
         body = "\n".join(f"- {escape_markdown(line)}" for line in lines)
@@ -149,6 +197,9 @@ class Page:
     def table(self, *groups: str, start: str = "") -> "pd.DataFrame":
         """One row a condition and method, its measures side by side as text.
 
+        ``holds`` says whether the method's conditions hold, ``state`` colours that, and ``alert`` is true
+        where a figure is not what was promised or stated.
+
         Parameters
         ----------
         *groups : str
@@ -160,24 +211,30 @@ class Page:
 
         rows: dict[tuple[str, str, str, bool], dict[str, str]] = {}
         runs: dict[tuple[str, str, str, bool], int] = {}
+        differing = set()
         for figure in self.figures:
             if (groups and figure.group not in groups) or not figure.group.startswith(start):
                 continue
             key = (figure.group, figure.condition, figure.method, figure.holds)
             rows.setdefault(key, {})[figure.measure] = _shown(figure)
             runs[key] = max(runs.get(key, 0), figure.runs)
+            if not figure.fits:
+                differing.add(key)
         alone = len({group for group, *_ in rows}) == 1
         made = [
             {
                 "heading": condition if alone else f"{group}: {condition}",
                 "method": method,
                 "holds": "yes" if holds else "no",
+                "state": "good" if holds else "ok",
+                "alert": (group, condition, method, holds) in differing,
                 **{name: cells.get(name, "") for name in WORDS},
                 "runs": text(float(runs[group, condition, method, holds]), Unit.COUNT),
             }
             for (group, condition, method, holds), cells in rows.items()
         ]
-        return pd.DataFrame(made, columns=["heading", "method", "holds", *WORDS, "runs"])
+        columns = ["heading", "method", "holds", "state", "alert", *WORDS, "runs"]
+        return pd.DataFrame(made, columns=columns)
 
     def groups(self) -> list[str]:
         """Groups of simulated figures, in order."""
@@ -345,5 +402,8 @@ def _shown(figure: "Figure") -> str:
         return "n/a"
     if figure.measure in ("bias", "width", "rmse"):
         sign = "+" if figure.measure == "bias" else "-"
-        return f"{figure.value:{sign}.3g}".replace("-", "−")
-    return f"{100 * figure.value:.1f}\u00a0±\u00a0{100 * figure.error:.1f}%"
+        # What rounding leaves of nothing is nothing.
+        value = figure.value if abs(figure.value) > 1e-12 else 0.0
+        return f"{value:{sign}.3g}".replace("-", "−")
+    # Without spaces a narrow cell does not break it.
+    return f"{100 * figure.value:.1f}±{100 * figure.error:.1f}%"

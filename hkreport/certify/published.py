@@ -163,7 +163,11 @@ def _hillstrom() -> Iterator[Answer]:
             0.03 * value,
             partial(_bootstrap, part=part),
         )
-    yield row("CUPED on history: share of variance", "0.0005", lambda arms: arms.explained())
+    yield row(
+        "CUPED on history, all 64,000 customers: share of variance",
+        "0.0005",
+        lambda arms: arms.explained(),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +187,11 @@ class _Arms:
         return chi_square, math.exp(-chi_square / 2)
 
     def explained(self) -> float:
-        """Share of the variance of spend within the three arms that earlier spending explains."""
+        """Share of the variance of spend within the three arms that earlier spending explains.
+
+        The published 0.0005 stands in the line about all customers, and is what all three arms give
+        (0.00047); men's or women's mail against none alone give 0.0004.
+        """
         by_arm = self.frame.groupby("segment")
         own = {
             name: self.frame[name] - by_arm[name].transform("mean") for name in ("spend", "history")

@@ -1,7 +1,9 @@
-"""The two arms of a declared experiment, unit by unit, out of one report's data; or why there are none.
+"""The two arms of a declared experiment, out of one report's data; or why there are none.
 
-Arms come from ``assignments`` and outcomes from the ledger's orders within the window. What the arms say
-belongs to :mod:`hkreport.evidence.incrementality`.
+Arms come from ``assignments`` and outcomes from the ledger's orders within the window. The database joins
+them and hands over the units that ordered, one by one, and how many others there are: most units order
+nothing, and a row for each of them would say nothing. What the arms say belongs to
+:mod:`hkreport.evidence.incrementality`.
 """
 
 import datetime
@@ -28,6 +30,7 @@ __all__ = [
     "SaidArms",
     "cluster_spend",
     "dates",
+    "each_unit",
     "gather",
     "net_revenue",
     "said_arms",
@@ -43,6 +46,14 @@ NOUNS = {
 
 MOST_IN_BOTH = 0.01  # share of units in both arms from which the arms are not arms
 
+# What is summed over a unit's orders.
+SUMS = ("orders", "revenue", "net", "profit", "unknown", "credited", "credited_revenue")
+
+BOTH = "both"  # the arm of units in either
+
+# What tells units without orders apart.
+TRAITS = ("arm", "stratum", "day", "before")
+
 
 @dataclass(frozen=True)
 class Arms:
@@ -53,8 +64,10 @@ class Arms:
     plan : Experiment
         As params declare it.
     units : DataFrame
-        One row a unit: ``treated``, ``stratum``, ``before`` (NaN for new units), ``orders``,
-        ``revenue`` (as exported), ``net``, ``profit`` and ``payout`` (by order), zeros included.
+        Units with orders, a row each in the order of their ids, then the others, a row for all that are
+        alike: ``times`` (how many units the row stands for), ``treated``, ``stratum``, ``before`` (NaN
+        for new units), ``orders``, ``revenue`` (as exported), ``net``, ``profit`` and ``payout`` (by
+        order). Campaigns and other clusters have a row each, and a ``unit_id``.
     in_both : int
         Units that both arms listed; they are left out of `units`.
     fee : float
@@ -94,17 +107,22 @@ class Arms:
 
     @property
     def treated(self) -> "pd.DataFrame":
-        """Units of the treatment arm."""
+        """Rows of the treatment arm."""
         return self.units[self.units["treated"]]
 
     @property
     def control(self) -> "pd.DataFrame":
-        """Units of the control arm."""
+        """Rows of the control arm."""
         return self.units[~self.units["treated"]]
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Units assigned to treatment and to control."""
+        return int(self.treated["times"].sum()), int(self.control["times"].sum())
+
     def pair(self, column: str) -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
-        """A column of both arms."""
-        return tuple(arm[column].to_numpy(float) for arm in (self.treated, self.control))  # type: ignore[return-value]
+        """A column of both arms, one value a unit, zeros included."""
+        return each_unit(self.treated, column), each_unit(self.control, column)
 
     @property
     def outcome(self) -> str:
@@ -115,6 +133,20 @@ class Arms:
     def pays_by_order(self) -> bool:
         """Whether withheld spend varies with the outcome."""
         return self.plan.payout_per_order > 0 or self.plan.payout_share > 0
+
+
+def each_unit(rows: "pd.DataFrame", column: str) -> "NDArray[np.float64]":
+    """A column of :attr:`Arms.units`, or of some of its rows, with one value a unit.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> each_unit(pd.DataFrame({"net": [5.0, 0.0], "times": [1, 3]}), "net").tolist()
+    [5.0, 0.0, 0.0, 0.0]
+    """
+    import numpy as np
+
+    return np.repeat(rows[column].to_numpy(float), rows["times"].to_numpy(int))
 
 
 def dates(plan: Experiment) -> str:
@@ -163,24 +195,28 @@ def gather(report: Report, plan: Experiment) -> Arms | Refusal:
         return Refusal(
             f"{title} is not declared as randomised, so it is not read as an experiment."
         )
+    _, many, column = NOUNS[plan.unit]
+    ledger = report.data.ledger
+    orders_name_it = column in ledger.rows.columns and column in ledger.known
     table = report.data.table("assignments")
-    units = None if table is None else _assigned(table, plan)
-    if units is None or units.empty:
-        _, many, _ = NOUNS[plan.unit]
+    units = None
+    if table is not None:
+        listed = _assigned(table, plan)
+        units = _with_outcomes(report, plan, listed) if orders_name_it else listed.limit(1)
+    frame = None if units is None else units.to_pandas()
+    if frame is None or frame.empty:
         return Refusal(
             f"The exports hold no {many} assigned for {title} ({dates(plan)}), so it cannot be read."
         )
-    column = NOUNS[plan.unit][2]
-    rows = report.data.ledger.rows
-    if column not in rows.columns or column not in report.data.ledger.known:
+    if not orders_name_it:
         return Refusal(
             f"Orders do not name the {plan.unit}, so they cannot be matched to the arms of {title}."
         )
-    return _matched(report, plan, units, column)
+    return _matched(report, plan, frame)
 
 
-def _assigned(table: "ir.Table", plan: Experiment) -> "pd.DataFrame":
-    """Units of the experiment, one row each; arms that contradict each other are empty."""
+def _assigned(table: "ir.Table", plan: Experiment) -> "ir.Table":
+    """Units of the experiment, one row each; arms that contradict each other are more than one."""
     import ibis
 
     kind = table["unit_type"].lower()
@@ -192,39 +228,28 @@ def _assigned(table: "ir.Table", plan: Experiment) -> "pd.DataFrame":
     rows = table.filter(
         mine, within.fill_null(True), table["arm"].lower().isin(["treatment", "control"])
     )
-    return (
-        rows.group_by("unit_id")
-        .aggregate(
-            arm=rows["arm"].lower().max(),
-            arms=rows["arm"].lower().nunique(),
-            day=rows["date"].min(),
-            stratum=rows["stratum"].max(),
-            before=rows["pre_period_revenue"].max().cast("float64"),
-        )
-        .order_by("unit_id")
-        .to_pandas()
+    return rows.group_by("unit_id").aggregate(
+        arm=rows["arm"].lower().max(),
+        arms=rows["arm"].lower().nunique(),
+        day=rows["date"].min(),
+        stratum=rows["stratum"].max(),
+        before=rows["pre_period_revenue"].max().cast("float64"),
     )
 
 
-def _matched(
-    report: Report, plan: Experiment, assigned: "pd.DataFrame", column: str
-) -> Arms | Refusal:
+def _matched(report: Report, plan: Experiment, assigned: "pd.DataFrame") -> Arms | Refusal:
     """Units with what they ordered."""
-    import pandas as pd
-
     known = report.data.ledger.known
-    both = assigned["arms"] > 1
-    if both.mean() > MOST_IN_BOTH:
-        shared, whole = (text(float(n), Unit.COUNT) for n in (both.sum(), len(assigned)))
+    both = assigned["arm"] == BOTH
+    in_both, whole = int(assigned.loc[both, "times"].sum()), int(assigned["times"].sum())
+    if in_both > MOST_IN_BOTH * whole:
+        shared, every = (text(float(n), Unit.COUNT) for n in (in_both, whole))
         return Refusal(
-            f"{shared} of {whole} units of '{named(plan.name)}' are in both arms, so the arms cannot be "
+            f"{shared} of {every} units of '{named(plan.name)}' are in both arms, so the arms cannot be "
             "compared."
         )
-    units = assigned[~both]
-    sums = _outcomes(report, plan, column, units)
-    frame = units.merge(sums, on="unit_id", how="left")
-    numbers = ["orders", "revenue", "net", "profit", "unknown", "credited", "credited_revenue"]
-    frame[numbers] = frame[numbers].apply(pd.to_numeric).fillna(0.0).astype(float)
+    frame = assigned[~both].reset_index(drop=True)
+    frame[[*SUMS]] = frame[[*SUMS]].astype(float).fillna(0.0)
     frame["treated"] = frame["arm"] == "treatment"
     frame["payout"] = (
         plan.payout_per_order * frame["credited"] + plan.payout_share * frame["credited_revenue"]
@@ -234,11 +259,11 @@ def _matched(
     return Arms(
         plan=plan,
         units=frame,
-        in_both=int(both.sum()),
+        in_both=in_both,
         fee=_fee(report, plan),
         is_open=last is None or last < plan.closes,
         last_day=last,
-        only_buyers=plan.recorded == "buyers" or (len(frame) > 1 and bool(bought.all())),
+        only_buyers=plan.recorded == "buyers" or (whole - in_both > 1 and bool(bought.all())),
         profit_known="profit" in known and not frame["unknown"].any(),
         net_of=_net_words(report),
         shared_file=report.brand is not None and len(report.data.ledger.values("brand")) > 1,
@@ -246,18 +271,41 @@ def _matched(
     )
 
 
-def _outcomes(
-    report: Report, plan: Experiment, column: str, units: "pd.DataFrame"
-) -> "pd.DataFrame":
-    """Orders of the brand in the window, summed by unit."""
+def _with_outcomes(report: Report, plan: Experiment, units: "ir.Table") -> "ir.Table":
+    """Units with their orders, one by one; units without orders counted by what tells them apart."""
     import ibis
 
+    sums = _outcomes(report, plan, units)
+    rows = units.left_join(sums, units["unit_id"] == sums["buyer"])
+    both = rows["arms"] > 1
+    one_by_one = ~both
+    if plan.unit == "user":
+        one_by_one = one_by_one & rows["buyer"].notnull()
+    rows = rows.mutate(
+        unit_id=ibis.ifelse(one_by_one, rows["unit_id"], None),
+        arm=ibis.ifelse(both, BOTH, rows["arm"]),
+    )
+    keys = ["unit_id", *TRAITS]
+    # Of one unit there is one row; nobody reads the sums of units in both arms.
+    counted = rows.group_by(keys).aggregate(
+        times=rows.count(), **{name: rows[name].max() for name in SUMS}
+    )
+    return counted.order_by(keys)
+
+
+def _outcomes(report: Report, plan: Experiment, units: "ir.Table") -> "ir.Table":
+    """Orders of the brand in the window, summed by unit: ``buyer`` and :data:`SUMS`."""
+    import ibis
+
+    column = NOUNS[plan.unit][2]
     rows = report.data.ledger.rows
     rows = rows.filter(rows["kind"] == "order", rows[column].notnull())
     if report.brand is not None:
         rows = rows.filter(rows["brand"] == report.brand)
     day = rows["date"]
     rows = rows.filter(day >= ibis.literal(plan.start), day < ibis.literal(plan.closes + DAY))
+    if plan.outcome_days is not None:
+        rows = _own_windows(rows, column, units, plan.outcome_days)
     net = net_revenue(report, rows)
     mine = (
         rows["campaign"].isin(list(plan.campaigns)).fill_null(False)
@@ -267,39 +315,26 @@ def _outcomes(
     # Orders credited to the campaign only: its name alone may stand on organic rows too.
     credited = mine & (rows["influencer_orders"].fill_null(0) > 0)
     rows = rows.mutate(net=net, credited=credited)
-    keys = [column]
-    if plan.outcome_days is not None:
-        keys.append("date")
-    frame = (
-        rows.group_by(keys)
-        .aggregate(
-            orders=rows["orders"].sum().cast("float64"),
-            revenue=rows["revenue"].sum().cast("float64"),
-            net=rows["net"].sum().cast("float64"),
-            profit=rows["profit"].sum().cast("float64"),
-            unknown=rows["profit_unknown"].sum().cast("float64"),
-            credited=ibis.ifelse(rows["credited"], rows["influencer_orders"], 0)
-            .sum()
-            .cast("float64"),
-            credited_revenue=ibis.ifelse(rows["credited"], rows["influencer_revenue"], 0)
-            .sum()
-            .cast("float64"),
-        )
-        .order_by(keys)
-        .to_pandas()
-        .rename(columns={column: "unit_id"})
+    sums = {
+        "orders": rows["orders"],
+        "revenue": rows["revenue"],
+        "net": rows["net"],
+        "profit": rows["profit"],
+        "unknown": rows["profit_unknown"],
+        "credited": ibis.ifelse(rows["credited"], rows["influencer_orders"], 0),
+        "credited_revenue": ibis.ifelse(rows["credited"], rows["influencer_revenue"], 0),
+    }
+    return rows.group_by(buyer=rows[column]).aggregate(
+        **{name: value.sum().cast("float64") for name, value in sums.items()}
     )
-    return frame if plan.outcome_days is None else _own_windows(frame, units, plan.outcome_days)
 
 
-def _own_windows(frame: "pd.DataFrame", units: "pd.DataFrame", days: int) -> "pd.DataFrame":
+def _own_windows(rows: "ir.Table", column: str, units: "ir.Table", days: int) -> "ir.Table":
     """Orders within each unit's own window from its day of assignment."""
-    import pandas as pd
-
-    both = frame.merge(units[["unit_id", "day"]], on="unit_id")
-    age = (pd.to_datetime(both["date"]) - pd.to_datetime(both["day"])).dt.days
-    kept = both[(age >= 0) & (age < days)].drop(columns=["date", "day"])
-    return kept.groupby("unit_id", as_index=False).sum()
+    began = units.select(who="unit_id", began="day")
+    both = rows.inner_join(began, rows[column] == began["who"])
+    age = both["date"].delta(both["began"], unit="day")
+    return both.filter(age >= 0, age < days).drop("who", "began")
 
 
 def net_revenue(report: Report, rows: "ir.Table") -> "ir.NumericValue":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hkreport import metrics as m
 from hkreport import periods
-from hkreport.evidence.comparisons import FIXED, PICKED
+from hkreport.evidence.comparisons import PICKED
 from hkreport.evidence.once import once
 from hkreport.methods import budget as methods
 from hkreport.methods.estimate import Estimate, Refusal
@@ -23,6 +23,7 @@ from hkreport.metrics import UNASSIGNED
 from hkreport.params import BudgetRules
 from hkreport.prose import Prose
 from hkreport.units import Unit, escape_markdown, signed, text
+from hkreport.views.luck import FIXED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +65,8 @@ class Plan:
         Rupees a week that change place.
     weeks : float
         Length of the period.
+    most_move : float
+        Largest change of a cell, as a share of its fees.
     """
 
     frame: "pd.DataFrame"
@@ -73,6 +76,7 @@ class Plan:
     revenue_today: float
     moved: float
     weeks: float
+    most_move: float
 
     @property
     def empty(self) -> str:
@@ -107,7 +111,8 @@ class Plan:
             )
         part = text(self.gain.value / self.revenue_today, Unit.PERCENT)
         return (
-            f"Moving {moved} of weekly fixed fees, none by more than params allow, is expected to bring "
+            f"Moving {moved} of weekly fixed fees, no group's by more than "
+            f"{text(self.most_move, Unit.PERCENT)}, is expected to bring "
             f"{gain} more revenue a week, {part} of what these fees bring today."
         )
 
@@ -158,9 +163,10 @@ def plan(report: "Report") -> Plan:
         floors=None if floors is None else floors[chosen],
         caps=None if caps is None else np.where(caps > 0, caps, np.inf)[chosen],
         confidence=rules.confidence,
+        weeks=weeks,
         rng=np.random.default_rng(rules.seed),
     )
-    return _planned(cells, now, weeks, today, sold, status, chosen, move)
+    return _planned(cells, now, weeks, rules.most_move, status, chosen, move)
 
 
 def _fixed(ledger: "Ledger") -> "Ledger":
@@ -173,7 +179,8 @@ def _fixed(ledger: "Ledger") -> "Ledger":
 def _sums(ledger: "Ledger", by: Sequence[str]) -> "pd.DataFrame":
     """Fees and credited revenue of influencers on fixed fees."""
     fixed = _fixed(ledger)
-    frame = m.compute(fixed.rows, [m.SPEND, m.INFLUENCER_REVENUE], by=by, known=fixed.known)
+    measures = [m.SPEND, m.INFLUENCER_REVENUE, m.POSTS]
+    frame = m.compute(fixed.rows, measures, by=by, known=fixed.known)
     return frame[(frame["spend"] > 0) | (frame["influencer_revenue"] > 0)].reset_index(drop=True)
 
 
@@ -193,13 +200,17 @@ def _end(report: "Report") -> "periods.Date":
 
 
 def _history(report: "Report", cells: Sequence[str], now: "pd.DataFrame") -> tuple[Floats, Floats]:
-    """Weekly fees and revenue of today's cells, whole weeks up to the period's end."""
+    """Weekly fees and revenue of today's cells, whole weeks up to the period's end.
+
+    Fees are those of the week's posts at the cell's usual price: what one influencer asks more than another
+    buys nothing, and would make revenue seem to follow fees less than it does.
+    """
     frame = _sums(report.past, [*cells, "week"])
     first = report.data.ledger.first or report.period.start
     weeks = periods.steps(first, _end(report), "week", whole=True)
     keys = [tuple(row) for row in now[list(cells)].to_numpy()]
     made = []
-    for name in ("spend", "influencer_revenue"):
+    for name in ("spend", "influencer_revenue", "posts"):
         wide = frame.pivot_table(
             index=list(cells), columns="week", values=name, aggfunc="sum", fill_value=0.0
         )
@@ -210,7 +221,11 @@ def _history(report: "Report", cells: Sequence[str], now: "pd.DataFrame") -> tup
         made.append(
             np.stack([blank if row is None else wide.loc[row].to_numpy(float) for row in rows])
         )
-    return made[0], made[1]
+    fees, revenue, posts = made
+    posts = np.nan_to_num(posts)
+    price = fees.sum(axis=1) / np.maximum(posts.sum(axis=1), 1.0)
+    counted = (posts.sum(axis=1) > 0) & (fees.sum(axis=1) > 0)
+    return np.where(counted[:, None], posts * price[:, None], fees), revenue
 
 
 def _status(
@@ -284,17 +299,15 @@ def _refused(
     frame = _blank(now, cells, weeks)
     frame["status"] = list(status) or "no curve"
     frame.loc[frame["status"] == "", "status"] = "no curve"
-    return Plan(
-        frame, refusal, None, False, float(now["influencer_revenue"].sum()) / weeks, 0.0, weeks
-    )
+    today = float(now["influencer_revenue"].sum()) / weeks
+    return Plan(frame, refusal, None, False, today, 0.0, weeks, 0.0)
 
 
 def _planned(
     cells: Sequence[str],
     now: "pd.DataFrame",
     weeks: float,
-    today: Floats,
-    sold: Floats,
+    most_move: float,
     status: Sequence[str],
     chosen: NDArray[np.bool_],
     move: methods.Move,
@@ -323,6 +336,7 @@ def _planned(
         revenue_today=float(move.revenue_before.sum()),
         moved=float(np.abs(move.after - move.before).sum()) / 2,
         weeks=weeks,
+        most_move=most_move,
     )
 
 

@@ -21,32 +21,32 @@ from hkreport.methods import multiplicity, shrinkage
 from hkreport.methods.estimate import Estimate, Refusal
 from hkreport.metrics import UNASSIGNED
 from hkreport.params import InsightRules
+from hkreport.views.luck import FIXED, NO_SPEND, NOT_FIXED
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hkreport.views import Report
 
-__all__ = ["DIMENSIONS", "Comparison", "Family", "compare", "family", "panel", "product_frame"]
+__all__ = [
+    "DIMENSIONS",
+    "FIXED",
+    "Comparison",
+    "Family",
+    "compare",
+    "family",
+    "panel",
+    "product_frame",
+]
 
 Floats = NDArray[np.float64]
 
 # What influencers are grouped by. Gender is not among them: the report shows it and concludes nothing.
 DIMENSIONS = ("tier", "platform", "category", "persona")
 
-FIXED = "post"
-
 PICKED = (
     "A minimum ROAS picks influencers by their result; what is left of them cannot be compared, ranked or "
     "planned with."
-)
-
-NOT_FIXED = (
-    "Payouts follow orders here, so return on spend is order value over the agreed rate; groups of "
-    "influencers are shown, not compared."
-)
-NO_SPEND = (
-    "Nothing was paid in this selection, so groups of influencers are not compared by return."
 )
 
 

@@ -7,6 +7,7 @@ either may refuse. Arms that a coin decided are read by :mod:`hkreport.evidence.
 
 import datetime
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,19 @@ from hkreport.units import Unit, text
 from hkreport.views import Report
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 __all__ = ["Cities", "compare"]
+
+WEEK = datetime.timedelta(weeks=1)
 
 MOST_WEEKS = 52  # before launch: older weeks say little about today's cities
 
 METHODS = ("Difference in differences, relative", "Synthetic control")
+
+LEANS = "Nobody drew lots for these cities: this leans on the weeks before."
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +52,8 @@ class Cities:
         Net revenue by city and week; `treated` are the few that stand out.
     withheld : bool
         The few did not get the campaign: what they lost is what it brings.
-    first : date
-        First day of the first week.
+    weeks : tuple of date
+        First day of each week of the panel; a washout lies between two of them.
     difference, mix : Counterfactual or Refusal
         Effects in multiples of each city's level before launch, and in rupees a week.
     """
@@ -54,7 +61,7 @@ class Cities:
     plan: Experiment
     panel: Panel
     withheld: bool
-    first: datetime.date
+    weeks: tuple[datetime.date, ...]
     difference: Counterfactual | Refusal
     mix: Counterfactual | Refusal
 
@@ -79,13 +86,9 @@ class Cities:
         """Net revenue a treated city by week: columns week, actual, expected (NaN if refused)."""
         import pandas as pd
 
-        weeks = [
-            self.first + datetime.timedelta(weeks=number)
-            for number in range(self.panel.values.shape[1])
-        ]
         actual = self.panel.values[self.panel.treated].mean(0)
         expected = self.mix.expected if isinstance(self.mix, Counterfactual) else math.nan
-        return pd.DataFrame({"week": weeks, "actual": actual, "expected": expected})
+        return pd.DataFrame({"week": list(self.weeks), "actual": actual, "expected": expected})
 
     def words(self) -> str:
         """What may be said, in one sentence or two."""
@@ -94,12 +97,35 @@ class Cities:
             f"{self.panel.names} {arm} the campaign '{named(self.plan.name)}' ({dates(self.plan)}); "
             f"{text(float((~self.panel.treated).sum()), Unit.COUNT)} other cities are the comparison."
         )
-        # The mix follows the cities themselves and comes first.
-        for answer in (self.mix, self.difference):
-            if isinstance(answer, Counterfactual) and answer.claim:
-                share = _brought(answer, self.withheld).words(Unit.PERCENT)
-                return f"{head} It brought {share} of what they sell without it."
-        return f"{head} No effect can be claimed."
+        return f"{head} {_verdict(self.deciding, self.withheld)}"
+
+    @property
+    def deciding(self) -> Counterfactual | Refusal:
+        """The method whose answer counts, chosen before its result is looked at.
+
+        The mix follows the cities themselves; the difference stands in only where no mix can be had.
+        Taking whichever finds an effect would find one too often.
+        """
+        return self.mix if isinstance(self.mix, Counterfactual) else self.difference
+
+    @property
+    def checks(self) -> list[tuple[str, str, str]]:
+        """For a table of checks: check, result, verdict (good, ok or poor), a row a method."""
+        return [
+            (f"{name}: before launch", *_before_launch(answer))
+            for name, answer in zip(METHODS, (self.difference, self.mix), strict=True)
+        ]
+
+    @property
+    def estimates(self) -> list[tuple[str, Estimate | Refusal]]:
+        """What the campaign brings as a share of sales without it, by each method, or why not."""
+        return [
+            (
+                f"Brought in these cities, {name[0].lower()}{name[1:]}",
+                _trusted(answer, self.withheld),
+            )
+            for name, answer in zip(METHODS, (self.difference, self.mix), strict=True)
+        ]
 
 
 def compare(report: Report, plan: Experiment) -> Cities | Refusal:
@@ -110,12 +136,14 @@ def compare(report: Report, plan: Experiment) -> Cities | Refusal:
     report : Report
         Filters and period do not apply; the brand does.
     plan : Experiment
-        With ``unit: city``; start and end say when.
+        With ``unit: city``; start and end say when, and `washout_days` how long earlier posts still
+        bring orders: weeks count from there.
 
     Returns
     -------
     Cities or Refusal
-        A refusal where assignments or orders name no cities, or no whole week lies on either side.
+        A refusal where assignments or orders name no cities, the window is open, or no whole week lies on
+        either side.
     """
     import numpy as np
 
@@ -125,22 +153,27 @@ def compare(report: Report, plan: Experiment) -> Cities | Refusal:
         return Refusal(f"The exports hold no two arms of cities for {title}, so it cannot be read.")
     if "order_city" not in report.data.ledger.known:
         return Refusal(f"Orders do not name the city, so they cannot be matched to {title}.")
-    # Weeks that the data do not cover whole would look like a loss.
-    first_day = report.data.ledger.first or plan.start
-    length = (min(plan.end, report.data.ledger.last or plan.end) - plan.start).days + 1
-    before = min((plan.start - first_day).days // 7, MOST_WEEKS)
-    after = max(length, 0) // 7
+    last = report.data.ledger.last
+    if last is None or last < plan.closes:
+        return Refusal(f"{title} ({dates(plan)}) runs beyond the data: nothing is read yet.")
+    settled = plan.start + datetime.timedelta(days=plan.washout_days)
+    before = min((plan.start - (report.data.ledger.first or plan.start)).days // 7, MOST_WEEKS)
+    after = max((plan.closes - settled).days + 1, 0) // 7
     if before < 1 or after < 1:
         return Refusal(
             f"{max(before, 0)} whole weeks before and {after} within {title} are too few to compare cities."
         )
-    first = plan.start - datetime.timedelta(weeks=before)
-    values = _weekly(report, plan, list(arms), first, before + after)
+    weeks = tuple(
+        begin + number * WEEK
+        for begin, length in ((plan.start - before * WEEK, before), (settled, after))
+        for number in range(length)
+    )
+    values = _weekly(report, list(arms), weeks)
     treatment = sum(arm == "treatment" for arm in arms.values())
     withheld = 2 * treatment > len(arms)
     few = "control" if withheld else "treatment"
     panel = Panel(
-        values.to_numpy(float),
+        values,
         np.array([arm == few for arm in arms.values()]),
         before,
         tuple(arms),
@@ -150,7 +183,7 @@ def compare(report: Report, plan: Experiment) -> Cities | Refusal:
         plan,
         panel,
         withheld,
-        first,
+        weeks,
         difference_in_differences(panel, relative=True, confidence=confidence),
         synthetic_control(panel, confidence=confidence),
     )
@@ -182,30 +215,39 @@ def _arms(report: Report, plan: Experiment) -> dict[str, str] | None:
 
 
 def _weekly(
-    report: Report, plan: Experiment, cities: list[str], first: datetime.date, weeks: int
-) -> "pd.DataFrame":
-    """Net revenue by city and week, zeros included."""
+    report: Report, cities: list[str], weeks: Sequence[datetime.date]
+) -> "NDArray[np.float64]":
+    """Net revenue by city and week, zeros included; `weeks` are their first days."""
     import ibis
+    import numpy as np
     import pandas as pd
 
     rows = report.data.ledger.rows
-    end = first + datetime.timedelta(weeks=weeks)
     rows = rows.filter(
         rows["kind"] == "order",
         rows["order_city"].isin(cities),
-        rows["date"] >= ibis.literal(first),
-        rows["date"] < ibis.literal(end),
+        rows["date"] >= ibis.literal(weeks[0]),
+        rows["date"] < ibis.literal(weeks[-1] + WEEK),
     )
     if report.brand is not None:
         rows = rows.filter(rows["brand"] == report.brand)
-    rows = rows.mutate(net=net_revenue(report, rows))
-    sums = rows.group_by("order_city", "date").aggregate(net=rows["net"].sum().cast("float64"))
-    frame = sums.order_by("order_city", "date").to_pandas()
-    frame["week"] = (pd.to_datetime(frame["date"]) - pd.Timestamp(first)).dt.days // 7
-    by = frame.pivot_table(
-        index="order_city", columns="week", values="net", aggfunc="sum", fill_value=0.0
+    # Days between two weeks are washout and belong to neither.
+    day = rows["date"]
+    week = ibis.cases(
+        *(
+            ((day >= ibis.literal(first)) & (day < ibis.literal(first + WEEK)), place)
+            for place, first in enumerate(weeks)
+        ),
+        else_=None,
     )
-    return by.reindex(index=cities, columns=range(weeks), fill_value=0.0)
+    rows = rows.mutate(net=net_revenue(report, rows), week=week)
+    rows = rows.filter(rows["week"].notnull())
+    sums = rows.group_by("order_city", "week").aggregate(net=rows["net"].sum().cast("float64"))
+    frame = sums.order_by("order_city", "week").to_pandas()
+    made = np.zeros((len(cities), len(weeks)))
+    row = pd.Index(cities).get_indexer(pd.Index(frame["order_city"].astype(str)))
+    made[row, frame["week"].to_numpy(int)] = frame["net"].to_numpy(float)
+    return made
 
 
 def _brought(answer: Counterfactual, withheld: bool) -> Estimate:
@@ -216,6 +258,35 @@ def _brought(answer: Counterfactual, withheld: bool) -> Estimate:
     if not withheld:
         return answer.relative
     return answer.relative.map(lambda value: -value / (1 + value) if value > -1 else math.inf)
+
+
+def _verdict(answer: Counterfactual | Refusal, withheld: bool) -> str:
+    """What the deciding method lets one claim."""
+    share = _trusted(answer, withheld)
+    if isinstance(share, Refusal):
+        return f"No effect can be claimed: {share.sentence[0].lower()}{share.sentence[1:]}"
+    if share.excludes(0.0):
+        return f"It brought {share.words(Unit.PERCENT)} of what they sell without it. {LEANS}"
+    ends = " to ".join(text(end, Unit.PERCENT) for end in (share.low, share.high))
+    return f"No effect can be claimed: the {share.confidence:.0%} interval {ends} holds 0."
+
+
+def _trusted(answer: Counterfactual | Refusal, withheld: bool) -> Estimate | Refusal:
+    """The estimate, unless the method finds an effect where there was none to find."""
+    if isinstance(answer, Refusal):
+        return answer
+    if answer.placebo is not None and not answer.placebo.passed:
+        return Refusal(f"{str(answer.placebo)[:-1]}, so the method is not trusted here.")
+    return _brought(answer, withheld)
+
+
+def _before_launch(answer: Counterfactual | Refusal) -> tuple[str, str]:
+    """What the weeks before say about a method: result and verdict."""
+    if isinstance(answer, Refusal):
+        return answer.sentence, "poor"
+    if answer.placebo is None:
+        return "Too few earlier weeks to try a launch that never was", "ok"
+    return str(answer.placebo), "good" if answer.placebo.passed else "poor"
 
 
 def _row(

@@ -6,7 +6,7 @@ bands and the backtest are in :mod:`hkreport.methods.forecast`.
 
 import datetime
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hkreport.methods.forecast import Forecast, Steps
+    from hkreport.params import Around
 
-__all__ = ["Outlook", "outlook"]
+__all__ = ["Outlook", "festivals", "outlook", "shares"]
 
 SHOWN = 52  # weeks of history before a forecast
 SHOWN_DAYS = 56
@@ -226,32 +227,16 @@ class _Series:
         """Share of each step, past and ahead, that falls into each festival."""
         weeks = steps.cycle == 1
         days = len(self.days["revenue"]) + ahead * (7 if weeks else 1)
-        shares = {}
-        for name, seasons in self.festivals.items():
-            inside = [0.0] * days
-            for first, last in seasons:
-                low, high = (first - self.start).days, (last - self.start).days
-                for at in range(max(low, 0), min(high + 1, days)):
-                    inside[at] = 1.0
-            whole = [sum(inside[at : at + 7]) / 7 for at in range(0, days, 7)]
-            shares[name] = whole if weeks else inside
-        return shares
+        return shares(self.festivals, self.start, days, weekly=weeks)
 
     @functools.cached_property
     def festivals(self) -> dict[str, list[tuple[datetime.date, datetime.date]]]:
         """First and last day of every season of each festival in the params."""
-        import holidays
-
         years = range(self.start.year, self.end.year + 2)
-        known = holidays.country_holidays("IN", years=years, language="en_US")
-        found = {}
-        for name, around in self.report.settings.forecast.festivals.items():
-            days = sorted(known.get_named(name, lookup="exact"))
-            found[name] = [(day - around.before * DAY, day + around.after * DAY) for day in days]
-        return found
+        return festivals(self.report.settings.forecast.festivals, years)
 
     def warnings(self, found: "Forecast") -> list[str]:
-        """Festivals that the forecast cannot know of."""
+        """Festivals that the forecast cannot know of, or not know well."""
         said = []
         last = self.end + len(found.mean) * WEEK
         for name, seasons in self.festivals.items():
@@ -262,6 +247,11 @@ class _Series:
             ahead = any(first < last and end >= self.end for first, end in seasons)
             if ahead and name not in found.terms:
                 said.append(f"{name} falls into these weeks, and the forecast does not know of it.")
+            elif ahead:
+                said.append(
+                    f"Bands are as wide as past forecasts were wrong, mostly in ordinary weeks: around "
+                    f"{name} they are too narrow."
+                )
         return said
 
     def frame(self, metric: Metric, found: "Forecast", *, daily: bool = False) -> "pd.DataFrame":
@@ -284,6 +274,47 @@ class _Series:
                 "forecast": [False] * len(past) + [True] * ahead,
             }
         )
+
+
+def festivals(
+    asked: "Mapping[str, Around]", years: Iterable[int]
+) -> dict[str, list[tuple[datetime.date, datetime.date]]]:
+    """First and last day of every season of each festival: they move from year to year."""
+    import holidays
+
+    known = holidays.country_holidays("IN", years=years, language="en_US")
+    found = {}
+    for name, around in asked.items():
+        days = sorted(known.get_named(name, lookup="exact"))
+        found[name] = [(day - around.before * DAY, day + around.after * DAY) for day in days]
+    return found
+
+
+def shares(
+    seasons: Mapping[str, Sequence[tuple[datetime.date, datetime.date]]],
+    start: datetime.date,
+    days: int,
+    *,
+    weekly: bool,
+) -> dict[str, list[float]]:
+    """Share of each day or week from `start` on that falls into each festival.
+
+    Examples
+    --------
+    >>> day = datetime.date
+    >>> shares({"x": [(day(2025, 1, 5), day(2025, 1, 7))]}, day(2025, 1, 6), 14, weekly=True)
+    {'x': [0.2857142857142857, 0.0]}
+    """
+    found = {}
+    for name, spans in seasons.items():
+        inside = [0.0] * days
+        for first, last in spans:
+            low, high = (first - start).days, (last - start).days
+            for at in range(max(low, 0), min(high + 1, days)):
+                inside[at] = 1.0
+        whole = [sum(inside[at : at + 7]) / 7 for at in range(0, days, 7)]
+        found[name] = whole if weekly else inside
+    return found
 
 
 def _literal(day: datetime.date) -> "object":

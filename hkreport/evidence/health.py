@@ -49,7 +49,7 @@ class Notes:
 
 def check_units(arms: Arms, notes: Notes) -> None:
     """Who was assigned, and what their outcome is."""
-    treated, control = (text(float(len(arm)), Unit.COUNT) for arm in (arms.treated, arms.control))
+    treated, control = (text(float(size), Unit.COUNT) for size in arms.sizes)
     words = f"{treated} in treatment, {control} in control"
     if arms.shared_file:
         words += "; the file names no brand, so units of other brands count, with zeros"
@@ -64,7 +64,7 @@ def check_units(arms: Arms, notes: Notes) -> None:
 
 def check_split(arms: Arms, notes: Notes) -> Refusal | None:
     """Whether units came in the planned ratio; orders and buyers cannot tell."""
-    counts = len(arms.treated), len(arms.control)
+    counts = arms.sizes
     if min(counts) == 0:
         empty = "treatment" if counts[0] == 0 else "control"
         refused = Refusal(f"The {empty} arm is empty, so there is nothing to compare with.")
@@ -93,7 +93,7 @@ def check_buyers(arms: Arms, notes: Notes) -> Refusal | None:
     words = f"{shown[0]} in treatment, {shown[1]} in control"
     kept = int((arms.pair(arms.outcome)[1] != 0).sum())
     if kept < bought[1]:
-        words += f", {text(float(kept), Unit.COUNT)} of whom kept what they ordered"
+        words += f", {text(float(kept), Unit.COUNT)} of whom brought revenue that stayed"
     name = "Buyers" if arms.plan.unit == "user" else f"{arms.nouns[1].capitalize()} with orders"
     running = (
         arms.is_open and arms.plan.stop == "always_valid" and arms.plan.outcome_days is not None
@@ -106,7 +106,7 @@ def check_buyers(arms: Arms, notes: Notes) -> Refusal | None:
         refused = Refusal(
             f"The outcome window is open until {dates(arms.plan)}: nothing is read yet."
         )
-    notes.add(name, words, "good" if refused is None else "poor")
+    notes.add(name, words, "good" if refused is None and min(bought) > 0 else "poor")
     return refused
 
 

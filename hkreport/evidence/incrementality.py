@@ -314,7 +314,10 @@ def _said(said: SaidArms) -> str:
             both, users = (text(float(n), Unit.COUNT) for n in (said.in_both, said.users))
             words += f" {both} of {users} users are in both."
         return words
-    return "Only buyers are recorded and the planned split is unknown, so lift is not identifiable."
+    return (
+        f"{first} and {second} stand on orders alone. Only buyers are recorded and the planned split is "
+        "unknown, so lift is not identifiable."
+    )
 
 
 def _said_health(said: SaidArms | None) -> "pd.DataFrame":

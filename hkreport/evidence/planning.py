@@ -6,14 +6,14 @@ the last weeks, zeros included, or how far cities drift apart from one stretch o
 
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hkreport import metrics as m
 from hkreport.errors import DataError
 from hkreport.evidence.arms import net_revenue
-from hkreport.methods import planner
+from hkreport.methods import means, planner
 from hkreport.methods.clusters import FEWEST_CLUSTERS
 from hkreport.periods import DAY
 from hkreport.units import Unit, text
@@ -49,6 +49,10 @@ class UserBaseline:
         Rupees spent on influencers in these weeks; NaN where unknown.
     words : str
         Where the figures come from.
+    spread : float
+        Standard deviation of the log of what a buyer spent; NaN where unknown.
+    skew : float
+        Skewness of net revenue a user; 0 where unknown.
     """
 
     weeks: int
@@ -58,6 +62,8 @@ class UserBaseline:
     buyers: int
     spend: float
     words: str
+    spread: float = math.nan
+    skew: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +166,18 @@ def user_baseline(report: Report, weeks: int, users: int | None = None) -> UserB
     rows = _orders(report, start, end)
     rows = rows.filter(rows["user_id"].notnull())
     each = rows.group_by("user_id").aggregate(net=rows["net"].sum().cast("float64"))
+    kept = each["net"] > 0
     sums = each.aggregate(
         total=each["net"].sum(),
         squares=(each["net"] * each["net"]).sum(),
+        cubes=(each["net"] * each["net"] * each["net"]).sum(),
         buyers=each.count(),
+        spread=kept.ifelse(each["net"], None).ln().std(how="sample"),
     ).to_pandas()
-    total, squares, buyers = (float(value) for value in sums.astype(float).fillna(0.0).iloc[0])
+    spread = float(sums.pop("spread").astype(float).iloc[0])
+    total, squares, cubes, buyers = (
+        float(value) for value in sums.astype(float).fillna(0.0).iloc[0]
+    )
     if buyers < FEWEST_BUYERS:
         raise DataError(
             f"Only {buyers:.0f} users bought in the last {weeks} weeks of the data; a baseline needs "
@@ -188,6 +200,8 @@ def user_baseline(report: Report, weeks: int, users: int | None = None) -> UserB
         buyers=int(buyers),
         spend=_spend(report, start, end),
         words=f"{report.name}, {start} to {end - DAY}; users: {known}",
+        spread=spread,
+        skew=(cubes / users - 3 * mean * squares / users + 2 * mean**3) / sd**3 if sd else 0.0,
     )
 
 
@@ -276,13 +290,16 @@ def plan_users(
 
     base = baselines[0]
     sizes = {"share": share, "power": power, "alpha": alpha}
-    needed = planner.users_needed(base.mean, base.sd, lift, **sizes)
+    needed = _needed(base, lift, sizes)
 
     def seen(one: UserBaseline) -> float:
         """Smallest lift that all users together show."""
         if one.users is None:
             return math.nan
-        return planner.smallest_lift(one.mean, one.sd, one.users, **sizes)
+        pooled = _pools(one, one.users * (1 - share))
+        return planner.smallest_lift(
+            one.mean, one.sd, one.users, pooled=pooled, skew=one.skew, **sizes
+        )
 
     smallest = seen(base)
     each = cost if cost is not None else base.spend / (base.users or math.nan)
@@ -293,7 +310,7 @@ def plan_users(
         [
             (
                 weeks,
-                planner.users_needed(one.mean, one.sd, lift, **sizes).units,
+                _needed(one, lift, sizes).units,
                 one.users or math.nan,
                 seen(one),
             )
@@ -336,6 +353,21 @@ def plan_users(
     ]
     table = pd.DataFrame(items, columns=["item", "value"])
     return Plan(facts, table, durations, _user_advice(base, needed.units, smallest, enough))
+
+
+def _needed(base: UserBaseline, lift: float, sizes: Mapping[str, Any]) -> planner.UserPlan:
+    """Users to assign, for the interval that so many buyers will be read with."""
+    plain = planner.users_needed(base.mean, base.sd, lift, skew=base.skew, **sizes)
+    if not _pools(base, plain.control):
+        return plain
+    return planner.users_needed(base.mean, base.sd, lift, pooled=True, skew=base.skew, **sizes)
+
+
+def _pools(base: UserBaseline, control: float) -> bool:
+    """Whether so many control users will hold too few buyers for Welch's interval."""
+    if math.isnan(base.spread) or not base.users:
+        return False
+    return control * base.buyers / base.users < means.buyers_for_welch(base.spread)
 
 
 def _cost_words(spend: float, each: float) -> str:

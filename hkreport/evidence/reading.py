@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from hkreport import metrics as m
 from hkreport.evidence import arms as sides
-from hkreport.evidence import health
+from hkreport.evidence import counterfactual, health
 from hkreport.evidence.arms import Arms, dates
+from hkreport.evidence.counterfactual import Cities
 from hkreport.methods import clusters, experiment, resampling, sequential
 from hkreport.methods.estimate import Estimate, Refusal
 from hkreport.params import Experiment
@@ -24,10 +25,6 @@ __all__ = ["ESTIMATES", "PLAN", "STRATA", "Reading", "read"]
 ESTIMATES = ("experiment", "quantity", "value", "low", "high", "unit", "shown", "n", "method")
 STRATA = ("experiment", "stratum", "lift", "low", "high", "n", "q_value", "verdict", "note")
 PLAN = ("experiment", "item", "planned")
-
-LEAKS = (
-    0.05  # share of control's buyers with a withheld code from which the hold-out is called leaky
-)
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,9 @@ class Reading:
         Of the same campaigns and days as reports print it; NaN where unknown.
     break_even : float
         Net revenue ÷ contribution of the units' orders; NaN where margins are unknown.
+    cities : Cities, Refusal or None
+        Where cities were treated differently: them against the others by the weeks before, with or
+        without a coin.
     """
 
     plan: Experiment
@@ -69,10 +69,11 @@ class Reading:
     break_even: float = math.nan
     strata_note: str = ""
     with_brand: bool = False
+    cities: Cities | Refusal | None = None
 
     def overlaps(self, period: Period) -> bool:
         """Whether the experiment ran within the period, at least in part, and is in this data."""
-        exists = self.arms is not None or self.plan.data == "exported"
+        exists = self.arms is not None or self.plan.data == "exported" or self.cities is not None
         return exists and self.plan.start < period.end and self.plan.closes >= period.start
 
     @property
@@ -86,13 +87,20 @@ class Reading:
     def claim(self) -> str:
         """What may be claimed, as a sentence."""
         if isinstance(self.iroas, Estimate) and self.arms is not None:
-            units = text(float(len(self.arms.units)), Unit.COUNT)
+            units = text(float(sum(self.arms.sizes)), Unit.COUNT)
             return (
                 f"{self.title}: a randomised test on {units} {self.arms.nouns[1]} "
                 f"({dates(self.plan)}) puts incremental ROAS at {self.iroas.words(Unit.MULTIPLE)}; "
                 f"{self.judgement}."
             )
-        return f"{self.title}: {self.refusal or self.iroas}"
+        beside = ""
+        if self.cities is not None:
+            found = self.cities
+            beside = f" {found.words() if isinstance(found, Cities) else found.sentence}"
+        words = f"{self.refusal or self.iroas}{beside}"
+        # Some sentences begin with the name already.
+        begun = words.startswith(f"'{self.title}'")
+        return words if begun else f"{self.title}: {words}"
 
     @property
     def judgement(self) -> str:
@@ -157,21 +165,23 @@ def read(report: Report, plan: Experiment, *, with_brand: bool = False) -> Readi
     title = f"{report.name}: {named(plan.name)}" if with_brand else named(plan.name)
     notes = health.Notes(title)
     found = sides.gather(report, plan)
+    cities = _by_weeks(report, plan, found)
     if isinstance(found, Refusal):
         notes.add("Declared in params", found.sentence, "ok")
-        return _unread(report, plan, title, None, found.sentence, notes)
+        return _unread(report, plan, title, None, found.sentence, notes, cities)
     health.check_units(found, notes)
     refused = health.check_split(found, notes)
     if refused is None:
         refused = health.check_buyers(found, notes)
     if refused is not None:
-        return _unread(report, plan, title, found, refused.sentence, notes)
+        return _unread(report, plan, title, found, refused.sentence, notes, cities)
     confidence = report.settings.experiments.confidence
     clustered = plan.unit != "user"
     answers = _clustered(report, found, confidence) if clustered else _by_user(found, confidence)
     if not clustered:
         health.check_before(found, notes)
         health.check_hold_out(found, notes)
+    _check_cities(cities, notes)
     frame, note = _strata(found, title, report.name if with_brand else "", confidence)
     return Reading(
         plan=plan,
@@ -180,7 +190,7 @@ def read(report: Report, plan: Experiment, *, with_brand: bool = False) -> Readi
         refusal="" if isinstance(answers.revenue, Estimate) else str(answers.revenue),
         health=notes.frame,
         preregistration=_plan(found.plan, title, found),
-        estimates=_estimates(found, answers, title),
+        estimates=_estimates(found, answers, title, cities),
         strata=frame,
         calibration_days=report.settings.experiments.calibration_days,
         iroas=answers.iroas,
@@ -193,15 +203,40 @@ def read(report: Report, plan: Experiment, *, with_brand: bool = False) -> Readi
         break_even=_break_even(found),
         strata_note=f"{report.name}: {note}" if note and with_brand else note,
         with_brand=with_brand,
+        cities=cities,
     )
 
 
+def _by_weeks(report: Report, plan: Experiment, found: Arms | Refusal) -> Cities | Refusal | None:
+    """Cities against the other cities, week by week; None where that was not asked, or cannot be."""
+    absent = plan.data == "simulated" and report.data.simulated is None
+    if plan.unit != "city" or absent or (plan.randomised and isinstance(found, Refusal)):
+        return None
+    return counterfactual.compare(report, plan)
+
+
+def _check_cities(cities: Cities | Refusal | None, notes: health.Notes) -> None:
+    if isinstance(cities, Refusal):
+        notes.add("Cities by the weeks before", cities.sentence, "poor")
+    elif cities is not None:
+        for check, result, verdict in cities.checks:
+            notes.add(check, result, verdict)
+
+
 def _unread(
-    report: Report, plan: Experiment, title: str, arms: Arms | None, why: str, notes: health.Notes
+    report: Report,
+    plan: Experiment,
+    title: str,
+    arms: Arms | None,
+    why: str,
+    notes: health.Notes,
+    cities: Cities | Refusal | None,
 ) -> Reading:
     import pandas as pd
 
     refused = Refusal(why)
+    _check_cities(cities, notes)
+    rows = [_estimate_row(title, *one) for one in _of_cities(cities)]
     return Reading(
         plan=plan,
         title=title,
@@ -209,12 +244,13 @@ def _unread(
         refusal=why,
         health=notes.frame,
         preregistration=_plan(plan, title, arms),
-        estimates=pd.DataFrame(columns=list(ESTIMATES)),
+        estimates=pd.DataFrame(rows, columns=list(ESTIMATES)),
         strata=pd.DataFrame(columns=list(STRATA)),
         calibration_days=report.settings.experiments.calibration_days,
         iroas=refused,
         revenue=refused,
         profit=refused,
+        cities=cities,
     )
 
 
@@ -308,14 +344,12 @@ def _running(arms: Arms, confidence: float) -> _Answers:
     days = pd.Timedelta(days=int(arms.plan.outcome_days or 1))
     last = pd.Timestamp(arms.last_day or arms.plan.start)
     closed = arms.units[pd.to_datetime(arms.units["day"]) + days - pd.Timedelta(days=1) <= last]
-    treated = closed["treated"].to_numpy(bool)
+    treated, control = closed[closed["treated"]], closed[~closed["treated"]]
 
     def gain(column: str) -> Estimate | Refusal:
-        values = closed[column].to_numpy(float)
-        found = sequential.always_valid(
-            values[treated], values[~treated], planned=len(arms.units), confidence=confidence
-        )
-        return found * float(treated.sum()) if isinstance(found, Estimate) else found
+        values = [sides.each_unit(arm, column) for arm in (treated, control)]
+        found = sequential.always_valid(*values, planned=sum(arms.sizes), confidence=confidence)
+        return found * float(len(values[0])) if isinstance(found, Estimate) else found
 
     wait = Refusal("The test is still running: this is read when its last window has closed.")
     return _Answers(gain("net"), wait, gain("orders"), wait, wait)
@@ -327,7 +361,7 @@ def _clustered(report: Report, arms: Arms, confidence: float) -> _Answers:
 
     def gain(column: str) -> Estimate | Refusal:
         found = clusters.cluster_difference(*arms.pair(column), noun=noun, confidence=confidence)
-        return found * float(len(arms.treated)) if isinstance(found, Estimate) else found
+        return found * float(arms.sizes[0]) if isinstance(found, Estimate) else found
 
     revenue = gain("net")
     spend = sides.cluster_spend(report, arms)
@@ -343,7 +377,9 @@ def _clustered(report: Report, arms: Arms, confidence: float) -> _Answers:
     profit = (
         gain("profit") if arms.profit_known else Refusal("The margin of some orders is unknown.")
     )
-    if isinstance(iroas, Refusal):
+    if isinstance(revenue, Refusal):
+        profit = revenue
+    elif isinstance(iroas, Refusal):
         profit = Refusal("Both arms had spend of their own, so no profit is set against it.")
     elif isinstance(profit, Estimate):
         profit = profit.less(arms.fee if arms.fee == arms.fee else float(paid[treated].sum()))
@@ -378,10 +414,7 @@ def _strata(arms: Arms, title: str, brand: str, confidence: float) -> tuple["pd.
         rows.append(_stratum_row(title, brand or "All", whole, bought, math.nan))
     parts = arms.units[known].groupby("stratum", sort=True)
     by_arm = [
-        {
-            str(name): part.loc[part["treated"] == arm, column].to_numpy(float)
-            for name, part in parts
-        }
+        {str(name): sides.each_unit(part[part["treated"] == arm], column) for name, part in parts}
         for arm in (True, False)
     ]
     found = experiment.by_stratum(*by_arm, confidence=confidence) if len(by_arm[0]) > 1 else []
@@ -422,7 +455,18 @@ def _stratum_row(
     )
 
 
-def _estimates(arms: Arms, answers: _Answers, title: str) -> "pd.DataFrame":
+def _of_cities(
+    cities: Cities | Refusal | None,
+) -> list[tuple[str, Unit, Estimate | Refusal]]:
+    """What cities brought, by method."""
+    if not isinstance(cities, Cities):
+        return []
+    return [(quantity, Unit.PERCENT, answer) for quantity, answer in cities.estimates]
+
+
+def _estimates(
+    arms: Arms, answers: _Answers, title: str, cities: Cities | Refusal | None
+) -> "pd.DataFrame":
     """Every quantity with its interval, or the sentence in its place."""
     import pandas as pd
 
@@ -435,6 +479,7 @@ def _estimates(arms: Arms, answers: _Answers, title: str) -> "pd.DataFrame":
         ("Incremental contribution, after the spend withheld", Unit.MONEY, answers.profit),
         ("Incremental ROAS", Unit.MULTIPLE, answers.iroas),
         *answers.more,
+        *_of_cities(cities),
     ]
     return pd.DataFrame([_estimate_row(title, *one) for one in listed], columns=list(ESTIMATES))
 
@@ -471,6 +516,10 @@ def _plan(plan: Experiment, title: str, arms: Arms | None) -> "pd.DataFrame":
         spend += f"; {text(plan.payout_per_order, Unit.MONEY)} an order"
     if plan.payout_share:
         spend += f"; {text(plan.payout_share, Unit.PERCENT)} of revenue"
+    washout = []
+    if plan.washout_days:
+        days = text(float(plan.washout_days), Unit.COUNT)
+        washout.append(("Washout", f"The first {days} days do not count: earlier posts still sell"))
     stops = {
         "at_end": "Read once, when the last window has closed",
         "always_valid": "May be looked at while it runs, with an interval made for that",
@@ -481,6 +530,7 @@ def _plan(plan: Experiment, title: str, arms: Arms | None) -> "pd.DataFrame":
         ("Unit", plan.unit),
         ("Planned share in treatment", text(plan.share, Unit.PERCENT)),
         ("Window", dates(plan)),
+        *washout,
         ("Spend withheld from control", spend),
         (
             "Primary metric",

@@ -1,10 +1,12 @@
-"""Do the lists and the plan keep their word? Shrunk rankings and moves of money, scored against known truth.
+"""Do lists, plans and forecasts keep their word? What a report says, scored against known truth.
 
 As in :mod:`hkreport.evidence.calibration`, data sets go straight from the simulator's posts to the frames
 that the estimators take. What a move of money really brings is worked out without chance: planned reach
 grows with fees, and the more is posted in a week, the less each post sells.
 """
 
+import datetime
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,16 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hkreport.evidence import calibration
-from hkreport.methods import budget, shrinkage
+from hkreport.evidence.calibration import START
+from hkreport.methods import budget, changes, shrinkage
 from hkreport.methods.estimate import Refusal
 from hkreport.params import BudgetRules
 from hkreport.simulate import posts as publishing
 from hkreport.simulate import settings as simulation
 from hkreport.simulate import trials, world
 
-__all__ = ["Moved", "TopFive", "moves", "top_five"]
+__all__ = ["Foretold", "Moved", "Tired", "TopFive", "forecasts", "moves", "tiredness", "top_five"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+NAN = math.nan
 
 # Beyond Poisson, a post's orders are negative binomial: one over the size that the simulator has.
 CONFIDENCE = 0.8
@@ -182,6 +188,7 @@ class _Year:
     is_fixed: NDArray[np.bool_]
     worth: Floats  # expected credited revenue of each post
     fees: Floats
+    bought: Floats  # posts at the cell's usual fee
     revenue: Floats
 
     @classmethod
@@ -200,7 +207,7 @@ class _Year:
             seed=seed,
             scale=scale,
             scenario=scenario,
-            start=calibration.START,
+            start=START,
             days=7 * weeks,
         )
         made = publishing.publish(stage, trials.plan(stage))
@@ -218,36 +225,34 @@ class _Year:
         place = (cell * weeks + week)[is_fixed]
         fees: Floats = np.bincount(place, made.fee[is_fixed] / 100.0, minlength=size).astype(float)
         rng = np.random.default_rng([seed, 2])
-        luck = rng.gamma(
-            known.effects.post_dispersion, 1 / known.effects.post_dispersion, len(made)
-        )
-        orders = rng.poisson(made.expected * luck * known.effects.tracked)
-        orders += rng.poisson(made.expected * panel.poaching[who])
-        post = np.repeat(np.arange(len(made)), np.where(is_fixed, orders, 0))
-        hours = -known.posts.half_life_hours * np.log2(1 - rng.random(len(post)) * (1 - 2.0**-7))
-        arrived = (made.minute[post] + 60 * hours).astype(np.int64) // publishing.MINUTES // 7
+        post, day = _arrived(rng, stage, made, leaked=True)
+        arrived = day[is_fixed[post]] // 7
+        post = post[is_fixed[post]]
         value = about.basket_median * np.exp(about.basket_sd * rng.standard_normal(len(post)))
         value = value * stage.rules.pull[made.product[post]]
-        inside = arrived < weeks
-        sold: Floats = np.bincount(
-            (cell[post] * weeks + arrived)[inside], value[inside], minlength=size
-        ).astype(float)
-        return cls(seed, stage, made, brand, cell, week, is_fixed, worth, fees, sold.reshape(shape))
+        sold: Floats = np.bincount(cell[post] * weeks + arrived, value, minlength=size).astype(
+            float
+        )
+        fees = fees.reshape(shape)
+        counts = np.bincount(place, minlength=size).reshape(shape).astype(float)
+        price = fees.sum(axis=1) / np.maximum(counts.sum(axis=1), 1.0)
+        bought, revenue = counts * price[:, None], sold.reshape(shape)
+        return cls(seed, stage, made, brand, cell, week, is_fixed, worth, fees, bought, revenue)
 
     def planned(self, rules: BudgetRules) -> Moved | None:
         """The plan for the last quarter, scored."""
         carry = budget.carry_over(rules.half_life_hours)
-        curves = budget.fit(self.fees, self.revenue, carry)
+        curves = budget.fit(self.bought, self.revenue, carry)
         today, sold = self.fees[:, -13:].mean(axis=1), self.revenue[:, -13:].mean(axis=1)
         chosen = (curves.beta_error <= rules.most_beta_error) & (today > 0) & (sold > 0)
         chosen &= curves.variation >= rules.least_variation
         if chosen.sum() < 2:
             return None
         made = budget.move(
-            self.fees[chosen],
+            self.bought[chosen],
             self.revenue[chosen],
             carry,
-            budget.fit(self.fees[chosen], self.revenue[chosen], carry),
+            budget.fit(self.bought[chosen], self.revenue[chosen], carry),
             today[chosen],
             sold[chosen],
             most_move=rules.most_move,
@@ -300,3 +305,223 @@ class _Year:
             slopes.append(self._true(factor)[1] / 0.01)
         beta = np.clip(np.array(slopes) / np.maximum(level, 1e-9), 0.05, 0.95)
         return budget.allocate(before, level, beta, most_move=most_move) / before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tired:
+    """What was read of fatigue in one data set.
+
+    Attributes
+    ----------
+    seed : int
+    value, low, high, p_value : float
+        Change of orders with one more earlier post; NaN where refused.
+    truth : float
+    """
+
+    seed: int
+    value: float
+    low: float
+    high: float
+    p_value: float
+    truth: float
+
+
+def tiredness(
+    runs: int, seed: int, *, scenario: str = "planted", scale: float = 0.06, weeks: int = 104
+) -> Iterator[Tired]:
+    """Read creative fatigue in simulated exports of the size of the sample, all brands together."""
+    known = simulation.load()
+    planted = known.scenarios.planted
+    truth = planted.fatigue - 1 if scenario == "planted" else 0.0
+    for number in range(seed, seed + runs):
+        stage = world.build(
+            known, seed=number, scale=scale, scenario=scenario, start=START, days=7 * weeks
+        )
+        made = publishing.publish(stage, trials.plan(stage))
+        found = changes.fatigue(_sales(stage, made), half_life_hours=known.posts.half_life_hours)
+        if isinstance(found, Refusal):
+            yield Tired(seed=number, value=NAN, low=NAN, high=NAN, p_value=NAN, truth=truth)
+        else:
+            yield Tired(
+                seed=number,
+                value=found.value,
+                low=found.low,
+                high=found.high,
+                p_value=found.p_value,
+                truth=truth,
+            )
+
+
+def _sales(stage: world.World, made: publishing.Posts) -> changes.Sales:
+    """Posts and credited orders of a simulation, as :mod:`hkreport.insights.movements` reads exports."""
+    rng = np.random.default_rng([stage.seed, 3])
+    who, brands = made.influencer, len(stage.brands)
+    post, day = _arrived(rng, stage, made, leaked=True)
+    number = len(stage.influencers)
+    posts = np.maximum(np.bincount(who, minlength=number), 1)
+    usual = np.bincount(who, made.reach, minlength=number) / posts
+    cell = (made.brand * len(stage.platforms) + made.platform) * len(stage.tiers)
+    week = made.day // 7
+    cell = (cell + stage.influencers.tier[who]) * (int(week.max()) + 1) + week
+    unit = who * brands + made.brand
+    return changes.Sales(
+        person=who,
+        unit=unit,
+        day=made.day,
+        reach=made.reach,
+        crowd=np.log(np.bincount(cell, usual[who])[cell]),
+        sold_unit=unit[post],
+        sold_day=day,
+        orders=np.ones(len(post)),
+    )
+
+
+def _arrived(
+    rng: np.random.Generator, stage: world.World, made: publishing.Posts, *, leaked: bool
+) -> tuple[Ints, Ints]:
+    """Post and day of each order with a code (`leaked`: those of people who would have bought anyway, too)."""
+    effects = stage.settings.effects
+    luck = rng.gamma(effects.post_dispersion, 1 / effects.post_dispersion, len(made))
+    orders = rng.poisson(made.expected * luck * (effects.tracked if leaked else 1.0))
+    if leaked:
+        orders = orders + rng.poisson(made.expected * stage.influencers.poaching[made.influencer])
+    post = np.repeat(np.arange(len(made)), orders)
+    half_life = stage.settings.posts.half_life_hours
+    hours = -half_life * np.log2(1 - rng.random(len(post)) * (1 - 2.0**-7))
+    day = (made.minute[post] + 60 * hours).astype(np.int64) // publishing.MINUTES
+    inside = day < stage.calendar.days
+    return post[inside], day[inside]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foretold:
+    """One forecast of weekly revenue, and what came.
+
+    Attributes
+    ----------
+    seed : int
+    beats_naive : bool
+        Whether a model was shown.
+    covered_80, covered_95 : float
+        Shares of the weeks ahead within the bands.
+    total_covered : bool
+        Whether the sum lay within its 80 % band.
+    error, naive_error : float
+        Mean absolute error of the weeks ahead, of what was shown and of the naive forecast, over the
+        usual change from week to week: MASE.
+    truth_error, naive_truth_error : float
+        The same against the mean that chance has no part in.
+    knows : bool
+        Whether the forecast used the festival.
+    """
+
+    seed: int
+    beats_naive: bool
+    covered_80: float
+    covered_95: float
+    total_covered: bool
+    error: float
+    naive_error: float
+    truth_error: float
+    naive_truth_error: float
+    knows: bool
+
+
+def forecasts(
+    runs: int, seed: int, *, festival: bool = False, scale: float = 0.06, brand: int = 0
+) -> Iterator[Foretold]:
+    """Forecast weekly revenue of simulated brands as a report does, and wait for what comes.
+
+    Parameters
+    ----------
+    runs, seed : int
+        Data sets, and the seed of the first.
+    festival : bool
+        Whether Diwali falls into the weeks ahead, after three that the series holds; the last week
+        known differs from run to run otherwise, with two years of history.
+    scale : float
+        Size of the data set, as of ``hkreport simulate``.
+    brand : int
+        Which brand of the simulation, from 0.
+    """
+    from hkreport import params
+    from hkreport.evidence import forecast as outlooks
+    from hkreport.methods import forecast as methods
+
+    known, asked = simulation.load(), params.load().forecast
+    ahead = asked.weeks_ahead
+    for number in range(seed, seed + runs):
+        # 2025-10-06: a fortnight before Diwali. Elsewhere weeks from January to August.
+        start = datetime.date(2022, 1, 3) if festival else START
+        weeks = 196 if festival else 104 + number % 32
+        stage = world.build(
+            known,
+            seed=number,
+            scale=scale,
+            scenario="default",
+            start=start,
+            days=7 * (weeks + ahead),
+        )
+        sold, mean = _weekly(stage, brand)
+        seasons = outlooks.festivals(
+            asked.festivals, range(start.year, stage.calendar.date(len(sold) * 7 - 1).year + 2)
+        )
+        made = methods.forecast(
+            sold[:weeks],
+            ahead=ahead,
+            steps=methods.WEEKLY,
+            events=outlooks.shares(seasons, start, 7 * (weeks + ahead), weekly=True),
+            origins=asked.origins,
+            least=asked.weeks_at_least,
+            yearly_from=asked.yearly_from,
+        )
+        assert isinstance(made, methods.Forecast)
+        came, true = sold[weeks:], mean[weeks:]
+        usual = float(np.abs(np.diff(sold[:weeks])).mean())
+        inside = [float(((band.low <= came) & (came <= band.high)).mean()) for band in made.bands]
+
+        def away(told: Floats, from_: Floats, usual: float = usual) -> float:
+            return float(np.abs(told - from_).mean()) / usual
+
+        yield Foretold(
+            seed=number,
+            beats_naive=made.beats_naive,
+            covered_80=inside[0],
+            covered_95=inside[1],
+            total_covered=bool(made.total[1] <= came.sum() <= made.total[2]),
+            error=away(made.mean, came),
+            naive_error=away(made.naive, came),
+            truth_error=away(made.mean, true),
+            naive_truth_error=away(made.naive, true),
+            knows="Diwali" in made.terms,
+        )
+
+
+def _weekly(stage: world.World, brand: int) -> tuple[Floats, Floats]:
+    """Revenue of a brand by week, and its mean without chance."""
+    rng = np.random.default_rng([stage.seed, 4])
+    known = stage.settings
+    made = publishing.publish(stage, trials.plan(stage))
+    demand, about = known.demand, list(known.brands.values())[brand]
+    days, mine = stage.calendar.days, made.brand == brand
+    post, day = _arrived(rng, stage, made, leaked=False)
+    caused = np.bincount(day[mine[post]], minlength=days)
+    expected = np.bincount(made.day[mine], made.expected[mine], minlength=days)
+    # Spread as the season of posts has it: which week a post falls into is chance.
+    season = stage.calendar.season / stage.calendar.season.sum()
+    usual = stage.organic[brand] * (1 + demand.paid_share) + expected.sum() * season
+    walk = np.empty(days)
+    last = rng.normal(0, demand.walk_sd)
+    for at, shock in enumerate(
+        rng.normal(0, demand.walk_sd * np.sqrt(1 - demand.walk_phi**2), days)
+    ):
+        last = walk[at] = demand.walk_phi * last + shock
+    organic = stage.organic[brand] * np.exp(walk)
+    size = demand.dispersion
+    orders = rng.negative_binomial(size, size / (size + organic)) + caused
+    orders = (orders + rng.poisson(organic * demand.paid_share)).reshape(-1, 7).sum(axis=1)
+    mean = about.basket_median * np.exp(about.basket_sd**2 / 2)
+    spread = np.sqrt(np.expm1(about.basket_sd**2) / np.maximum(orders, 1))
+    revenue = orders * mean * np.maximum(1 + spread * rng.standard_normal(len(orders)), 0.1)
+    return revenue, usual.reshape(-1, 7).sum(axis=1) * mean

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hkreport.evidence import budget, comparisons
 from hkreport.insights.records import Insight
 from hkreport.insights.rules import find
-from hkreport.prose import Prose, callout
+from hkreport.prose import Prose, callout, shortened
 from hkreport.units import Unit, escape_markdown, text
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ TITLES = {
     "alert": "What needs attention",
     "data": "What the data leave open",
 }
+
+BRIEF = 320  # letters of a statement in the summary
 
 NOTHING = "Nothing in this period stands out beyond chance, no target is missed, and no payout is in question."
 
@@ -50,11 +52,12 @@ def what_to_do(report: "Report") -> Prose:
 
 
 def top_three(report: "Report", count: int = 3) -> Prose:
-    """The insights with most rupees at stake, one line each, for the summary."""
+    """The insights with most rupees at stake, a few lines each, for the summary."""
     shown = find(report)[:count]
     if not shown:
         return Prose(escape_markdown(NOTHING) + "\n")
-    return Prose("\n".join(f"{place}. {_body(each)}" for place, each in enumerate(shown, 1)) + "\n")
+    lines = [f"{place}. {_body(each, BRIEF)}" for place, each in enumerate(shown, 1)]
+    return Prose("\n".join(lines) + "\n")
 
 
 def not_said(report: "Report") -> Prose:
@@ -102,9 +105,10 @@ def _title(each: Insight) -> str:
     return names.get(each.rule, TITLES[each.kind])
 
 
-def _body(each: Insight) -> str:
-    """Statement, action and what is expected of it, escaped."""
-    body = escape_markdown(each.statement) + " **Do:** " + escape_markdown(each.action)
+def _body(each: Insight, most: int = 2000) -> str:
+    """Statement, action and what is expected of it, escaped; each of at most so many letters."""
+    statement, action = (shortened(words, most) for words in (each.statement, each.action))
+    body = escape_markdown(statement) + " **Do:** " + escape_markdown(action)
     if each.effect is not None and each.effect.value == each.effect.value:
         effect = each.effect
         size = text(effect.value, effect.unit, short=True)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from hkreport.evidence import comparisons, ranking
+from hkreport.evidence import budget, comparisons, ranking
 from hkreport.insights.records import Effect, Evidence, Insight
 from hkreport.methods.multiplicity import effective_number, roas_with_interval
 from hkreport.metrics import UNASSIGNED
@@ -24,6 +24,12 @@ __all__ = ["overspend", "poor_influencers", "reasons"]
 
 # Fewer others than this are no yardstick.
 LEAST_PEERS = 5
+
+# How many times worse than others a part must be to be named as the reason.
+LEAST_WORSE = 1.1
+
+# Share of influencers from which on no single one of them is the reason.
+MOST_POOR = 0.5
 
 # What is wrong, what to do about it, and how the two sides are written.
 WORDS: Mapping[str, tuple[str, str, Unit]] = {
@@ -81,6 +87,9 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
     level = _level(report)
     people = _bases(report)
     sure = made.surely_below(level)
+    if len(sure) > MOST_POOR * len(made.frame):
+        yield _all_poor(report, made, sure, level)
+        return
     loss = sure["spend"] * (1 - sure["shrunk_roas"] / level)
     order = loss.sort_values(ascending=False, kind="stable").index
     for _, row in sure.loc[order].head(report.settings.insights.most_alerts).iterrows():
@@ -97,7 +106,7 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
             kind="alert",
             subject=str(row["influencer_id"]),
             statement=(
-                f"{named(row['influencer'])} ({row['platform']}, {row['tier']}) cost "
+                f"{named(row['influencer'])}{_where(row)} cost "
                 f"{text(spend, Unit.MONEY, short=True)} and returns {said[0]} with luck taken out "
                 f"({ranking.CONFIDENCE:.0%} interval {said[1]} to {said[2]}), below break-even of "
                 f"{text(level, Unit.MULTIPLE)}: {why}."
@@ -127,6 +136,54 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
             ),
             stake=lost,
         )  # fmt: skip
+
+
+def _where(row: "pd.Series") -> str:
+    """Platform and tier of an influencer in brackets, as far as they are known."""
+    known = [
+        str(row[name]) for name in ("platform", "tier") if row[name] == row[name] and row[name]
+    ]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def _all_poor(
+    report: "Report", made: ranking.Ranking, sure: "pd.DataFrame", level: float
+) -> Insight:
+    """One record where most influencers do not pay back: no single one of them is the reason."""
+    spend, revenue = float(sure["spend"].sum()), float(sure["influencer_revenue"].sum())
+    lost = spend - revenue / level
+    few, whole = (text(float(len(each)), Unit.COUNT) for each in (sure, made.frame))
+    return Insight(
+        rule="poor_roas",
+        kind="alert",
+        subject=f"{few} influencers",
+        statement=(
+            f"{few} of {whole} influencers on fixed fees very likely return less than break-even of "
+            f"{text(level, Unit.MULTIPLE)}: together they cost {text(spend, Unit.MONEY, short=True)} and "
+            f"return {text(revenue / spend, Unit.MULTIPLE)}. No single one of them is the reason."
+        ),
+        evidence=Evidence(
+            n=len(made.frame),
+            value=revenue / spend,
+            confidence=ranking.CONFIDENCE,
+            method="Gamma–Poisson shrinkage",
+            numbers={
+                "influencers_below": len(sure),
+                "influencers": len(made.frame),
+                "spend": spend,
+                "revenue": revenue,
+                "break_even": level,
+                "all_spend": float(report.totals["spend"]),
+            },
+        ),
+        severity="high",
+        action="Look at what is paid and what is credited as a whole, before single influencers.",
+        effect=Effect(
+            value=lost,
+            words="loss avoided in a period like this, if every credited order was caused",
+        ),
+        stake=max(lost, 0.0),
+    )
 
 
 def overspend(report: "Report") -> Iterator[Insight]:
@@ -173,7 +230,7 @@ def overspend(report: "Report") -> Iterator[Insight]:
                 },
             ),
             severity="high",
-            action=f"{action}, or book fewer of them.",
+            action=f"{action}{_instead(report, str(platform), str(tier))}.",
             effect=Effect(
                 value=lost,
                 low=float(spend.sum()) * (1 - made.high / level),
@@ -182,6 +239,19 @@ def overspend(report: "Report") -> Iterator[Insight]:
             ),
             stake=lost,
         )
+
+
+def _instead(report: "Report", platform: str, tier: str) -> str:
+    """Whether fewer of a cell should be booked: not where the next rupee brings even less elsewhere."""
+    plan = budget.plan(report)
+    frame = plan.frame
+    if plan.is_recommended and {"platform", "tier"} <= set(frame.columns):
+        mine = frame[(frame["platform"] == platform) & (frame["tier"] == tier)]
+        if float(mine["change"].sum()) > 0:
+            return (
+                " first; the next rupee brings even less elsewhere, so the budget move adds to them"
+            )
+    return ", or book fewer of them"
 
 
 def _level(report: "Report") -> float:
@@ -225,7 +295,13 @@ def _why(
     }
     if not found:
         return "the exports do not say why", "Look at what was agreed", numbers
-    part, (_, own, usual) = next(iter(found.items()))
+    part, (worse, own, usual) = next(iter(found.items()))
+    if worse < math.log(LEAST_WORSE):
+        return (
+            "cost, orders and order value are near those of others",
+            "Agree on lower fees",
+            numbers,
+        )
     words, action, unit = WORDS[part]
     reach = (mine["base_name"] == "reach").all()
     if part == "cost":
@@ -234,9 +310,11 @@ def _why(
     elif part == "conversion" and not reach:
         shown = f"{text(own, Unit.COUNT)} orders a post against {text(usual, Unit.COUNT)}"
     elif part == "conversion":
+        # So many people that others have at least one order.
+        size = next((each for each in (1e4, 1e5, 1e6) if usual * each >= 1), 1e7)
         shown = (
-            f"{text(own * 10000, Unit.COUNT)} orders for 10,000 people reached against "
-            f"{text(usual * 10000, Unit.COUNT)}"
+            f"{text(own * size, Unit.COUNT)} orders for {text(size, Unit.COUNT)} people reached "
+            f"against {text(usual * size, Unit.COUNT)}"
         )
     else:
         shown = f"{text(own, unit)} an order against {text(usual, unit)}"

@@ -1,6 +1,5 @@
 """What changed over time: the level of revenue, and what one more post brings."""
 
-import datetime
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ from hkreport import metrics as m
 from hkreport import periods
 from hkreport.insights.records import Effect, Evidence, Insight
 from hkreport.methods import changes
-from hkreport.methods.budget import carry_over
 from hkreport.methods.estimate import Refusal
 from hkreport.metrics import UNASSIGNED
 from hkreport.units import Unit, text
@@ -18,6 +16,7 @@ from hkreport.units import Unit, text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hkreport.ledger import Ledger
     from hkreport.views import Report
 
 __all__ = ["creative_fatigue", "trend_break"]
@@ -53,18 +52,21 @@ def trend_break(report: "Report") -> Iterator[Insight]:
     way = "higher" if change.value > 0 else "lower"
     basis = "than a year before, compared with the weeks until then" if found.is_seasonal else "than in the weeks before"  # fmt: skip
     ends = sorted(abs(end_) for end_ in (change.low, change.high))
+    dates = [weeks[min(place, len(weeks) - 1)] for place in (found.first, found.last)]
     stake = abs(change.value) * before * found.after
     yield Insight(
         rule="trend_break",
         kind="trend",
         subject=weeks[found.at],
         statement=(
-            f"Since about the week of {weeks[found.at]}, weekly revenue is {text(abs(change.value), Unit.PERCENT)} "
+            f"Since about the week of {weeks[found.at]} ({changes.DATED:.0%} interval {dates[0]} to {dates[1]}), "
+            f"weekly revenue is {text(abs(change.value), Unit.PERCENT)} "
             f"{way} {basis} ({change.confidence:.0%} interval {text(ends[0], Unit.PERCENT)} to "
             f"{text(ends[1], Unit.PERCENT)}, {found.before} weeks against {found.after})."
         ),
         evidence=Evidence.of(
             change, numbers={"weeks_before": found.before, "weeks_after": found.after,
+                             "earliest_week": dates[0], "latest_week": dates[1],
                              "weekly_revenue_before": before, "is_seasonal": found.is_seasonal},
         ),
         severity="high" if change.value < 0 else "low",
@@ -80,61 +82,88 @@ def creative_fatigue(report: "Report") -> Iterator[Insight]:
     past = report.past
     if not {"posts", "reach", "influencer_orders"} <= past.known:
         return
-    frame = m.compute(
-        past.rows,
-        [m.POSTS, m.REACH, m.INFLUENCER_ORDERS, m.INFLUENCER_REVENUE],
-        by=["influencer", "month"],
-        known=past.known,
-    )
-    frame = frame[(frame["influencer_id"] != UNASSIGNED) & (frame["month"] != UNASSIGNED)]
-    frame = _with_carry(frame, report.settings.budget.half_life_hours)
-    frame = frame[(frame["posts"] > 0) & (frame["seen"] > 0)]
-    if frame.empty:
+    posts = _posts(past)
+    if len(posts) < 2:
         return
-    who = frame["influencer_id"].astype("category").cat.codes.to_numpy().astype(np.int64)
+    rules = report.settings.insights
+    sales = _sales(past, posts)
     found = changes.fatigue(
-        who,
-        frame["influencer_orders"].to_numpy(float),
-        frame["seen"].to_numpy(float),
-        frame["posts"].to_numpy(float),
-        confidence=report.settings.insights.confidence,
-        least_influencers=report.settings.insights.least_influencers,
+        sales,
+        half_life_hours=report.settings.budget.half_life_hours,
+        confidence=rules.confidence,
+        least_influencers=rules.least_influencers,
     )
     if isinstance(found, Refusal) or found.p_value > LIMIT or found.high >= -LEAST_FATIGUE:
         return
-    often = frame[frame["posts"] >= 3]
-    revenue = float(report.totals["influencer_revenue"])
-    share = float(often["influencer_revenue"].sum() / max(frame["influencer_revenue"].sum(), 1e-9))
-    stake = abs(found.value) * max(share, 0.0) * max(revenue, 0.0)
+    # Posts that follow at least two others could have come later.
+    often = sales.earlier >= 2
+    share = float(sales.reach[often].sum() / sales.reach.sum())
+    revenue = max(float(report.totals["influencer_revenue"]), 0.0)
+    gains = [-share * revenue * value for value in (found.value, found.high, found.low)]
     ends = [text(abs(end), Unit.PERCENT) for end in (found.high, found.low)]
     yield Insight(
         rule="creative_fatigue",
         kind="trend",
-        subject="posts in a month",
+        subject="posts of the same influencer",
         statement=(
-            f"With each further post of an influencer in a month, people reached order "
+            f"With each further post of an influencer within four weeks, people reached order "
             f"{text(abs(found.value), Unit.PERCENT)} less ({found.confidence:.0%} interval {ends[0]} to "
-            f"{ends[1]}, within {found.n} influencers)."
+            f"{ends[1]}, within {found.n} influencers). {text(share, Unit.PERCENT)} of reach is that of "
+            f"posts that follow two or more."
         ),
-        evidence=Evidence.of(found, numbers={"revenue_in_months_of_3_or_more_posts": share}),
+        evidence=Evidence.of(
+            found, numbers={"share_of_reach_after_two_or_more": share, "posts": len(posts)}
+        ),
         severity="medium",
         action="Spread posts of an influencer over more weeks, and change the creative before the third.",
-        effect=Effect(value=stake, words="credited revenue in a period like this, if one post less in busy months"),
-        stake=stake,
+        effect=Effect(
+            value=gains[0], low=gains[1], high=gains[2],
+            words="credited revenue in a period like this, if each of those posts followed one fewer",
+        ),
+        stake=gains[0],
     )  # fmt: skip
 
 
-def _with_carry(frame: "pd.DataFrame", half_life_hours: float) -> "pd.DataFrame":
-    """People whose orders fall into each month: mostly those reached in it, some of the month before.
+def _posts(past: "Ledger") -> "pd.DataFrame":
+    """Posts with known reach: who, when, for which brand, and in which cell of what is published."""
+    rows = past.rows.filter(past.rows["kind"] == "post", past.rows["influencer_id"].notnull())
+    rows = rows.filter(rows["reach"] > 0, rows["date"].notnull())
+    names = ["influencer_id", "brand", "post_platform", "tier"]
+    frame = rows.select(*names, "date", reach=rows["reach"].cast("float64")).to_pandas()
+    frame[names] = frame[names].astype(object).where(frame[names].notna(), UNASSIGNED)
+    return frame.sort_values([*names, "date", "reach"], ignore_index=True)
 
-    Without them, a month with many posts would look tired only because its orders are still coming.
-    """
-    months = sorted(frame["month"].unique())
-    first, last = (datetime.date.fromisoformat(f"{month}-01") for month in (months[0], months[-1]))
-    every = periods.steps(first, last + periods.DAY, "month")
-    wide = frame.pivot_table(index="influencer_id", columns="month", values="reach", aggfunc="sum")
-    wide = wide.reindex(columns=every).fillna(0.0)
-    late = 1 - float(carry_over(half_life_hours, weeks=2, days=30.4)[0])
-    seen = (1 - late) * wide + late * wide.shift(1, axis=1).fillna(0.0)
-    long = seen.reset_index().melt("influencer_id", var_name="month", value_name="seen")
-    return frame.merge(long, on=["influencer_id", "month"], how="left")
+
+def _sales(past: "Ledger", posts: "pd.DataFrame") -> changes.Sales:
+    """Posts and the orders of those who posted, as :func:`hkreport.methods.changes.fatigue` takes them."""
+    import pandas as pd
+
+    selling = past.rows.filter(past.rows[m.INFLUENCER_ORDERS.column] != 0)
+    sold = m.compute(
+        selling, [m.INFLUENCER_ORDERS], by=["influencer", "brand", "day"], known=past.known
+    )
+    sold = sold[(sold["influencer_orders"] > 0) & (sold["day"] != UNASSIGNED)]
+    keys = pd.MultiIndex.from_frame(posts[["influencer_id", "brand"]])
+    units = keys.unique()
+    place = units.get_indexer(pd.MultiIndex.from_frame(sold[["influencer_id", "brand"]]))
+    sold, place = sold[place >= 0], place[place >= 0]
+    dates = pd.to_datetime(posts["date"])
+    # Whole weeks from a Monday on, as everywhere.
+    start = dates.min() - pd.Timedelta(days=int(dates.min().weekday()))
+    day = (dates - start).dt.days.to_numpy(np.int64)
+    sold_day = (pd.to_datetime(sold["day"]) - start).dt.days.to_numpy(np.int64)
+    after = sold_day >= 0
+    person = posts["influencer_id"].astype("category").cat.codes.to_numpy().astype(np.int64)
+    usual = np.bincount(person, posts["reach"]) / np.bincount(person)
+    cell = posts.groupby(["brand", "post_platform", "tier"]).ngroup().to_numpy(np.int64)
+    beside = np.unique(cell * (int(day.max()) // 7 + 1) + day // 7, return_inverse=True)[1]
+    return changes.Sales(
+        person=person,
+        unit=units.get_indexer(keys).astype(np.int64),
+        day=day.astype(np.int64),
+        reach=posts["reach"].to_numpy(float),
+        crowd=np.log(np.bincount(beside, usual[person])[beside]),
+        sold_unit=place[after].astype(np.int64),
+        sold_day=sold_day[after].astype(np.int64),
+        orders=sold["influencer_orders"].to_numpy(float)[after],
+    )

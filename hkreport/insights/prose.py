@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences: chart titles, the headline, warnings and definitions.
+"""What the numbers say, in sentences: the headline, warnings, definitions and single titles.
 
 Every number in a sentence comes from a frame that :mod:`hkreport.views` made and is written by
 :mod:`hkreport.units`. Comparisons that need a test of their own are not made here.
@@ -25,42 +25,10 @@ from hkreport.views import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Prose", "allocation_note", "change", "check_words", "glossary", "headline", "leader", "missing",
-           "old_assumptions", "poor", "problems", "share_of_top", "slice_note", "sources"]  # fmt: skip
-
-
-_ENOUGH = 30  # orders below which a comparison is not put into words
-
-
-def leader(frame: "pd.DataFrame", key: str, metric: Metric) -> str:
-    """Who leads by how much, as a chart title.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"platform": ["YouTube", "Instagram"], "revenue": [3e5, 1e5]})
-    >>> leader(frame, "platform", m.REVENUE)
-    'YouTube leads with ₹3.00 L, 75.0% of revenue'
-    """
-    known = frame[frame[metric.name].notna() & (frame[key] != UNASSIGNED)]
-    if known.empty:
-        return f"{metric.label} by {_dimension(key)}"
-    first = known.sort_values([metric.name, key], ascending=[False, True]).iloc[0]
-    value = text(float(first[metric.name]), metric.unit, short=True)
-    if len(known) == 1:
-        return f"{_first(first[key])}: {value}"
-    adds = isinstance(metric, m.Total | m.Linear)
-    whole = frame[metric.name].sum()
-    if adds and whole > 0 and (frame[metric.name].dropna() >= 0).all():
-        part = text(float(first[metric.name]) / float(whole), Unit.PERCENT)
-        return f"{_first(first[key])} leads with {value}, {part} of {_lower(metric.label)}"
-    return f"{_first(first[key])} leads with {value}"
-
-
-def _first(name: object) -> str:
-    """A name that begins a sentence; the data's own small letters (nano) become a capital there."""
-    words = named(name)
-    return words[:1].upper() + words[1:] if words.isalpha() else words
+__all__ = ["Prose", "allocation_note", "bridge_note", "bridge_words", "change", "check_words",
+           "cohort_words", "effect_words", "further", "glossary", "headline", "headline_tiles", "missing",
+           "old_assumptions", "poor", "poor_words", "portfolio", "portfolio_shares", "problems", "quality",
+           "sharing", "slice_note", "sources"]  # fmt: skip
 
 
 def change(report: Report, metric: Metric) -> str:
@@ -76,15 +44,6 @@ def change(report: Report, metric: Metric) -> str:
     return f"{metric.label} {way} {text(abs(moved), Unit.PERCENT)} on {report.previous_label}, to {value}"
 
 
-def share_of_top(frame: "pd.DataFrame", metric: Metric, whole: float, count: int) -> str:
-    """How much of a total the first few bring, as a chart title."""
-    if frame.empty or not whole > 0:
-        return f"{metric.label} of the first {count}"
-    share = text(float(frame[metric.name].head(count).sum()) / whole, Unit.PERCENT)
-    shown = min(count, len(frame))
-    return f"The first {shown} influencers bring {share} of {_lower(metric.label)}"
-
-
 def poor(report: Report) -> Prose:
     """How many paid influencers do not bring back what they cost."""
     return Prose(escape_markdown(f"{poor_words(report)}.") + "\n")
@@ -97,19 +56,17 @@ def poor_words(report: Report) -> str:
     losers = paid[paid["roas"] < least]
     if paid.empty:
         return "No influencer was paid"
+    level, everybody = f"{text(least, Unit.MULTIPLE)} ROAS", text(len(paid), Unit.COUNT)
+    alone = len(paid) == 1
+    if losers.empty:
+        who = "The one paid influencer" if alone else f"All {everybody} paid influencers"
+        return f"{who} {'reaches' if alone else 'reach'} {level}"
     cost = text(float(losers["spend"].sum()), Unit.MONEY, short=True)
-    return (
-        f"{len(losers)} of {len(paid)} paid influencers stay below {text(least, Unit.MULTIPLE)} ROAS; "
-        f"they cost {cost}"
-    )
-
-
-def _lower(label: str) -> str:
-    return label if label[:2].isupper() else f"{label[0].lower()}{label[1:]}"
-
-
-def _dimension(key: str) -> str:
-    return m.DIMENSIONS.get(key, key.replace("_", " ")).lower()
+    if len(losers) == 1:
+        who = "The one paid influencer" if alone else f"1 of {everybody} paid influencers"
+        return f"{who} stays below {level}, at a cost of {cost}"
+    count = text(len(losers), Unit.COUNT)
+    return f"{count} of {everybody} paid influencers stay below {level}; they cost {cost}"
 
 
 def headline(report: Report, caused: Incrementality | None = None, *, brief: bool = False) -> Prose:
@@ -143,14 +100,16 @@ def headline_tiles(report: Report, caused: Incrementality) -> list[dict[str, Any
     """The key figures with incremental ROAS beside ROAS, as :meth:`hkreport.tables.Tiles.of` takes them."""
     figures = report.headline()
     place = next(at for at, each in enumerate(figures) if each["metric"] is m.ROAS) + 1
-    return [*figures[:place], _iroas_tile(caused), *figures[place:]]
+    return [*figures[:place], _iroas_tile(report, caused), *figures[place:]]
 
 
-def _iroas_tile(caused: Incrementality) -> dict[str, Any]:
+def _iroas_tile(report: Report, caused: Incrementality) -> dict[str, Any]:
     tile: dict[str, Any] = {"label": "Incremental ROAS", "unit": Unit.MULTIPLE, "value": None}
     if caused.iroas is None:
         return tile | {"reason": "no experiment that could be read"}
     estimate = caused.iroas
+    if report.filters:
+        tile["label"] += ", whole brand"  # filters do not cut an experiment
     return tile | {
         "value": estimate.value,
         "interval": (estimate.low, estimate.high),
@@ -203,7 +162,7 @@ def allocation_note(report: Report) -> Prose:
 def further(report: Report) -> Prose:
     """Where the rest is, at the end of the summary."""
     words = (
-        f"The full report of {report.name} for {report.period.words} holds every table, the methods and "
+        f"The full report of {named(report.brand or 'all brands')} for {report.period.words} holds every table, the methods and "
         "the data quality: report.pdf and index.html, in the same folder as this summary."
     )
     return Prose(escape_markdown(words) + "\n")
@@ -211,7 +170,7 @@ def further(report: Report) -> Prose:
 
 def slice_note(report: Report) -> Prose:
     """What the report covers, and what it leaves out."""
-    covered = f"{report.name}, {report.period.words}"
+    covered = f"{report.brand or 'all brands'}, {report.period.words}"
     kept = f", only {', '.join(report.filters.words)}" if report.filters else ""
     first, last = report.data.ledger.first, report.data.ledger.last
     spans = ""
@@ -294,7 +253,8 @@ def check_words(check: Mapping[str, Any]) -> str:
         count = text(problem["count"], Unit.COUNT)
         lines += ["", f"{problem['severity'].upper()} ({count}) {one_line(problem['message'])}"]
         for example in problem["examples"]:
-            row = f"row {example['row']}: " if example.get("row") is not None else ""
+            file = f" of {example['file']}" if example.get("file") else ""
+            row = f"row {example['row']}{file}: " if example.get("row") is not None else ""
             lines.append(f"    {row}{one_line(example['value'])}")
     return visible("\n".join(lines))
 
@@ -409,23 +369,6 @@ def old_assumptions() -> "pd.DataFrame":
     return pd.DataFrame(list(_OLD_ASSUMPTIONS))
 
 
-def concentrated(frame: "pd.DataFrame") -> str:
-    """How much the top tenth brings, as a chart title.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> concentrated(pd.DataFrame({"group": ["Top 10%", "All"], "share": [0.1, 1.0],
-    ...                            "influencers": [9.0, 95.0], "revenue_share": [0.5794, 1.0]}))
-    'The top 10% of influencers bring 57.9% of credited revenue'
-    """
-    tenth = frame[frame["share"] == 0.1]
-    if tenth.empty:
-        return "Too few influencers sold anything to speak of concentration"
-    share = text(float(tenth["revenue_share"].iloc[0]), Unit.PERCENT)
-    return f"The top 10% of influencers bring {share} of credited revenue"
-
-
 def cohort_words(cohorts: Cohorts) -> str:
     """How many influencers stay, as a chart title.
 
@@ -448,6 +391,9 @@ def bridge_words(bridge: Bridge) -> str:
     gross, last = float(levels["amount"].iloc[0]), levels.iloc[-1]
     if len(levels) < 2 or not gross > 0:
         return "From gross revenue to what is left after payouts"
+    left = text(abs(float(last["amount"])) / gross, Unit.MONEY)
+    if float(last["amount"]) < 0 and last["step"] == "Left after payouts":
+        return f"Each rupee of credited revenue loses {left} once payouts are taken off"
     left = text(float(last["amount"]) / gross, Unit.MONEY)
     what = "is left after payouts" if last["step"] == "Left after payouts" else "is net revenue"
     return f"Of each rupee of credited revenue, {left} {what}"
@@ -501,29 +447,6 @@ def portfolio_shares(report: Report) -> str:
     spend = text(float(row["spend_share"]), Unit.PERCENT)
     revenue = text(float(row["influencer_revenue_share"]), Unit.PERCENT)
     return f"{named(row['brand'])} takes {spend} of spend and brings {revenue} of credited revenue"
-
-
-def best_cell(frame: "pd.DataFrame", rows: str, across: str, metric: Metric) -> str:
-    """Where a metric is highest among cells with a base of at least 30 orders, as a chart title.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"brand": ["A", "B"], "platform": ["YouTube"] * 2, "roas": [9.0, 2.0],
-    ...                       "influencer_orders": [3.0, 300.0]})
-    >>> best_cell(frame, "brand", "platform", m.ROAS)
-    'ROAS is highest for B on YouTube, at 2.0×, where there are enough orders to say'
-    """
-    known = frame[frame[metric.name].notna() & (frame["influencer_orders"] >= _ENOUGH)]
-    known = known[(known[rows] != UNASSIGNED) & (known[across] != UNASSIGNED)]
-    if known.empty:
-        return f"{metric.label} by {_dimension(rows)} and {_dimension(across)}"
-    first = known.sort_values([metric.name, rows, across], ascending=[False, True, True]).iloc[0]
-    value = text(float(first[metric.name]), metric.unit)
-    return (
-        f"{metric.label} is highest for {named(first[rows])} on {named(first[across])}, at {value}, "
-        "where there are enough orders to say"
-    )
 
 
 def sharing(report: Report) -> str:

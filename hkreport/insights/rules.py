@@ -251,12 +251,16 @@ def payouts(report: "Report") -> Iterator[Insight]:
         stake = float(amount.abs().sum()) + unsure
         example = str(block["explanation"].iloc[0])
         in_question = f", {text(stake, Unit.MONEY)} in question" if stake > 0 else ""
-        cases = "1 case" if len(block) == 1 else f"{len(block)} cases"
+        number = text(float(len(block)), Unit.COUNT)
+        cases = "1 case" if len(block) == 1 else f"{number} cases"
         yield Insight(
             rule="payout_anomaly",
             kind="alert",
             subject=str(kind),
-            statement=f"Payouts, {kind}: {cases}{in_question} (for example: {example}).",
+            statement=(
+                f"Payouts to these influencers over all dates, {kind}: {cases}{in_question} "
+                f"(for example: {example})."
+            ),
             evidence=Evidence(
                 n=len(block),
                 numbers={
@@ -340,6 +344,7 @@ def budget_move(report: "Report") -> Iterator[Insight]:
             plan.gain,
             numbers={
                 "moved_a_week": plan.moved,
+                "most_move": plan.most_move,
                 "revenue_today_a_week": plan.revenue_today,
                 "weeks": plan.weeks,
                 "cells": int((plan.frame["change"] != 0).sum()),
@@ -378,7 +383,7 @@ def best_influencers(report: "Report") -> Iterator[Insight]:
         subject=f"{len(sure)} influencers",
         statement=(
             f"With luck taken out, these very likely return more than the {text(level, Unit.MULTIPLE)} of all "
-            f"{len(made.frame)} on fixed fees: {names}."
+            f"{text(float(len(made.frame)), Unit.COUNT)} on fixed fees: {names}."
         ),
         evidence=Evidence(
             n=len(made.frame),

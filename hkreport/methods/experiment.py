@@ -144,7 +144,11 @@ def sample_ratio(treated: int, control: int, share: float) -> Check:
     planned = [whole * share, whole * (1 - share)]
     p_value = float(stats.chisquare([treated, control], planned).pvalue)
     found = text(treated / whole, Unit.PERCENT)
-    words = f"{found} of {text(whole, Unit.COUNT)} units in treatment, {share:.0%} planned ({_p(p_value)})"
+    planned_share = f"{100 * share:.4g}%"  # 99.75 % is not 100 %
+    words = (
+        f"{found} of {text(whole, Unit.COUNT)} units in treatment, {planned_share} planned "
+        f"({_p(p_value)})"
+    )
     return Check(p_value, p_value >= MISMATCH, words)
 
 
@@ -409,7 +413,7 @@ def cuped(
         adjusted[: len(first)],
         adjusted[len(first) :],
         # The adjusted values have no buyers; the arm as it was decides.
-        interval=interval_for(second) if interval == "auto" else interval,
+        interval=interval_for(second, first) if interval == "auto" else interval,
         confidence=confidence,
     )
     if isinstance(found, Refusal):

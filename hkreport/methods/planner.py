@@ -4,8 +4,9 @@ Planned figures only: "observed power", worked out from a result, is the p-value
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from scipy import optimize, stats
 
@@ -73,6 +74,8 @@ def users_needed(
     share: float = 0.5,
     power: float = POWER,
     alpha: float = ALPHA,
+    pooled: bool = False,
+    skew: float = 0.0,
 ) -> UserPlan:
     """Users to assign so that a relative lift is found with the given power.
 
@@ -87,20 +90,36 @@ def users_needed(
         Share of users in treatment, strictly between 0 and 1.
     power, alpha : float
         Chance to find it, and two-sided chance of a false alarm.
+    pooled : bool
+        Whether so few buyers will be in control that the test pools the variance of both arms
+        (:func:`hkreport.methods.means.interval_for`): a conservative test needs more users.
+    skew : float
+        Skewness of revenue a user, 0 where it is not known.
 
     Notes
     -----
-    Normal approximation of the difference of means with the same spread in both arms; at the sizes
-    that revenue needs, it and the t distribution agree to a user in a thousand.
+    The lift is taken to bring more buyers who spend as others do, so treated users vary more than
+    control. Where revenue is skewed and one arm is smaller, that arm's few large orders move the
+    difference and its standard error together, which costs power. A plan that knows neither promises
+    80 % and finds a lift of 20 % in 74 % of tests with four fifths of users treated (measured).
 
     Examples
     --------
     >>> plan = users_needed(100.0, 800.0, 0.1, share=0.8)
     >>> plan.units, plan.treated, plan.control
-    (313956, 251165, 62791)
+    (320127, 256102, 64025)
     """
-    z = float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power))
-    units = (z * sd / (mean * lift)) ** 2 / (share * (1 - share))
+    cut, reach = float(stats.norm.ppf(1 - alpha / 2)), float(stats.norm.ppf(power))
+    said, true, _ = _errors(mean, sd, lift, share, pooled, skew)
+    units = ((cut * said + reach * true) / (mean * lift)) ** 2
+    if skew:
+        sizes: dict[str, Any] = {"share": share, "alpha": alpha, "pooled": pooled, "skew": skew}
+        around = math.log(units)
+
+        def short(log_units: float) -> float:
+            return power_of(mean, sd, lift, math.exp(log_units), **sizes) - power
+
+        units = math.exp(_root(short, around - 1, around + 1))
     whole = max(math.ceil(units), 4)
     treated = min(max(round(whole * share), 2), whole - 2)
     return UserPlan(whole, treated, whole - treated, abs(lift), power, alpha)
@@ -109,36 +128,89 @@ def users_needed(
 def smallest_lift(
     mean: float,
     sd: float,
-    units: int,
+    units: float,
     *,
     share: float = 0.5,
     power: float = POWER,
     alpha: float = ALPHA,
+    pooled: bool = False,
+    skew: float = 0.0,
 ) -> float:
     """Smallest relative lift that so many users find with the given power (MDE).
 
     Examples
     --------
-    >>> round(smallest_lift(100.0, 800.0, 313_956, share=0.8), 4)
+    >>> round(smallest_lift(100.0, 800.0, 320_127, share=0.8), 4)
     0.1
     """
-    z = float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power))
-    return z * sd / mean / math.sqrt(units * share * (1 - share))
+    sizes: dict[str, Any] = {"share": share, "alpha": alpha, "pooled": pooled, "skew": skew}
+
+    def short(lift: float) -> float:
+        return power_of(mean, sd, lift, units, **sizes) - power
+
+    return _root(short, 0.0, 1.0) if short(0.0) < 0 else 0.0
 
 
 def power_of(
-    mean: float, sd: float, lift: float, units: int, *, share: float = 0.5, alpha: float = ALPHA
+    mean: float,
+    sd: float,
+    lift: float,
+    units: float,
+    *,
+    share: float = 0.5,
+    alpha: float = ALPHA,
+    pooled: bool = False,
+    skew: float = 0.0,
 ) -> float:
     """Planned chance that so many users find a relative lift.
 
     Examples
     --------
-    >>> round(power_of(100.0, 800.0, 0.1, 313_956, share=0.8), 3)
+    >>> round(power_of(100.0, 800.0, 0.1, 320_127, share=0.8), 3)
     0.8
     """
-    noise = sd / mean / math.sqrt(units * share * (1 - share))
-    cut = float(stats.norm.ppf(1 - alpha / 2))
-    return float(stats.norm.sf(cut - lift / noise) + stats.norm.cdf(-cut - lift / noise))
+    said, true, together = _errors(mean, sd, lift, share, pooled, skew)
+    gap, cut = mean * lift * math.sqrt(units), float(stats.norm.ppf(1 - alpha / 2))
+    # The difference and the error that it is held against move together.
+    moves = cut * together / said / math.sqrt(units)
+    above, below = (math.sqrt(max(true**2 - sign * moves, true**2 / 9)) for sign in (1, -1))
+    found = stats.norm.sf((cut * said - gap) / above) + stats.norm.cdf((-cut * said - gap) / below)
+    return float(found)
+
+
+def _errors(
+    mean: float, sd: float, lift: float, share: float, pooled: bool, skew: float
+) -> tuple[float, float, float]:
+    """Errors of the difference of means, for one unit.
+
+    The standard error that the test states and the true one, times the root of the units, and the
+    covariance of the difference with the stated variance, times their square.
+    """
+    more, square = 1 + lift, sd**2 + mean**2
+    cube = skew * sd**3 + 3 * mean * sd**2 + mean**3
+    # More buyers with amounts like those of others: all raw moments grow as the mean does.
+    treated = max(more * square - (more * mean) ** 2, sd**2)
+    third = more * cube - 3 * more**2 * mean * square + 2 * (more * mean) ** 3
+    own = skew * sd**3
+    true = treated / share + sd**2 / (1 - share)
+    if pooled:
+        # A common variance weighs the arms by their size, which exchanges the shares.
+        said = treated / (1 - share) + sd**2 / share
+        together = (third - own) / (share * (1 - share))
+    else:
+        said, together = true, third / share**2 - own / (1 - share) ** 2
+    return math.sqrt(said), math.sqrt(true), together if skew else 0.0
+
+
+def _root(short: Callable[[float], float], low: float, high: float) -> float:
+    """Where an increasing function crosses 0; the ends are moved out, `low` no further than just below 0."""
+    step = high - low
+    while short(high) < 0 and step < 1e9:
+        low, step = high, 2 * step
+        high = low + step
+    while short(low) > 0 and low > 0:
+        low -= step
+    return float(optimize.brentq(short, low, high)) if short(low) < 0 else low
 
 
 def clusters_plan(

@@ -7,6 +7,8 @@ from hkreport.views.deeper import (
     bridge,
     cohorts,
     concentration,
+    names_no_product,
+    paid,
     spread,
 )
 from hkreport.views.portfolio import brands, brands_over_time, shared_influencers, time_step
@@ -39,8 +41,10 @@ __all__ = [
     "filters_of",
     "find_brand",
     "hidden_words",
+    "names_no_product",
     "open_quality",
     "open_report",
+    "paid",
     "plain_table",
     "records",
     "resolve",

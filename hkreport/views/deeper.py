@@ -7,7 +7,7 @@ everything up to the end of the period, never beyond it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hkreport import metrics as m
 from hkreport.metrics import UNASSIGNED, Metric, Ratio
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-__all__ = ["Bridge", "Cohorts", "benchmarks", "bridge", "cohorts", "concentration", "spread"]
+__all__ = ["Bridge", "Cohorts", "benchmarks", "bridge", "cohorts", "concentration", "names_no_product",
+           "paid", "spread"]  # fmt: skip
 
 BENCHMARKED: tuple[Ratio, ...] = (
     m.ROAS,
@@ -99,6 +100,27 @@ def benchmarks(
                "range", "median_text", "now_text", "order"]  # fmt: skip
     frame = pd.DataFrame(rows, columns=columns)
     return frame.sort_values("order", ignore_index=True).drop(columns="order")
+
+
+def paid(report: Report) -> "pd.DataFrame":
+    """Influencers of the report who were paid, with the basis in words where the exports name none."""
+    frame = report.influencers[report.influencers["spend"] > 0].reset_index(drop=True)
+    bases = frame["payout_basis"].astype(object)
+    return frame.assign(payout_basis=bases.where(bases.notna(), "basis not named"))
+
+
+def names_no_product(report: Report) -> dict[str, Any] | None:
+    """Sales and spend that name no product: the line that closes the table of products.
+
+    None where nothing was sold or spent without naming one.
+    """
+    frame = report.products_and_rest
+    rest = frame[frame["product"] == UNASSIGNED]
+    shown = ["revenue", "orders", "spend", "roas"]
+    if rest.empty or not (rest[shown[:3]].fillna(0.0).to_numpy(float) != 0).any():
+        return None
+    row = rest.iloc[0]
+    return {"product": "naming no product"} | {name: float(row[name]) for name in shown}
 
 
 def concentration(report: Report) -> "pd.DataFrame":

@@ -7,6 +7,8 @@
 
 import datetime
 import functools
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +23,10 @@ from hkreport.ledger import Filters, Hidden, Ledger
 from hkreport.metrics import UNASSIGNED, Metric, Score
 from hkreport.params import Settings
 from hkreport.periods import Period
+from hkreport.prose import shortened
 from hkreport.store import Data
 from hkreport.units import Unit, one_line, text
+from hkreport.views.luck import FeeReturns, fee_returns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +125,7 @@ class Report:
         if self.period.name == "all":
             parts = [f"All dates: {self.period.words}"]
         if self.filters:
-            parts.append(f"only {', '.join(self.filters.words)}")
+            parts.append(f"only {_in_short(self.filters.words)}")
         if self.data.simulated:
             parts.append("simulated data")
         return " · ".join(parts)
@@ -141,7 +145,19 @@ class Report:
             by=by,
             known=self.current.known,
             population=self._population_sums,
+            returns=self.returns.ranked if _is_scored(weighted, by) else None,
         )
+
+    @functools.cached_property
+    def returns(self) -> FeeReturns:
+        """Return on fixed fees of the brand's influencers in the period, with luck taken out.
+
+        Of the unfiltered population: it is what performance scores rank, and a filter moves no score.
+        """
+        base = self.data.ledger
+        if self.brand is not None:
+            base, _ = base.where(Filters(values={"brand": (self.brand,)}))
+        return fee_returns(self.population, _until(base, self.period), self.settings.insights)
 
     @functools.cached_property
     def _sums(self) -> Sums:
@@ -313,6 +329,8 @@ class Report:
         traits = traits.groupby("influencer_id", as_index=False).first()
         traits["follower_count"] = traits["follower_count"].astype(float)
         merged = frame.merge(traits, on="influencer_id", how="left")
+        shrunk = merged["influencer_id"].map(self.returns.ranked.shrunk["roas"]).astype(float)
+        merged.insert(list(merged.columns).index("roas") + 1, "shrunk_roas", shrunk)
         return merged.sort_values(
             ["influencer_revenue", "influencer_id"], ascending=[False, True], ignore_index=True
         )
@@ -324,13 +342,7 @@ class Report:
     @functools.cached_property
     def past(self) -> Ledger:
         """The slice over all dates before the period's end: what was known then."""
-        if self.period.name == "all":
-            return self.history
-        import ibis
-
-        rows = self.history.rows
-        kept = rows.filter(rows["date"] < ibis.literal(self.period.end))
-        return replace(self.history, rows=kept)
+        return _until(self.history, self.period)
 
     def best_and_poor(self, count: int) -> "pd.DataFrame":
         """The first influencers by credited revenue, then those with the lowest ROAS.
@@ -340,6 +352,7 @@ class Report:
         import pandas as pd
 
         best = self.top_influencers(m.INFLUENCER_REVENUE, count).assign(place="most revenue")
+        best = best[best["influencer_revenue"] > 0]
         poor = self.poor_influencers(2 * count).assign(place="lowest ROAS")
         poor = poor[~poor["influencer_id"].isin(best["influencer_id"])].head(count)
         return pd.concat([best, poor], ignore_index=True)
@@ -357,10 +370,10 @@ class Report:
         """Personas with the highest ROAS."""
         return _largest(self._personas, "roas", count)
 
-    def poor_personas(self, count: int) -> "pd.DataFrame":
-        """Paid personas with the lowest ROAS, none of them among the best."""
+    def poor_personas(self, count: int, best: int) -> "pd.DataFrame":
+        """Paid personas with the lowest ROAS, none of them among the `best` that stand before them."""
         frame = self._personas
-        rest = frame.sort_values(["roas", "persona"], ascending=[False, True]).iloc[count:]
+        rest = frame.sort_values(["roas", "persona"], ascending=[False, True]).iloc[best:]
         return rest.iloc[::-1].head(count).reset_index(drop=True)
 
     @functools.cached_property
@@ -593,6 +606,38 @@ def _largest(frame: "pd.DataFrame", name: str, count: int) -> "pd.DataFrame":
     return defined.sort_values([name, key], ascending=[False, True], ignore_index=True).head(count)
 
 
+def _in_short(words: Sequence[str], most: int = 120) -> str:
+    """A list for a title; what makes it long is counted.
+
+    Examples
+    --------
+    >>> _in_short(["tier nano", "platform YouTube", "category Beauty"], most=30)
+    'tier nano, platform YouTube and 1 more filter'
+    """
+    cut = [shortened(each, 60) for each in words]
+    ends = list(itertools.accumulate(len(each) for each in cut))
+    kept = cut[: max(1, sum(end <= most for end in ends))]
+    more = len(cut) - len(kept)
+    tail = f" and {more} more filter{'' if more == 1 else 's'}" if more else ""
+    return f"{', '.join(kept)}{tail}"
+
+
+def _until(ledger: Ledger, period: Period) -> Ledger:
+    """What was known when a period ended."""
+    if period.name == "all":
+        return ledger
+    import ibis
+
+    return replace(ledger, rows=ledger.rows.filter(ledger.rows["date"] < ibis.literal(period.end)))
+
+
+def _is_scored(metrics: Sequence[Metric], by: Sequence[str]) -> bool:
+    """Whether a score is asked for that ranks returns of influencers."""
+    return m.keys(by) == m.keys(["influencer"]) and any(
+        isinstance(metric, Score) and metric.by == "influencer" for metric in metrics
+    )
+
+
 @functools.cache
 def _plain_metrics() -> tuple[Metric, ...]:
     """Every metric that any grouping can show: all but the scores."""
@@ -648,12 +693,19 @@ def open_report(
     DataError, ParamsError
         If brand, period or filters are not in the data; the message says what is.
     """
+    global _last
     root = params.project_root()
     whole = brand.strip().lower() in ("all", "")
+    key, asked = "", None
     if settings is None:
         settings = params.load(None if whole else brand, root=root, as_of=as_of or None, maps=maps)
     if opened is None:
         folder = Path(data) if data else store.default_folder(root)
+        key = store.trusted_key(folder.resolve())
+        given = {name: value for name, value in (filters or {}).items() if value not in ("", None)}
+        asked = (folder.resolve(), key, brand, period, given, settings)
+        if key and _last is not None and _last[0] == asked:
+            return _last[1]
         opened = store.open_data(folder, settings, root=root)
     chosen = None if whole else find_brand(opened.ledger, brand, root)
     parsed = filters_of(filters or {})
@@ -661,6 +713,7 @@ def open_report(
     base = opened.ledger
     if chosen is not None:
         base, _ = base.where(Filters(values={"brand": (chosen,)}))
+    base = base.held()
     history, _ = base.where(replace(parsed, min_roas=None))
     current, hidden = history.in_period(span).where(Filters(min_roas=parsed.min_roas))
     before = span.previous()
@@ -684,7 +737,14 @@ def open_report(
     )
     if int(current.rows.count().to_pandas()) == 0:
         raise DataError(_nothing_there(report))
+    if key:
+        _last = (asked, report)
     return report
+
+
+# What a kernel of the pipeline opened last, and what was asked for: the notebooks and the exports of a
+# report share it, with all that was worked out of it. Elsewhere the files may change at any time.
+_last: tuple[Any, Report] | None = None
 
 
 def _nothing_there(report: Report) -> str:
@@ -762,10 +822,20 @@ def filters_of(given: Mapping[str, Any]) -> Filters:
         if value is None or value == "":
             continue
         if name in ("min_roas", "min_price", "max_price"):
-            limits[name] = float(value)
+            limits[name] = _number(name, value)
         else:
             values[name] = tuple(value) if isinstance(value, tuple | list) else (str(value),)
     return Filters(values=values, **limits)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise ParamsError(f"{name} is {str(value)[:60]!r}; it must be a number, such as 1.5.")
+    return found
 
 
 def slice_metrics(
@@ -789,7 +859,18 @@ def slice_metrics(
     population, _ = base.where(Filters(values={"brand": brand} if brand else {}))
     kept, hidden = base.where(filters)
     weighted = [_weighted(metric, settings) for metric in metrics]
-    frame = m.compute(kept.rows, weighted, by=by, known=kept.known, population=population.rows)
+    ranked = None
+    if _is_scored(weighted, by):
+        whole, _ = data.ledger.where(Filters(values={"brand": brand} if brand else {}))
+        ranked = fee_returns(population, _until(whole, span), settings.insights).ranked
+    frame = m.compute(
+        kept.rows,
+        weighted,
+        by=by,
+        known=kept.known,
+        population=population.rows,
+        returns=ranked,
+    )
     return frame, hidden
 
 

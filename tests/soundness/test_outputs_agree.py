@@ -13,12 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from hkreport import metrics as m
-from hkreport import params, store, views
+from hkreport import params, simulate, store, views
 from hkreport.cli import app
 from hkreport.ledger import Filters
 from hkreport.pipeline import mail
 from hkreport.pipeline import report as pipeline
 from hkreport.pipeline.explorer import page as explorer
+from hkreport.pipeline.exports import EXPORTS
 from hkreport.units import text
 
 ROOT = Path(__file__).parents[2]
@@ -144,3 +145,35 @@ def test_explorer_shows_the_numbers_of_kpis_json(built, kpis, tmp_path, require)
     assert len(compared) >= 5
     for metric in compared:
         assert float(shown[metric.name]) == pytest.approx(kpis[metric], rel=1e-9), metric.name
+
+
+def test_performance_scores_are_the_same_in_report_csv_and_command_line(tmp_path_factory):
+    # Enough influencers on fixed fees for luck to be taken out, and a filter that moves nothing.
+    folder = tmp_path_factory.mktemp("scores") / "data"
+    simulate.write(folder, scale=0.06, start="2025-06-01", end="2026-01-01")
+    report = views.open_report(brand="MuscleBlaze", period="2025-Q4", data=str(folder))
+    assert report.returns.refusal is None
+    shown = report.influencers.set_index("influencer_id")["performance_score"]
+    (made_of,) = [content for name, content in EXPORTS if name == "data/influencers.csv"]
+    rows = {row["influencer_id"]: row for row in csv.DictReader(made_of(report).splitlines())}
+    command = ["metrics", str(folder), "--brand", "MuscleBlaze", "--period", "2025-Q4"]
+    command += ["--by", "influencer", "--metric", "performance_score", "--format", "json"]
+    told = {}
+    for more in ([], ["--tier", "micro"]):
+        run = CliRunner().invoke(app, [*command, *more])
+        assert run.exit_code == 0, run.output
+        told[bool(more)] = {
+            each["influencer_id"]: each["performance_score"] for each in json.loads(run.stdout)
+        }
+    assert 10 < len(told[True]) < len(told[False])
+    for name, score in shown.items():
+        texts = rows[name]["performance_score"], told[False][name], told[True].get(name, score)
+        found = [float("nan") if value in ("", None) else float(value) for value in texts]
+        assert found == pytest.approx([score] * 3, nan_ok=True), name
+
+
+def test_explorer_leaves_the_performance_score_out_and_says_why():
+    declared = explorer.declarations()
+    (left_out,) = [each for each in declared["omitted"] if each["name"] == "performance_score"]
+    assert "luck taken out" in left_out["why"]
+    assert "performance_score" not in {each["name"] for each in declared["metrics"]}

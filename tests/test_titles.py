@@ -1,0 +1,113 @@
+"""Titles are true of small and odd slices too: no winner of three orders, no plural of one."""
+
+import exports
+import pandas as pd
+import pytest
+
+from hkreport import insights, views
+from hkreport import metrics as m
+
+
+def opened(folder, **filters):
+    exports.write(folder)
+    return views.open_report(brand="HKVitals", period="2025-Q2", data=str(folder), filters=filters)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return opened(tmp_path_factory.mktemp("campaign"))
+
+
+def groups(**columns):
+    return pd.DataFrame({"tier": ["nano", "micro", "mid"], **columns})
+
+
+def test_a_ratio_of_few_orders_leads_nothing():
+    frame = groups(roas=[32.0, 3.0, 2.0], influencer_orders=[2.0, 90.0, 40.0])
+    assert insights.leader(frame, "tier", m.ROAS) == "Highest ROAS, from 30 orders up: micro, 3.0×"
+    few = groups(roas=[32.0, 3.0, 2.0], influencer_orders=[2.0, 9.0, 4.0])
+    assert (
+        insights.leader(few, "tier", m.ROAS) == "ROAS by tier: each rests on fewer than 30 orders"
+    )
+
+
+def test_what_a_ratio_rests_on_may_be_posts():
+    frame = groups(influencer_revenue_per_post=[9.0, 5.0, 4.0], posts=[2.0, 90.0, 40.0])
+    assert insights.leader(frame, "tier", m.INFLUENCER_REVENUE_PER_POST, "posts") == (
+        "Highest influencer revenue per post, from 30 posts up: micro, ₹5.00"
+    )
+
+
+def test_equal_groups_have_no_leader():
+    frame = groups(influencer_revenue=[0.0, 0.0, 0.0])
+    said = insights.leader(frame, "tier", m.INFLUENCER_REVENUE)
+    assert said == "Influencer revenue by tier: ₹0 everywhere"
+
+
+def test_highest_returns_say_how_many_rest_on_few_orders(report):
+    # Three paid influencers: 5, 5 and 1 orders.
+    assert insights.highest_returns(report, 10) == (
+        "The 3 highest ROAS all rest on fewer than 30 orders: much of it is chance"
+    )
+
+
+def test_one_influencer_brings_and_is_not_the_first_one_influencers(tmp_path):
+    report = opened(tmp_path, influencer="2")
+    whole = report.value(m.INFLUENCER_REVENUE)
+    assert insights.share_of_top(report.influencers, m.INFLUENCER_REVENUE, whole, 5) == (
+        "One influencer brings 100% of influencer revenue"
+    )
+    assert insights.poor_words(report) == "The one paid influencer reaches 1.00× ROAS"
+
+
+def test_poor_words_count_nobody_one_and_some(report, tmp_path):
+    assert insights.poor_words(report) == "All 3 paid influencers reach 1.00× ROAS"
+    dear = exports.PAYOUTS.replace("3,post,500,,500", "3,post,500,,5000")
+    exports.write(tmp_path, payouts=dear)
+    found = views.open_report(brand="HKVitals", period="2025-Q2", data=str(tmp_path))
+    assert insights.poor_words(found) == (
+        "1 of 3 paid influencers stays below 1.00× ROAS, at a cost of ₹5,000"
+    )
+
+
+def test_unpaid_influencers_are_left_out_with_their_revenue(report):
+    assert insights.unpaid_words(report) == (
+        "Left out: 1 influencer who was paid nothing in this selection, with ₹700 of credited revenue."
+    )
+    assert set(views.paid(report)["influencer_id"]) == {"1", "2", "3"}
+    assert "payout_basis" in views.paid(report).columns
+
+
+def test_spend_that_names_no_product_is_a_line_and_a_note(report):
+    # 1,000 and 500 for posts, which name no product; 750 follows the orders.
+    closing = views.names_no_product(report)
+    assert closing is not None
+    assert (closing["product"], closing["spend"], closing["orders"]) == (
+        "naming no product", 1500.0, 0.0
+    )  # fmt: skip
+    assert insights.product_note(report) == (
+        "₹1,500 of spend, 66.7% of it, names no product: it is in the last line, and in no product's "
+        "ROAS."
+    )
+    shown = report.products["spend"].sum() + closing["spend"]
+    assert shown == pytest.approx(report.value(m.SPEND))
+
+
+def test_a_loss_is_called_one(report, tmp_path):
+    dear = exports.PAYOUTS.replace("1,post,1000,,2000", "1,post,1000,,60000")
+    exports.write(tmp_path, payouts=dear)
+    found = views.open_report(brand="HKVitals", period="2025-Q2", data=str(tmp_path))
+    assert insights.bridge_words(views.bridge(found)).endswith("once payouts are taken off")
+    assert insights.bridge_words(views.bridge(report)).startswith("Of each rupee")
+
+
+def test_many_filters_and_long_values_stay_a_line(tmp_path):
+    wide = opened(
+        tmp_path,
+        tier="mega,mid,nano",
+        gender="Female,Male,Other",
+        category="Fitness," * 30 + "Nutrition",
+    )
+    said = wide.subtitle.partition("only ")[2]
+    assert len(said) < 200
+    assert said.startswith("tier mega,mid,nano")

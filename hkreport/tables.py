@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, Self, SupportsFloat, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from hkreport import periods
 from hkreport.errors import InputError, ParamsError, did_you_mean, listed
@@ -237,6 +237,10 @@ class Table:
         Name of the CSV that holds all rows, without its suffix.
     printed_rows, page_rows : int
         How many rows the PDF and the page show before they refer to the CSV.
+    longest : int
+        Letters of a text that pages and PDFs show; the CSV holds all of them.
+    caveats : bool
+        Print what the metrics' declarations warn of; false where a table before has said it.
 
     Examples
     --------
@@ -261,6 +265,8 @@ class Table:
     file: str = ""
     printed_rows: int = PRINTED_ROWS
     page_rows: int = PAGE_ROWS
+    longest: int = TEXT_LENGTH
+    caveats: bool = True
 
     def __post_init__(self) -> None:
         require_columns(
@@ -344,10 +350,9 @@ class Table:
                 band = _band(values[column.band])
             yield _Cell(self._words(column, value, values), band)
 
-    @staticmethod
-    def _words(column: Col, value: object, values: Mapping[str, object]) -> str:
+    def _words(self, column: Col, value: object, values: Mapping[str, object]) -> str:
         if column.unit is None:
-            return key_text(column.name, value)
+            return _cut(key_text(column.name, value), self.longest)
         size = number(value)
         if column.change:
             words = signed(size, column.unit, short=column.short)
@@ -364,7 +369,7 @@ class Table:
         """The note, then each caveat once, after the columns that it is about."""
         about: dict[str, list[str]] = {}
         for column in self.columns:
-            if column.caveat:
+            if column.caveat and self.caveats:
                 about.setdefault(column.caveat, []).append(column.label)
         caveats = [f"{', '.join(labels)}: {caveat}" for caveat, labels in about.items()]
         return [part for part in (self.note, *caveats) if part]
@@ -743,8 +748,8 @@ def _typst(words: object) -> str:
     return quote_typst(_cut(one_line(words)))
 
 
-def _cut(words: str) -> str:
-    return words if len(words) <= TEXT_LENGTH else f"{words[: TEXT_LENGTH - 1]}…"
+def _cut(words: str, most: int = TEXT_LENGTH) -> str:
+    return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
 
 
 def _class(*names: str) -> str:
@@ -772,7 +777,7 @@ def number(value: object) -> float:
     >>> number(3), number(None), number("x")
     (3.0, nan, nan)
     """
-    if value is None or not isinstance(value, SupportsFloat):
+    if not hasattr(value, "__float__"):  # isinstance with a protocol takes ten times as long
         return math.nan
     try:
         return float(value)
@@ -851,7 +856,7 @@ def _raw(value: object) -> object:
     """A cell of the CSV: numbers as they are, text that no spreadsheet takes for a formula."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, SupportsFloat) and not isinstance(value, str):
+    if hasattr(value, "__float__"):
         size = number(value)
         if math.isnan(size):
             return ""

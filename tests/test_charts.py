@@ -197,7 +197,7 @@ EVERY: dict[str, Callable[[], Any]] = {
         m.ROI,
     ),
     "bars_zero": lambda: charts.bars(
-        pd.DataFrame({"campaign": ["A", "B"], "orders": [0, 0]}), "campaign", m.ORDERS
+        pd.DataFrame({"campaign": ["A", "B"], "orders": [0, 3]}), "campaign", m.ORDERS
     ),
     "bars_one": lambda: charts.bars(platforms().head(1), "platform", m.REVENUE),
     "columns": lambda: charts.columns(weeks(), "week", m.REVENUE),
@@ -491,6 +491,36 @@ def test_steps_of_time_are_put_in_order() -> None:
 def test_a_line_of_far_away_values_does_not_start_at_zero() -> None:
     frame = weeks(4).assign(revenue=[1e6, 1.01e6, 1.02e6, 1.03e6])
     assert "₹0" not in [line.words for line in texts(charts.trend(frame, "week", m.REVENUE).svg)]
+
+
+def test_what_is_zero_throughout_is_a_sentence_and_no_empty_chart() -> None:
+    nobody = pd.DataFrame({"tier": ["nano", "mid"], "orders": [0, 0], "roas": [0.0, np.nan]})
+    flat = weeks(4).assign(revenue=0.0)
+    said = [
+        charts.bars(nobody, "tier", [m.ORDERS, m.ROAS]),
+        charts.dots(nobody.assign(low=np.nan, high=np.nan), "tier", m.ROAS, "low", "high"),
+        charts.trend(flat, "week", m.REVENUE),
+    ]
+    assert [str(each.words) for each in said] == [
+        "Orders by tier cannot be shown: every value is 0.",
+        "ROAS by tier cannot be shown: every estimate is 0.",
+        "The trend of revenue cannot be shown: every value is 0.",
+    ]
+    # One that is not 0 is worth the drawing, and so is a flat line after something.
+    assert charts.bars(nobody.assign(roas=[0.0, 2.0]), "tier", [m.ORDERS, m.ROAS]).title
+    assert charts.trend(weeks(4).assign(revenue=0.0), "week", m.REVENUE, previous="previous").title
+
+
+def test_title_of_bars_compares_ratios_only_where_thirty_cases_stand_behind_them() -> None:
+    frame = pd.DataFrame({"tier": ["nano", "mid"], "roas": [9.0, 2.0], "posts": [3.0, 40.0]})
+    assert charts.bars(frame, "tier", m.ROAS, n="posts").title == (
+        "Highest ROAS, from 30 posts up: mid, 2.0×"
+    )
+    few = frame.assign(posts=4.0)
+    assert charts.bars(few, "tier", m.ROAS, n="posts").title == (
+        "ROAS: each rests on fewer than 30 posts"
+    )
+    assert charts.bars(frame, "tier", m.ROAS).title == "Nano has the highest ROAS: 9.0×"
 
 
 def test_one_value_twice_is_two_bars() -> None:

@@ -466,3 +466,22 @@ def test_typst_compiles_with_the_template_of_the_report(project: Path, tmp_path:
         str(tmp_path / "main.typ"), font_paths=[str(fonts)], ignore_system_fonts=True
     )
     assert pdf.startswith(b"%PDF-")
+
+
+def test_long_texts_are_cut_on_the_page_and_whole_in_the_csv() -> None:
+    frame = two_rows().assign(influencer=["A" * 80, "Ravi & Co"])
+    made = Table.from_metrics(frame, keys=["influencer"], metrics=[m.SPEND], longest=20)
+    assert "A" * 19 + "…" in made.html
+    assert "A" * 20 not in made.html
+    assert "A" * 20 not in made.typst
+    assert "A" * 80 in made.csv
+
+
+def test_caveats_can_be_left_to_the_table_before() -> None:
+    every = Table.from_metrics(two_rows(), keys=["influencer"], metrics=[m.SPEND, m.ROAS])
+    none = Table.from_metrics(
+        two_rows(), keys=["influencer"], metrics=[m.SPEND, m.ROAS], note="Kept.", caveats=False
+    )
+    assert m.ROAS.caveat in every.html
+    assert m.ROAS.caveat not in none.html + none.typst
+    assert '<p class="hk-note">Kept.</p>' in none.html

@@ -20,6 +20,7 @@ from hkreport.charts.sheet import (
     dimension,
     extremes,
     finding,
+    in_front,
     in_sentence,
     key_words,
     mark_level,
@@ -113,6 +114,10 @@ def dots(
     values = numbers(frame, measure.name)
     if not any(value == value for value in values):
         return nothing(what, "there is no estimate in this selection")
+    if not any(
+        abs(value) > 0 for name in (measure.name, low, high) for value in numbers(frame, name)
+    ):
+        return nothing(what, "every estimate is 0")
     rows = ranked(frame, key, measure.name) if sort else frame
     plan = _Dots(
         rows.head(most), key, measure, (low, high), n, verdict, (reference, reference_label)
@@ -201,8 +206,11 @@ def _draw_dots(plan: _Dots, words: Words) -> "Figure":
         write(axes, spans[row], (1, row), (8, 0), within="row")
     level = number(reference)
     known = [value for value in (*values, *lows, *highs, level) if math.isfinite(value)]
-    reach = max(known) - min(known) or abs(max(known)) or 1.0
-    axes.set_xlim(min(known) - 0.05 * reach, max(known) + 0.05 * reach)
+    first, last = min(known), max(known)
+    if math.isclose(first, last):  # one value has no scale of its own
+        first, last = min(first, 0.0), max(last, 0.0)
+    reach = last - first or 1.0
+    axes.set_xlim(first - 0.05 * reach, last + 0.05 * reach)
     axes.set_ylim(len(frame) - 0.5, -0.5)
     value_axis(axes, unit_of(plan.measure), vertical=False)
     name_rows(axes, names, left, bases)
@@ -420,7 +428,7 @@ def box(
     >>> from hkreport.metrics import ROAS
     >>> frame = pd.DataFrame({"tier": ["nano"] * 3 + ["macro"], "roas": [1.0, 2.0, 6.0, 1.5]})
     >>> box(frame, "tier", ROAS).title
-    'nano has the highest median ROAS: 2.0×'
+    'Nano has the highest median ROAS: 2.0×'
     """
     what = f"{measure.label} by {dimension(key)}"
     require_columns(frame, [key, measure.name], f"box plot of {what}")
@@ -439,7 +447,7 @@ def box(
     drawn = {name: groups[name] for name in [*known, *rest][:most]}
     best = max(medians, key=lambda name: medians[name])
     median = f"median {in_sentence(measure.label)}"
-    top = f"{best} has the highest {median}: {short(medians[best], measure)}"
+    top = f"{in_front(best)} has the highest {median}: {short(medians[best], measure)}"
     words = Words(
         title or (top if len(groups) > 1 else f"{best}: {median} {short(medians[best], measure)}"),
         subtitle or f"{what}: middle half, median and single values",

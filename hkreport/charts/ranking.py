@@ -35,7 +35,7 @@ from hkreport.charts.sheet import (
     write,
 )
 from hkreport.errors import InputError, listed
-from hkreport.tables import Sentence, number, require_columns
+from hkreport.tables import Sentence, key_label, number, require_columns
 from hkreport.theme import fitted, text_width
 from hkreport.units import Unit, text
 
@@ -111,6 +111,8 @@ def bars(
         raise InputError(f"Bars of {what}: several metrics and 'by' are too much for one chart.")
     if not any(value == value for measure in shown for value in numbers(frame, measure.name)):
         return nothing(what, "there is no value in this selection")
+    if not any(abs(value) > 0 for m in shown for value in numbers(frame, m.name)):
+        return nothing(what, "every value is 0")
     rows = ranked(frame, key, first.name) if sort else frame
     who = _bar_of(rows, key, by)
     every = list(dict.fromkeys(who))
@@ -128,7 +130,14 @@ def bars(
     parts = f" and {dimension(by)}" if by else ""
     count = f", {'top' if sort else 'first'} {most} of {len(every)}" if len(every) > most else ""
     words = Words(
-        title or finding(labels, numbers(rows, leading.name), leading),
+        title
+        or finding(
+            labels,
+            numbers(rows, leading.name),
+            leading,
+            numbers(rows, n) if n else (),
+            in_sentence(key_label(n)).removeprefix("influencer "),
+        ),
         subtitle or f"{listing} by {dimension(key)}{parts}{count}",
         note,
     )
@@ -235,7 +244,6 @@ def _panel(
     first: bool,
 ) -> None:
     """Bars of one metric with their labels."""
-    import seaborn
     from matplotlib.colors import to_rgba
 
     values = numbers(plan.frame, measure.name)
@@ -247,21 +255,7 @@ def _panel(
     places, height = _places(plan, names, step)
     reference = number(plan.reference) if first else math.nan
     low, high = _limits(drawn, labels, width, reference)
-    seaborn.barplot(
-        x=drawn,
-        y=list(range(len(drawn))),
-        orient="h",
-        native_scale=True,
-        color=theme.ACCENT,
-        saturation=1,
-        errorbar=None,
-        linewidth=0,
-        legend=False,
-        ax=axes,
-    )
-    # seaborn sets bars at equal distances; groups stand closer, and each bar has its colour.
-    for patch, place, colour in zip(axes.containers[0], places, plan.colours, strict=True):
-        patch.set(y=place - height / 2, height=height, facecolor=colour)
+    axes.barh(places, drawn, height, color=plan.colours, linewidth=0)
     marked = zip(places, values, drawn, labels, plan.colours, strict=True)
     for place, value, end, label, colour in marked:
         outwards = -1.0 if end < 0 else 1.0

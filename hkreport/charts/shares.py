@@ -17,6 +17,7 @@ from hkreport.charts.sheet import (
     counted,
     data_table,
     dimension,
+    in_front,
     in_sentence,
     key_words,
     name_rows,
@@ -208,6 +209,7 @@ def stacked(
     measure: Measure,
     *,
     order: Sequence[str] = (),
+    row_order: Sequence[str] = (),
     most: int = 12,
     title: str = "",
     subtitle: str = "",
@@ -225,6 +227,8 @@ def stacked(
         Size of the parts; must add up and not be negative.
     order : sequence of str
         Order of the parts; otherwise tiers by size, others as they come.
+    row_order : sequence of str
+        Order of the bars; otherwise as they come.
     most : int
         Bars to draw; the table behind has all.
 
@@ -233,7 +237,10 @@ def stacked(
     >>> import pandas as pd
     >>> from hkreport.metrics import ORDERS
     >>> frame = pd.DataFrame({"city": ["Pune"] * 2, "gender": ["female", "male"], "orders": [6, 4]})
-    >>> stacked(frame, "city", "gender", ORDERS).alt
+    >>> chart = stacked(frame, "city", "gender", ORDERS)
+    >>> chart.title
+    'female makes up 60% of orders of Pune'
+    >>> chart.alt
     'Stacked bar chart of share of orders by gender in each city, 1 bar. Pune: female 60.0%, male 40.0%.'
     """
     what = f"{measure.label} by {dimension(key)} and {dimension(part)}"
@@ -248,12 +255,17 @@ def stacked(
     shares = _shares(key_words(frame, key), parts, values, pieces)
     if not shares:
         return nothing(f"Shares of {in_sentence(what)}", "there is nothing to share out")
-    drawn = dict(list(shares.items())[:most])
+    names = _in_order(list(shares), row_order)
+    drawn = {name: shares[name] for name in names[:most]}
     more = f", first {most} of {len(shares)}" if len(shares) > most else ""
-    name, row = next(iter(drawn.items()))
-    top = max(row, key=lambda piece: row[piece])
+    # The largest part of any bar, the first one where several are.
+    name, top = max(
+        ((name, piece) for name, row in drawn.items() for piece in row),
+        key=lambda pair: drawn[pair[0]][pair[1]],
+    )
+    share = tick(round(drawn[name][top], 2), Unit.PERCENT)
     words = Words(
-        title or f"{top} makes up {tick(round(row[top], 2), Unit.PERCENT)} of {name}",
+        title or f"{in_front(top)} makes up {share} of {in_sentence(measure.label)} of {name}",
         subtitle
         or f"Share of {in_sentence(measure.label)} by {dimension(part)} in each {dimension(key)}{more}",
         note,
@@ -275,10 +287,17 @@ def stacked(
     )
 
 
-def _ordered(names: Sequence[str], order: Sequence[str]) -> list[str]:
+def _in_order(names: Sequence[str], order: Sequence[str]) -> list[str]:
+    """Each name once, those of the given order first."""
     present = list(dict.fromkeys(names))
     known = [name for name in order if name in present]
-    rest = [name for name in present if name not in known]
+    return known + [name for name in present if name not in known]
+
+
+def _ordered(names: Sequence[str], order: Sequence[str]) -> list[str]:
+    present = _in_order(names, order)
+    known = [name for name in present if name in order]
+    rest = [name for name in present if name not in order]
     tiers = list(theme.MARKS)
     if all(name.casefold() in tiers for name in rest):
         rest.sort(key=lambda name: tiers.index(name.casefold()))

@@ -40,6 +40,7 @@ __all__ = [
     "extremes",
     "finding",
     "identities",
+    "in_front",
     "in_sentence",
     "joined",
     "key_words",
@@ -356,26 +357,54 @@ def adds_up(measure: Measure) -> bool:
     return isinstance(measure, Total | Linear | Col)
 
 
-def finding(names: Sequence[str], values: Sequence[float], measure: Measure) -> str:
+def in_front(name: str) -> str:
+    """A name at the beginning of a sentence: data writes tiers small."""
+    return name.capitalize() if name in theme.MARKS else name
+
+
+def finding(
+    names: Sequence[str],
+    values: Sequence[float],
+    measure: Measure,
+    bases: Sequence[float] = (),
+    cases: str = "cases",
+) -> str:
     """What values say at first sight, as a title.
+
+    Where `bases` say how many `cases` stand behind each value, a ratio of fewer than 30 is not held
+    against the others: few cases make it high or low by chance.
 
     Examples
     --------
     >>> from hkreport.metrics import ORDERS, ROAS
     >>> finding(["nano", "macro"], [3.2, 1.1], ROAS)
-    'nano has the highest ROAS: 3.2×'
+    'Nano has the highest ROAS: 3.2×'
     >>> finding(["nano", "macro"], [3.0, 11.0], ORDERS), finding(["nano"], [3.0], ORDERS)
-    ('macro has the most orders: 11', 'Orders of nano: 3')
+    ('Macro has the most orders: 11', 'Orders of nano: 3')
+    >>> finding(["nano", "macro", "mid"], [3.2, 1.1, 1.0], ROAS, [9, 90, 80], "orders")
+    'Highest ROAS, from 30 orders up: macro, 1.10×'
     """
     known = [(value, name) for name, value in zip(names, values, strict=True) if value == value]
     label = measure.label.partition(" (")[0]
+    least = theme.BASE_TOO_SMALL
+    few = False
+    if bases and isinstance(measure, Ratio) and len(known) > 1:
+        rows = zip(names, values, bases, strict=True)
+        enough = [(value, name) for name, value, base in rows if value == value and base >= least]
+        if not enough:
+            return f"{label}: each rests on fewer than {least} {cases}"
+        few, known = len(enough) < len(known), enough
     best, name = max(known, key=lambda pair: pair[0])
+    if few:
+        return (
+            f"Highest {in_sentence(label)}, from {least} {cases} up: {name}, {short(best, measure)}"
+        )
     if len(known) == 1:
         return f"{label} of {name}: {short(best, measure)}"
     if all(value == best for value, _ in known):
         return f"{label} {'are' if plural(label) else 'is'} the same everywhere: {short(best, measure)}"
     most = "most" if isinstance(measure, Total | Distinct) and plural(label) else "highest"
-    return f"{name} has the {most} {in_sentence(label)}: {short(best, measure)}"
+    return f"{in_front(name)} has the {most} {in_sentence(label)}: {short(best, measure)}"
 
 
 def extremes(names: Sequence[str], values: Sequence[float], measure: Measure) -> str:

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = ["columns", "trend"]
 
-BODY = 196.0  # points
-COMPACT_BODY = 98.0  # on a page that has to hold much else
+BODY = 164.0  # points
+COMPACT_BODY = 126.0  # on a page that has to hold much else
 FOOT = 28.0
 HEAD = 8.0
 LABEL_AT_LEAST = 36.0
@@ -115,6 +115,9 @@ def trend(
         previous = ""
     if not any(value == value for value in values):
         return nothing(f"The trend of {in_sentence(measure.label)}", "there is no dated value")
+    drawn = [name for name in (measure.name, previous, low, high) if name]
+    if not any(abs(value) > 0 for name in drawn for value in numbers(dated, name)):
+        return nothing(f"The trend of {in_sentence(measure.label)}", "every value is 0")
     ahead = _flags(dated, forecast)
     seen = [math.nan if later else value for value, later in zip(values, ahead, strict=True)]
     steps = key_words(dated, x)

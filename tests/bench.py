@@ -269,6 +269,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "growth": growth,
     "ingestion": _other("bench_ingest"),
     "explorer": _other("bench_explorer"),
+    "scale": _other("bench_scale"),
 }
 
 
@@ -296,7 +297,7 @@ def page(figures: dict[str, Any]) -> str:
     for name, lay in (("report", _report), ("site", _site), ("growth", _growth)):
         if name in figures:
             lines += ["", *lay(figures[name])]
-    for name in ("ingestion", "explorer"):
+    for name in ("ingestion", "explorer", "scale"):
         if name in figures:
             lines += ["", f"## {name.capitalize()}", "", *_plain(figures[name])]
     machine = figures.get("machine")

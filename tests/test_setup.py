@@ -569,8 +569,12 @@ def test_attempt_that_hangs_is_ended_with_its_children(
 def test_attempt_that_keeps_growing_is_not_taken_for_a_hanging_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environment, "QUARTO_IDLE_SECONDS", 2)
-    growing = ["/bin/sh", "-c", 'for i in 1 2 3 4; do echo x >> "$TMPDIR/part"; sleep 1; done']
+    monkeypatch.setattr(environment, "QUARTO_IDLE_SECONDS", 5)
+    growing = [
+        "/bin/sh",
+        "-c",
+        'for i in 1 2 3 4 5 6 7; do echo x >> "$TMPDIR/part"; sleep 1; done',
+    ]
     assert environment._succeeds(growing, tmp_path)
 
 

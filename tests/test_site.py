@@ -197,6 +197,22 @@ def test_a_missing_or_changed_file_is_made_again(made):
     assert reasons == ["index.html is missing or was changed"]
 
 
+def test_a_build_that_was_killed_after_its_reports_is_finished_by_the_next(made):
+    # The reports are new, but explorer, home and manifest are those of the run before.
+    root, data, _, _ = made
+    site = root / "_site"
+    names = ("explorer/index.html", "index.html", "site.json")
+    good = {name: (site / name).read_bytes() for name in names}
+    manifest = json.loads(good["site.json"])
+    manifest["reports"][0]["run"] = "of the run before"
+    (site / "site.json").write_text(json.dumps(manifest), encoding="utf-8")
+    for name in names[:2]:
+        (site / name).write_text("of the run before", encoding="utf-8")
+    again = build(root, data, site)
+    assert set(statuses(again).values()) == {"cached"}
+    assert {name: (site / name).read_bytes() for name in names} == good
+
+
 def test_deleting_what_is_kept_changes_nothing(made, site):
     root, data, _, _ = made
     before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}

@@ -119,14 +119,21 @@ def _period(told: Mapping[str, str]) -> Period:
     )
 
 
-def write(site: Path, outcomes: "Sequence[Outcome]" = ()) -> Path:
-    """Make home page, navigation and search of a site, and name the home page."""
+def write(
+    site: Path,
+    outcomes: "Sequence[Outcome]" = (),
+    inputs: Mapping[str, str] | None = None,
+) -> Path:
+    """Make home page, navigation and search of a site, and name the home page.
+
+    `inputs` are the hashes of the exports; as ``site.json`` has them where they are not given.
+    """
     with alone(site):  # the last of two builds at once sees what both have made
         there = entries(site)
         write_atomically(site / "nav.js", navigation(there))
         write_atomically(site / "search.js", _search(site, there))
         write_atomically(site / "home.js", (ASSETS / "home.js").read_text(encoding="utf-8"))
-        write_atomically(site / "index.html", _page(site, there, outcomes))
+        write_atomically(site / "index.html", _page(site, there, outcomes, inputs))
     return site / "index.html"
 
 
@@ -210,7 +217,12 @@ def _terms(folder: Path) -> Iterator[tuple[str, str, str]]:
 # The home page
 
 
-def _page(site: Path, there: Sequence[Entry], outcomes: "Sequence[Outcome]") -> str:
+def _page(
+    site: Path,
+    there: Sequence[Entry],
+    outcomes: "Sequence[Outcome]",
+    inputs: Mapping[str, str] | None,
+) -> str:
     style = fonts.css() + "\n" + (ASSETS / "report.css").read_text(encoding="utf-8")
     style += (ASSETS / "home.css").read_text(encoding="utf-8")
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
@@ -221,7 +233,7 @@ def _page(site: Path, there: Sequence[Entry], outcomes: "Sequence[Outcome]") -> 
         style=style,
         subtitle=escape(_subtitle(there)),
         body="\n".join(part for part in body if part),
-        stamp=_stamp(site),
+        stamp=_stamp(site, inputs),
     )
 
 
@@ -245,11 +257,12 @@ def _span(there: Sequence[Entry]) -> str:
     return Period("", first, end, Grain.RANGE).words
 
 
-def _stamp(site: Path) -> str:
+def _stamp(site: Path, inputs: Mapping[str, str] | None) -> str:
     manifest = site / "site.json"
-    if not manifest.exists():
-        return ""
-    inputs = json.loads(manifest.read_text(encoding="utf-8"))["inputs"]
+    if inputs is None:
+        if not manifest.exists():
+            return ""
+        inputs = json.loads(manifest.read_text(encoding="utf-8"))["inputs"]
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
     return f'<footer class="hk-foot"><a href="site.json">Input files {digest}</a></footer>'
 

@@ -42,6 +42,7 @@ from hkreport.store import Data, Outline
 __all__ = ["Event", "Outcome", "Summary", "build"]
 
 MANIFEST = "site.json"
+EXPLORER = "explorer/index.html"
 QUARTO_AT_ONCE = 50  # documents in one call: enough to hide its start, few enough to fit in memory
 
 
@@ -217,12 +218,20 @@ def build(
     outcomes = [course.outcomes[each.job.folder] for each in planned]
     from hkreport.pipeline import home
 
-    explorer = _explorer(opener, site, say) if any(o.status == "built" for o in outcomes) else None
-    new = _write_manifest(site, inputs, outcomes, explorer)
+    body = _manifest(inputs, outcomes)
+    before = _read_json(site / MANIFEST)
+    complaint = before.pop("explorer", None)
+    # A build that was killed left reports that its manifest does not know: then the rest is old too.
+    new = body != before or any(outcome.status == "built" for outcome in outcomes)
+    if new or not (complaint or (site / EXPLORER).exists()):
+        complaint = _explorer(opener, site, say)
     quiet = all(outcome.status in ("cached", "empty") for outcome in outcomes)
     # Reading all pages for the search index would take longer than finding that nothing changed.
     if new or not quiet or not all((site / name).exists() for name in home.FILES):
-        home.write(site, outcomes)
+        home.write(site, outcomes, inputs)
+    if new:  # last, because it says that all of this is done
+        body |= {"explorer": complaint} if complaint else {}
+        write_atomically(site / MANIFEST, json.dumps(body, indent=1, ensure_ascii=False) + "\n")
     return Summary(outcomes, site / "index.html")
 
 
@@ -539,21 +548,14 @@ def _explorer(opener: _Opener, site: Path, say: Callable[[str], None]) -> str | 
     say("building the explorer")
     data = store.open_kept(opener.data, opener.outline(None))
     try:
-        page.build(
-            data, opener.settings(None), site / "explorer" / "index.html", home="../index.html"
-        )
+        page.build(data, opener.settings(None), site / EXPLORER, home="../index.html")
     except HkreportError as error:
         return error.message
     return None
 
 
-def _write_manifest(
-    site: Path, inputs: Mapping[str, str], outcomes: Sequence[Outcome], explorer: str | None
-) -> bool:
-    """What the site is made of: input files, and every report with the hash of its run.json.
-
-    Returns whether anything of it is new.
-    """
+def _manifest(inputs: Mapping[str, str], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What the site is made of: input files, and every report with the hash of its run.json."""
     reports = []
     for outcome in outcomes:
         job = outcome.job
@@ -568,12 +570,4 @@ def _write_manifest(
             "run": cache.file_hash(run) if fine else None,
         }
         reports.append(entry if fine else entry | {"message": outcome.reason})
-    body = {"schema_version": 1, "inputs": dict(inputs), "reports": reports}
-    if explorer:
-        body["explorer"] = explorer
-    text = json.dumps(body, indent=1, ensure_ascii=False) + "\n"
-    old = site / MANIFEST
-    if old.exists() and old.read_text(encoding="utf-8") == text:
-        return False
-    write_atomically(old, text)
-    return True
+    return {"schema_version": 1, "inputs": dict(inputs), "reports": reports}

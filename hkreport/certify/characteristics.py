@@ -9,8 +9,8 @@ number of the chunk alone, so that the figures are the same however many process
 
 Some two hundred figures are judged, each granted two simulation errors: several of a sound method would
 fall outside by chance in every run. So a condition of which any figure does is drawn again, fresh and
-:data:`AGAIN` times as often, and judged by the second draw alone. One rule for all conditions, fixed
-beforehand: a sound figure fails both draws about once in two thousand, and what is really off by more
+:data:`AGAIN` times as often, and judged by the second draw alone. One rule for all conditions:
+a sound figure fails both draws about once in two thousand, and what is really off by more
 than the band shows all the more clearly.
 """
 

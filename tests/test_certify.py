@@ -231,29 +231,31 @@ def alarming(number: int, rate: float) -> Case:
     return Case(group="g", condition=f"c{number}", methods=(METHOD,), draw=draw, runs=500)
 
 
-def test_sound_methods_are_cleared_by_a_second_draw_and_others_are_not(
+def test_most_sound_methods_are_cleared_by_more_campaigns_and_others_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two hundred sound methods and one that alarms in 8 %: only that one is left, on four times the runs."""
-    every = [*(alarming(number, 0.05) for number in range(200)), alarming(200, 0.08)]
+    """A thousand sound methods, one that alarms in 8 %: of the sound less than one in a hundred is left."""
+    every = [*(alarming(number, 0.05) for number in range(1000)), alarming(1000, 0.08)]
     monkeypatch.setattr(characteristics, "cases", lambda: every)
     figures = [each for each in characteristics.measure(seed=5) if each.measure == "false_alarms"]
     assert len(figures) == len(every)
     again = [each for each in figures if each.again]
-    # One draw alone would call about one in forty-five sound methods wrong.
-    assert 2 <= len(again) <= 12
-    assert {each.runs for each in again} == {4 * 500}
+    # One draw alone would call about one in forty sound methods wrong.
+    assert 15 <= len(again) <= 45
+    # The first draw is not thrown away: it counts among the five.
+    assert {each.runs for each in again} == {5 * 500}
     assert {each.runs for each in figures if not each.again} == {500}
-    (wrong,) = [each for each in figures if not each.fits]
-    assert wrong.condition == "c200"
-    (made,) = [each for each in characteristics.to_records(figures) if each.status == DIFFERS]
-    assert made.source == "METHODS, in its conditions; 2000 simulated campaigns, drawn again"
-    assert made.reason.startswith(
-        "What causes it is not known. Measured again, on fresh campaigns: "
+    wrong = [each.condition for each in figures if not each.fits]
+    assert wrong[-1] == "c1000"
+    assert len(wrong) - 1 <= 10
+    made = [each for each in characteristics.to_records(figures) if each.status == DIFFERS][-1]
+    assert made.source == (
+        "METHODS, in its conditions; 2500 simulated campaigns, most of them added after a first look"
     )
+    assert made.reason.startswith("What causes it is not known. Measured, campaigns added: ")
 
 
-def test_a_second_draw_is_another_one_and_the_same_each_time(
+def test_added_campaigns_are_other_ones_and_the_same_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(characteristics, "cases", lambda: [alarming(0, 0.5)])

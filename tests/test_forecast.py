@@ -41,7 +41,41 @@ def test_bands_do_not_narrow_with_distance():
     errors = np.array([[5.0, 1.0], [4.0, 1.0], [3.0, 1.0], [2.0, 9.0]])
     assert conformal(errors, 0.8).tolist() == [5.0, 9.0]
     errors[3, 1] = 1.0
-    assert conformal(errors, 0.8).tolist() == [5.0, 5.0]
+    # The second step would be surer: both get their mean.
+    assert conformal(errors, 0.8).tolist() == [3.0, 3.0]
+
+
+def test_a_width_lies_between_two_errors_where_the_coverage_does():
+    errors = np.arange(1.0, 9.0)[
+        :, None
+    ]  # 9 × 0.8 = 7.2: a fifth of the way from the seventh to the eighth
+    assert conformal(errors, 0.8)[0] == pytest.approx(7.2)
+    errors[0] = np.nan  # and of seven errors, 8 × 0.8 = 6.4
+    assert conformal(errors, 0.8)[0] == pytest.approx(7.4)
+
+
+def test_errors_of_festivals_widen_the_bands_of_festivals_alone():
+    rng = np.random.default_rng(5)
+    sold = 1000 * np.exp(rng.normal(0, 0.05, 48))
+    events = np.zeros(48 + 4)
+    events[36] = 1.0
+    sold[36] *= 4  # known once, so no model can know it
+    calm, told = forecast(sold, ahead=4), forecast(sold, ahead=4, events={"Sale": events})
+    assert told.mean.tolist() == calm.mean.tolist()
+    assert (told.bands[0].high - told.bands[0].low < calm.bands[0].high - calm.bands[0].low).all()
+    events[50] = 1.0  # the third week ahead is one again: its errors count there
+    again = forecast(sold, ahead=4, events={"Sale": events})
+    assert again.bands[1].high[2] > told.bands[1].high[2]
+
+
+def test_bands_of_a_growing_brand_grow_with_it():
+    rng = np.random.default_rng(6)
+    inside = []
+    for _ in range(60):
+        sold = 1000 * 1.03 ** np.arange(64) * np.exp(rng.normal(0, 0.1, 64))
+        band = forecast(sold[:60], ahead=4).bands[0]
+        inside += list((band.low <= sold[60:]) & (sold[60:] <= band.high))
+    assert 0.72 <= np.mean(inside) <= 0.9
 
 
 def test_conformal_bands_cover_as_stated_on_exchangeable_errors():
@@ -70,23 +104,35 @@ def test_bands_of_short_series_cover_and_say_what_they_cannot():
 # Backtest
 
 
+def flat(widths):
+    """Pool adjacent violators, by hand."""
+    blocks = []
+    for width in widths:
+        blocks.append([width, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            last, many = blocks.pop()
+            first, few = blocks.pop()
+            blocks.append([(first * few + last * many) / (few + many), few + many])
+    return [mean for mean, count in blocks for _ in range(count)]
+
+
 def test_backtest_of_the_naive_forecast_by_hand():
     # 12 weeks, so no model: forecasts of 4 weeks from week 1 to week 8.
     values = [10.0, 12, 9, 14, 10, 11, 13, 9, 12, 10, 15, 11]
     found = forecast(values, ahead=8)
-    errors = [
-        [abs(values[known + step] - values[known - 1]) for step in range(4)]
-        for known in range(1, 9)
-    ]
     # The scale is the usual change before the backtest, of which there is none: no MASE.
     assert math.isnan(found.mase)
     assert (found.method, found.origins, found.errors) == ("same as last week", 8, 8)
     assert found.mean.tolist() == [11.0] * 4
-    widths, widest = [], 0.0
-    for step in range(4):  # of 8 errors the 80 % band takes the largest: 9 × 0.8 rounds up to 8
-        widest = max(widest, *(row[step] for row in errors))
-        widths.append(widest)
-    assert (found.bands[0].high - 11.0).tolist() == widths
+    # Of 8 errors in logs the 80 % band takes the place 9 × 0.8 = 7.2; steps that would narrow share a mean.
+    widths = []
+    for step in range(4):
+        sure = sorted(
+            abs(math.log(values[known + step] / values[known - 1])) for known in range(1, 9)
+        )
+        widths.append(0.8 * sure[6] + 0.2 * sure[7])
+    assert np.log(found.bands[0].high / 11.0) == pytest.approx(flat(widths))
+    assert np.log(found.bands[0].low / 11.0) == pytest.approx([-each for each in flat(widths)])
     assert found.refused == (
         "12 weeks are too few to beat 'same as last week'; that is shown.",
         "Too few past forecasts to state a 95 % band.",

@@ -8,10 +8,10 @@ Campaigns are drawn in chunks, each from a stream of its own that depends on the
 number of the chunk alone, so that the figures are the same however many processes share the work.
 
 Some two hundred figures are judged, each granted two simulation errors: several of a sound method would
-fall outside by chance in every run. So a condition of which any figure does is drawn again, fresh and
-:data:`AGAIN` times as often, and judged by the second draw alone. One rule for all conditions:
-a sound figure fails both draws about once in two thousand, and what is really off by more
-than the band shows all the more clearly.
+fall outside by chance in every run. So a condition of which any figure does gets :data:`AGAIN` times as many
+campaigns more, and is judged by all of them together, those of the first draw included. One rule for all
+conditions: what is really off by more than the band shows all the more clearly, and a sound figure is found
+off less than once in a hundred times. The rule was made after a first full run had shown eleven figures outside.
 """
 
 import math
@@ -66,7 +66,7 @@ LEVEL = 0.05  # p-value below which a method says that there is an effect
 NOMINAL = 0.95
 BAND = 0.01  # coverage may lie this far from nominal: METHODS asks for 94 to 96 %
 ERRORS = 2.0  # simulation errors that are granted on top
-AGAIN = 4  # times the campaigns of a condition that is drawn again
+AGAIN = 4  # times its first campaigns are added to a condition that looked off
 METHODS_RUNS = 10_000  # behind the figures that METHODS states
 
 DIGITS = 5  # significant, of measured figures
@@ -96,7 +96,7 @@ class Figure:
     tolerance : float
         What is granted beyond the target, simulation error included.
     again : bool
-        Whether the condition was drawn again.
+        Whether campaigns were added, because the first ones looked off.
     why : str
         Why it differs, where that is known.
     """
@@ -161,17 +161,20 @@ def measure(
         for number, case in enumerate(every)
         if case.group in wanted
     }
-    made = _of_cases(every, chosen, seed, jobs, say)
+    first = _answers(every, chosen, seed, jobs, say)
+    made = {number: figures_of(every[number], found) for number, found in first.items()}
     doubtful = {
         number: AGAIN * chosen[number]
         for number, figures in made.items()
         if not all(figure.fits for figure in figures)
     }
-    second = _of_cases(every, doubtful, seed, jobs, say, again=True)
-    return [figure for _, figures in sorted((made | second).items()) for figure in figures]
+    for number, found in _answers(every, doubtful, seed, jobs, say, again=True).items():
+        together = figures_of(every[number], np.concatenate([first[number], found]))
+        made[number] = [replace(figure, again=True) for figure in together]
+    return [figure for _, figures in sorted(made.items()) for figure in figures]
 
 
-def _of_cases(
+def _answers(
     every: Sequence[Case],
     runs: Mapping[int, int],
     seed: int,
@@ -179,8 +182,8 @@ def _of_cases(
     say: Callable[[str], None],
     *,
     again: bool = False,
-) -> dict[int, list[Figure]]:
-    """Figures of the cases with these numbers, from so many campaigns each."""
+) -> dict[int, Floats]:
+    """What was answered in the cases with these numbers, from so many campaigns each."""
     tasks = [
         _Task(number, chunk, min(size, many - chunk * size), seed, again)
         for number, many in runs.items()
@@ -191,16 +194,10 @@ def _of_cases(
     for task, answer in zip(tasks, _drawn(tasks, jobs), strict=True):
         if task.number not in answers:
             case = every[task.number]
-            once_more = ", drawn again" if again else ""
-            say(f"{case.group}: {case.condition} ({task.number + 1} of {len(every)}){once_more}")
+            more = ", more campaigns" if again else ""
+            say(f"{case.group}: {case.condition} ({task.number + 1} of {len(every)}){more}")
         answers.setdefault(task.number, []).append(answer)
-    return {
-        number: [
-            replace(figure, again=again)
-            for figure in figures_of(every[number], np.concatenate(parts))
-        ]
-        for number, parts in answers.items()
-    }
+    return {number: np.concatenate(parts) for number, parts in answers.items()}
 
 
 class _Task(NamedTuple):
@@ -338,9 +335,9 @@ def to_records(figures: Iterable[Figure]) -> list[Record]:
         if figure.target is None or figure.value is None:
             continue
         state = "in its conditions" if figure.holds else "out of its conditions"
-        again = ", drawn again" if figure.again else ""
+        again = ", most of them added after a first look" if figure.again else ""
         cause = figure.why or ("What causes it is not known." if figure.again else "")
-        measured = "Measured again, on fresh campaigns" if figure.again else "Measured"
+        measured = "Measured, campaigns added" if figure.again else "Measured"
         made.append(
             Record.judged(
                 figure.group,

@@ -145,7 +145,11 @@ class Page:
             _tally(self.published, "published answers"),
             _tally(self.promised, "rates that the methods promise, or that METHODS states"),
             f"Simulated: {whole} campaigns under {len(campaigns)} conditions"
-            + (f", {len(again)} of them drawn again." if again else "."),
+            + (
+                f"; to {len(again)} of them campaigns were added, since the first looked off."
+                if again
+                else "."
+            ),
         ]
         missing = next((each.reason for each in self.records if not _ran(each)), "")
         body = "\n".join(f"- {escape_markdown(line)}" for line in lines)

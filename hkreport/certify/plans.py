@@ -35,11 +35,6 @@ MOVE = Method(
 SHOWN = Method(
     name="forecast shown",
     published={"coverage_80": 0.80, "coverage_95": 0.95},
-    why=dict.fromkeys(
-        ("coverage_80", "coverage_95"),
-        "The band holds more than it says. Ranks of few past errors are rounded up, of eight errors to the "
-        "largest, which would hold eight of nine; whether that is all of it was not examined.",
-    ),
 )
 # Bands are made of past errors, and those hold no weeks before Diwali.
 AT_DIWALI = Method(name="forecast shown", holds=False)

@@ -193,19 +193,23 @@ def _sold(
 def _truth(stage: world.World, made: publishing.Posts) -> dict[tuple[str, str], float]:
     """True ratio of each level to the rest: of the usual influencer's return, of products of a post.
 
-    Groups: factors of the rules, averaged on the log scale over the panel's shares. Products: what a
-    post causes; orders of those who only use the code follow no post.
+    Groups: factors of the rules and the planted poor influencers, who all stand on one platform and lower
+    its mean, averaged on the log scale over those on fixed fees. Products: what a post causes; orders of
+    those who only use the code follow no post.
     """
     panel, rules = stage.influencers, stage.rules
     price = rules.orders_a_reach / rules.cpm
+    usual = stage.settings.influencers.quality_mean
+    poor = np.where(panel.planted, np.log(panel.quality) - usual, 0.0)
+    fixed = panel.basis == 0
     found: dict[tuple[str, str], float] = {}
     for dimension, factor, codes, names in (
         ("tier", rules.tier, panel.tier, stage.tiers),
         ("platform", price, panel.platform, stage.platforms),
     ):
-        logs = np.log(factor)[codes]
+        logs = (np.log(factor)[codes] + poor)[fixed]
         for code, name in enumerate(names):
-            inside = codes == code
+            inside = (codes == code)[fixed]
             gap = logs[inside].mean() - logs[~inside].mean() if inside.any() else 0.0
             found[dimension, name] = math.exp(gap if abs(gap) > 1e-9 else 0.0)
     for dimension in ("category", "persona"):

@@ -7,7 +7,7 @@ payouts enters. The same functions read a report's ledger and the frames of a si
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,9 @@ Floats = NDArray[np.float64]
 
 # What influencers are grouped by. Gender is not among them: the report shows it and concludes nothing.
 DIMENSIONS = ("tier", "platform", "category", "persona")
+
+# Logs of ratios at which the growth of a product's slope is worked out.
+GROWTH = (-1.6, -0.8, -0.4, -0.2, 0.0, 0.2, 0.4, 0.8, 1.6)
 
 PICKED = (
     "A minimum ROAS picks influencers by their result; what is left of them cannot be compared, ranked or "
@@ -384,8 +387,8 @@ def _brand(
             made = multiplicity.roas_with_interval(
                 mine, own, confidence=rules.confidence, minus=(rest, other), n_eff=number
             )
-            power = _undamped(place, share, lever, weight)
-            ratio = None if made.low != made.low else made.map(lambda value: value**power)  # noqa: B023
+            grown = _growth(place, share, lever, weight)
+            ratio = None if made.low != made.low else made.map(grown)
         found.append(
             Comparison(
                 dimension="product",
@@ -412,22 +415,34 @@ def _centred(values: Floats, weight: Floats) -> Floats:
     return np.asarray(values - np.average(values, axis=0, weights=weight), dtype=np.float64)
 
 
-def _undamped(place: int, share: Floats, lever: Floats, weight: Floats) -> float:
-    """Power that turns a ratio of slopes into the ratio of what posts sell.
+def _growth(place: int, share: Floats, lever: Floats, weight: Floats) -> Callable[[float], float]:
+    """What turns a ratio of slopes into the ratio of what posts sell.
 
     Shares of revenue add up to 1, so a product that sells twice as much a post does not double its
-    share. How much its slope grows follows from who posted about what.
+    share. How much its slope grows follows from who posted about what: it is worked out for some ratios
+    and read between them, beyond the last of them in proportion.
     """
-    factor = np.ones(share.shape[1])
-    factor[place] = math.exp(0.2)
-    sold = share * factor
-    sold = sold / sold.sum(axis=1)[:, None]
-    above = (lever * _centred(sold, weight)).sum(axis=0)
     below = (lever * _centred(share, weight)).sum(axis=0)
-    slope = above[place] / below[place]
-    rest = (above.sum() - above[place]) / (below.sum() - below[place])
-    grown = math.log(slope / rest) if slope > 0 and rest > 0 else 0.0
-    return 0.2 / grown if grown > 0.02 else 1.0
+    true: list[float] = []
+    seen: list[float] = []
+    for log_ratio in GROWTH:
+        sold = share.copy()
+        sold[:, place] *= math.exp(log_ratio)
+        sold = sold / sold.sum(axis=1)[:, None]
+        above = (lever * _centred(sold, weight)).sum(axis=0)
+        slope = above[place] / below[place]
+        rest = (above.sum() - above[place]) / (below.sum() - below[place])
+        if slope > 0 and rest > 0 and (not seen or math.log(slope / rest) > seen[-1] + 1e-6):
+            true.append(log_ratio)
+            seen.append(math.log(slope / rest))
+
+    def grown(ratio: float) -> float:
+        at = math.log(ratio)
+        inside = float(np.interp(at, seen, true))
+        beyond = at - float(np.clip(at, seen[0], seen[-1]))
+        return math.exp(inside + beyond)
+
+    return grown if len(seen) > 1 else float
 
 
 def _tested_products(

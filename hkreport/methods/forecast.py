@@ -2,7 +2,7 @@
 
 Two models are tried from past weeks, on the same terms as the naive forecast; whichever errs least is
 shown, and the naive one whenever no model does better. Bands are conformal: they are as wide as past
-forecasts were wrong. What a week holds, and when festivals are, belongs to
+forecasts were wrong, in proportion where a series is positive, festivals apart. What a week holds, and when festivals are, belongs to
 :mod:`hkreport.evidence.forecast`.
 """
 
@@ -188,9 +188,11 @@ def forecast(
     better = [name for name in models if mase[name] < mase[naive] and longer[name] < longer[naive]]
     best = min(better, key=lambda name: (longer[name], name), default=naive)
     mean = (naives | models)[best](len(y))
-    errors = past[best]
-    bands = tuple(_band(mean, errors, coverage) for coverage in BAND_FROM)
-    covered, tested = _coverage(errors, tried, len(judged))
+    known = _Past.of(y, past[best], tried, _festive(events or {}, len(y) + ahead))
+    bands = tuple(
+        Band(*known.around(mean, known.half(len(y), coverage)), coverage) for coverage in BAND_FROM
+    )
+    covered, tested = _coverage(known, len(judged))
     sure = "regression" in best
     return Forecast(
         method=best,
@@ -198,7 +200,7 @@ def forecast(
         mean=mean,
         naive=naives[naive](len(y)),
         bands=(bands[0], bands[1]),
-        total=_total(mean, errors),
+        total=_total(mean, known),
         mase=mase[best],
         naive_mase=mase[naive],
         covered=covered,
@@ -361,9 +363,22 @@ def _worst_last(mase: float) -> float:
 
 
 def conformal(errors: Floats, coverage: float) -> Floats:
-    """Half-width of a band for each step: so many past errors were smaller, of one more than there are.
+    """Half-width of a band for each step: as many past errors were smaller, of one more than there are.
 
-    A step further ahead is never taken for surer than the one before. NaN where there are too few.
+    Between two errors the width is between them, so that the band holds neither less nor more than it
+    says. A step further ahead is never taken for surer than the one before: steps that would be share
+    their mean (isotonic regression).
+
+    Parameters
+    ----------
+    errors : array of float, shape (forecasts, steps)
+        NaN where a past error does not count.
+    coverage : float
+
+    Returns
+    -------
+    array of float
+        One a step; NaN where there are too few errors.
 
     Examples
     --------
@@ -372,35 +387,107 @@ def conformal(errors: Floats, coverage: float) -> Floats:
     >>> conformal(np.array([[1.0], [-4.0], [2.0]]), 0.8).tolist()
     [nan]
     """
-    count = len(errors)
-    rank = math.ceil(round((count + 1) * coverage, 9))
-    if rank > count:
-        return np.full(errors.shape[1], np.nan)
-    return np.asarray(np.maximum.accumulate(np.sort(np.abs(errors), axis=0)[rank - 1]))
+    from scipy.optimize import isotonic_regression
+
+    half = np.array([_width(step[np.isfinite(step)], coverage) for step in errors.T])
+    known = np.isfinite(half)
+    if known.any():
+        half[known] = isotonic_regression(half[known]).x
+    return half
 
 
-def _band(mean: Floats, errors: Floats, coverage: float) -> Band:
-    half = conformal(errors, coverage)
-    return Band(np.maximum(mean - half, 0.0), mean + half, coverage)
+def _width(errors: Floats, coverage: float) -> float:
+    place = round((len(errors) + 1) * coverage, 9)
+    if place > len(errors) or place < 1:
+        return math.nan
+    return float(np.interp(place, np.arange(1, len(errors) + 1), np.sort(np.abs(errors))))
 
 
-def _total(mean: Floats, errors: Floats) -> tuple[float, float, float]:
-    half = float(conformal(errors.sum(axis=1, keepdims=True), 0.8)[0])
-    total = float(mean.sum())
-    return total, max(total - half, 0.0), total + half
+def _festive(events: Mapping[str, ArrayLike], count: int) -> NDArray[np.bool_]:
+    """Steps that any festival has a part in."""
+    found = np.zeros(count, bool)
+    for share in events.values():
+        found |= np.asarray(share, dtype=float)[:count] > 0
+    return found
 
 
-def _coverage(errors: Floats, tried: Sequence[int], judged: int) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Past forecasts (a row each, a column a step), what came, and which steps of the series are festive.
+
+    Of a series that is positive throughout errors are counted in logs: a brand that grows, or sells more in
+    winter, errs by more rupees and by as many percent. A festival is forecast worse than other weeks. Its
+    errors would widen the bands of all weeks for half a year, so they count only for steps that are festive
+    themselves, unless too few others are there.
+    """
+
+    told: Floats
+    came: Floats
+    origins: NDArray[np.int_]
+    festive: NDArray[np.bool_]
+    logs: bool
+
+    @classmethod
+    def of(
+        cls, y: Floats, errors: Floats, tried: Sequence[int], festive: NDArray[np.bool_]
+    ) -> "_Past":
+        """Forecasts made at the lengths `tried`."""
+        origins = np.array(tried, dtype=int)
+        came = y[origins[:, None] + np.arange(errors.shape[1])]
+        told = came - errors
+        return cls(told, came, origins, festive, bool((y > 0).all() and (told > 0).all()))
+
+    def errors(self, told: Floats, came: Floats) -> Floats:
+        """On the scale of the bands."""
+        return np.asarray(np.log(came / told) if self.logs else came - told)
+
+    def around(self, mean: Floats, half: Floats) -> tuple[Floats, Floats]:
+        """Ends of a band."""
+        if self.logs:
+            return mean * np.exp(-half), mean * np.exp(half)
+        return np.maximum(mean - half, 0.0), mean + half
+
+    def half(self, known: int, coverage: float) -> Floats:
+        """Half-width for each step after so many are known."""
+        steps = np.arange(self.told.shape[1])
+        at = self.origins[:, None] + steps
+        counted = _counted(at < known, self.festive[at], self.festive[known + steps])
+        return conformal(np.where(counted, self.errors(self.told, self.came), np.nan), coverage)
+
+    def half_of_sum(self, known: int, coverage: float) -> Floats:
+        """Half-width for the sum of the steps: one number."""
+        steps = np.arange(self.told.shape[1])
+        festive = self.festive[self.origins[:, None] + steps].any(axis=1, keepdims=True)
+        ended = self.origins[:, None] + len(steps) <= known
+        counted = _counted(ended, festive, np.array([self.festive[known + steps].any()]))
+        told, came = (each.sum(axis=1, keepdims=True) for each in (self.told, self.came))
+        return conformal(np.where(counted, self.errors(told, came), np.nan), coverage)
+
+
+def _counted(
+    ended: NDArray[np.bool_], festive: NDArray[np.bool_], ahead: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which past errors make the bands: those of usual weeks for usual weeks, where they suffice."""
+    usual = ended & ~festive
+    most = max(BAND_FROM.values())
+    needed = np.where(ended.sum(axis=0) >= most, most, min(BAND_FROM.values()))
+    return np.where(~ahead & (usual.sum(axis=0) >= needed), usual, ended)
+
+
+def _total(mean: Floats, past: _Past) -> tuple[float, float, float]:
+    known = len(past.festive) - len(mean)
+    total = mean.sum(keepdims=True)
+    low, high = past.around(total, past.half_of_sum(known, 0.8))
+    return float(total[0]), float(low[0]), float(high[0])
+
+
+def _coverage(past: _Past, judged: int) -> tuple[int, int]:
     """Forecasts of the backtest within the 80 % band that was known when they were made."""
+    errors = past.errors(past.told, past.came)
     covered = tested = 0
-    origin = np.array(tried)
-    for row in range(len(tried) - judged, len(tried)):
-        widest = 0.0
-        for step in range(errors.shape[1]):
-            seen = errors[origin + step + 1 <= origin[row], step : step + 1]
-            half = float(conformal(seen, 0.8)[0]) if len(seen) else math.nan
-            if half == half:
-                widest = max(widest, half)
-                tested += 1
-                covered += bool(abs(errors[row, step]) <= widest)
+    for row in range(len(errors) - judged, len(errors)):
+        half = past.half(int(past.origins[row]), 0.8)
+        known = np.isfinite(half)
+        tested += int(known.sum())
+        covered += int((np.abs(errors[row])[known] <= half[known]).sum())
     return covered, tested

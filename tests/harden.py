@@ -109,7 +109,12 @@ def audit() -> dict[str, Any]:
             "pip-audit is not installed, or its list of weaknesses cannot be reached from here"
         )
         return found
-    found["audited"] = True
+    unknown = [package["name"] for package in packages if "skip_reason" in package]
+    found["audited"] = len(unknown) < len(packages)
+    if not found["audited"]:
+        found["why_not"] = "pip-audit could not look up any of them from here"
+        return found
+    found["not_looked_up"] = sorted(unknown)
     found["weaknesses"] = sorted(
         f"{package['name']} {package['version']}: {each['id']}"
         for package in packages
@@ -189,10 +194,10 @@ def _audit_words(found: Mapping[str, Any]) -> str:
     pinned += ", each with its hashes." if found["hashes"] else "."
     if not found["audited"]:
         return f"{pinned} They were not audited: {found['why_not']}."
-    weak = found["weaknesses"]
-    return f"{pinned} pip-audit knows {len(weak)} weaknesses of them" + (
-        f": {', '.join(weak)}." if weak else "."
-    )
+    weak, missed = found["weaknesses"], found["not_looked_up"]
+    words = f"{pinned} pip-audit knows {len(weak)} weaknesses of them"
+    words += f": {', '.join(weak)}." if weak else "."
+    return words + (f" Not looked up: {', '.join(missed)}." if missed else "")
 
 
 LIMITS = [

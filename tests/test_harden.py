@@ -1,5 +1,8 @@
 """The page on reliability says what the runs measured, and a failure is a failure."""
 
+import json
+import subprocess
+
 import harden
 import pytest
 import reliability
@@ -49,7 +52,11 @@ def test_the_page_shows_every_figure_and_every_failure():
 
 def test_weaknesses_of_packages_are_named():
     found = told()
-    found["dependencies"] |= {"audited": True, "weaknesses": ["x 1.0: PYSEC-1"]}
+    found["dependencies"] |= {
+        "audited": True,
+        "weaknesses": ["x 1.0: PYSEC-1"],
+        "not_looked_up": ["y"],
+    }
     assert "knows 1 weaknesses of them: x 1.0: PYSEC-1." in harden.page(found)
 
 
@@ -76,3 +83,19 @@ def test_every_slow_test_belongs_to_a_part():
 def test_an_unknown_part_is_refused():
     with pytest.raises(SystemExit, match="There is no part 'x'"):
         harden.main(["x"])
+
+
+def audited(monkeypatch, packages):
+    """What is told where pip-audit answers this."""
+    answer = subprocess.CompletedProcess([], 0, stdout=json.dumps({"dependencies": packages}))
+    monkeypatch.setattr(harden.subprocess, "run", lambda *_, **__: answer)
+    return harden.audit()
+
+
+def test_packages_that_were_not_looked_up_are_not_called_safe(monkeypatch):
+    unknown = {"name": "y", "skip_reason": "not found"}
+    weak = {"name": "x", "version": "1.0", "vulns": [{"id": "PYSEC-1"}]}
+    assert not audited(monkeypatch, [unknown, unknown])["audited"]
+    found = audited(monkeypatch, [unknown, weak])
+    assert (found["audited"], found["weaknesses"]) == (True, ["x 1.0: PYSEC-1"])
+    assert found["not_looked_up"] == ["y"]

@@ -33,6 +33,9 @@ VARIABLE = "HKREPORT_BACKEND"
 # In a data folder: its tables are validated already and lie elsewhere; see docs/scale.md.
 MARKER = "canonical.json"
 
+# Bytes of Parquet, about a million rows.
+SMALL = 32 * 1024**2
+
 _SPARK = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|yarn|(spark|k8s)://\S+")
 
 # What the numbers depend on; sizing (memory, cores, partitions) is the cluster's to say.
@@ -90,8 +93,20 @@ def chosen() -> str:
     return os.environ.get(VARIABLE) or EMBEDDED
 
 
-def connect() -> Any:
+def _size(ledger: Path) -> int:
+    """Bytes of a file, or of the files of a folder."""
+    files = ledger.rglob("*.parquet") if ledger.is_dir() else [ledger]
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def connect(ledger: Path | None = None) -> Any:
     """Open the backend in use; a process has one Spark session, which is kept.
+
+    Parameters
+    ----------
+    ledger : Path, optional
+        What will be read. Where it is small, a second thread would take twice the CPU time (measured)
+        and save none on the wall.
 
     Raises
     ------
@@ -102,7 +117,8 @@ def connect() -> Any:
 
     name = chosen()
     if name == EMBEDDED:
-        return ibis.duckdb.connect(threads=2)
+        small = ledger is not None and _size(ledger) < SMALL
+        return ibis.duckdb.connect(threads=1 if small else 2)
     _require_spark(name)
     # pandas 3 is newer than what pyspark promises; what we fetch are small frames of plain types.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)

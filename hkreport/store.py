@@ -450,10 +450,11 @@ def _open(folder: Path, key: str, kept: Path) -> Data:
     import pandas as pd
 
     known = frozenset(json.loads((kept / "known.json").read_text(encoding="utf-8")))
+    place = kept / "ledger.parquet"
     marker = kept / SIMULATED
     return Data(
         folder=folder,
-        ledger=ledger.read(kept / "ledger.parquet", known, backends.connect()),
+        ledger=ledger.read(place, known, backends.connect(place)),
         check=json.loads((kept / "check.json").read_text(encoding="utf-8"))["check"],
         reconciliation=pd.read_parquet(kept / "reconciliation.parquet"),
         simulated=json.loads(marker.read_text(encoding="utf-8")) if marker.exists() else None,

@@ -21,6 +21,7 @@ __all__ = [
     "BOLD",
     "DIVERGING",
     "FAMILIES",
+    "FAMILY",
     "GREY",
     "INK",
     "LINE",
@@ -35,9 +36,11 @@ __all__ = [
     "TITLE",
     "VERDICTS",
     "WIDTH",
+    "ascent",
     "cell_ink",
     "colours",
     "fitted",
+    "letter_ascent",
     "marker",
     "style",
     "text_width",
@@ -329,6 +332,40 @@ def _advance(letter: str, weight: int) -> float:
     # Measured large and unhinted: small sizes are rounded to the grid.
     glyph = face.load_char(ord(letter), flags=LoadFlags.NO_HINTING)
     return float(glyph.linearHoriAdvance) / 65536 / MEASURED_AT
+
+
+@functools.cache
+def ascent(weight: int = 400) -> float:
+    """Height of a line of text above the foot of its letters, in units of the size.
+
+    Examples
+    --------
+    >>> ascent()
+    0.75
+    """
+    face = _face(weight)
+    typographic, head = face.get_sfnt_table("OS/2"), face.get_sfnt_table("head")
+    assert typographic is not None  # every TrueType font has both
+    assert head is not None
+    return typographic["sTypoAscender"] / head["unitsPerEm"]
+
+
+@functools.cache
+def letter_ascent(letter: str, weight: int = 400) -> float:
+    """How far one letter reaches above its foot, in units of the size.
+
+    Examples
+    --------
+    >>> letter_ascent(".") < letter_ascent("x") < letter_ascent("X") < ascent() < letter_ascent("É")
+    True
+    """
+    from matplotlib.ft2font import LoadFlags
+
+    face = _face(weight)
+    face.set_size(MEASURED_AT, POINTS_IN_AN_INCH)
+    face.set_text(letter, 0.0, flags=LoadFlags.NO_HINTING)
+    _, height = face.get_width_height()
+    return (height - face.get_descent()) / 64 / MEASURED_AT
 
 
 def _width_elsewhere(letter: str) -> float:

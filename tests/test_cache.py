@@ -29,6 +29,14 @@ READ_PAST: dict[str, int] = {
     "views/quality.py": 2,
     "views/report.py": 5,
 }
+# Module and how often it takes a table beside the ledger.
+READ_BESIDE = {
+    "evidence/arms.py": 1,
+    "evidence/attribution.py": 1,
+    "evidence/counterfactual.py": 1,
+    "evidence/incrementality.py": 1,
+    "evidence/journeys.py": 2,
+}
 BRANDS = ("HKVitals", "Gritzo", None)
 
 
@@ -153,6 +161,112 @@ def test_brand_with_a_quote_in_its_name_is_read_as_a_name(root, tmp_path):
     assert found["rows"] != cache.NO_ROWS
 
 
+# Tables beside the ledger
+
+TOUCHPOINTS = """user_id,timestamp,influencer_id,post_id,platform,touch
+u1,2025-04-04 10:00:00,1,P1,Instagram,click
+u3,2025-05-19 10:00:00,1,P2,Instagram,click
+u5,2025-06-29 10:00:00,3,P9,Instagram,view
+"""
+# Influencer 5 has to do with Gritzo alone.
+PEOPLE = exports.INFLUENCERS + "5,Only Gritzo,Fitness,Female,9100,YouTube\n"
+SOLD = exports.TRACKING + "T9,influencer,GZ_Kids,5,u9,Gritzo,SuperMilk,2025-05-20,1,500\n"
+POSTED = exports.POSTS + "P5,5,YouTube,2025-05-02,Milk,5000,200,10,Gritzo\n"
+ASSIGNED = """unit_id,arm,unit_type,date
+u1,treatment,user,2025-05-01
+u2,control,user,2025-05-01
+"""
+WHOLE = {
+    "influencers": PEOPLE, "tracking": SOLD, "posts": POSTED, "touchpoints": TOUCHPOINTS,
+    "assignments": ASSIGNED,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(root, tmp_path_factory):
+    """Digests of a folder with all tables."""
+    folder = exports.write(tmp_path_factory.mktemp("whole"), **WHOLE)
+    return {brand: digests(folder, root, brand) for brand in BRANDS}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"posts": POSTED + "P6,5,YouTube,2025-05-03,More milk,5100,210,11,Gritzo\n"},
+        {"posts": POSTED.replace("5000,200,10", "5000,201,10")},
+        {"touchpoints": TOUCHPOINTS + "u9,2025-05-19 10:00:00,5,P5,YouTube,click\n"},
+        # In front, so that the numbers of the lines behind it move.
+        {"touchpoints": TOUCHPOINTS.replace("u1,", "u9,2025-05-19 10:00:00,5,P5,YouTube,click\nu1,", 1)},
+        {"influencers": PEOPLE.replace("Only Gritzo", "Gritzo Only")},
+        {"influencers": PEOPLE.replace("9100", "910000")},
+    ],
+)  # fmt: skip
+def test_another_brands_influencers_leave_a_report_alone(more, root, whole, tmp_path):
+    folder = exports.write(tmp_path, **(WHOLE | more))
+    assert cache.changed(whole["HKVitals"], digests(folder, root, "HKVitals")) == []
+    assert cache.changed(whole["Gritzo"], digests(folder, root, "Gritzo"))
+    assert cache.changed(whole[None], digests(folder, root, None))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        # A touch more, at another time, of no known post, and on the first day that counts.
+        {"touchpoints": TOUCHPOINTS + "u2,2025-05-14 10:00:00,1,P1,Instagram,click\n"},
+        {"touchpoints": TOUCHPOINTS.replace("2025-04-04 10", "2025-04-04 11")},
+        {"touchpoints": TOUCHPOINTS + "u2,2025-05-14 10:00:00,5,,YouTube,click\n"},
+        # The post of a touch: what it got, whose it is, and whether it is known at all.
+        {"posts": POSTED.replace("400000,9000", "400000,9001")},
+        {"posts": POSTED.replace("300,HKVitals", "300,Gritzo")},
+        {"posts": POSTED + "P9,5,YouTube,2025-05-03,More milk,5100,210,11,Gritzo\n"},
+        {"posts": POSTED + "P9,5,YouTube,2025-05-03,More milk,5100,210,11,\n"},
+        # A post of hers for another brand, since nothing says which of her posts an order is due to.
+        {"posts": POSTED.replace("280,Gritzo", "281,Gritzo")},
+        {"posts": ""},
+        {"touchpoints": ""},
+        {"assignments": ""},
+    ],
+)
+def test_what_a_report_reads_beside_the_ledger_counts(more, root, whole, tmp_path):
+    folder = exports.write(tmp_path, **(WHOLE | more))
+    names = cache.changed(whole["HKVitals"], digests(folder, root, "HKVitals"))
+    assert {"tables", "whole data"} & set(names)
+
+
+def test_touches_before_the_windows_and_after_the_period_leave_it_alone(root, whole, tmp_path):
+    far = (
+        "u2,2024-01-01 10:00:00,1,P1,Instagram,click\nu2,2025-07-01 10:00:00,1,P1,Instagram,click\n"
+    )
+    folder = exports.write(tmp_path, **(WHOLE | {"touchpoints": TOUCHPOINTS + far}))
+    assert "tables" not in cache.changed(whole["HKVitals"], digests(folder, root, "HKVitals"))
+
+
+def test_assignments_count_where_an_experiment_is_read(root, whole, tmp_path, monkeypatch):
+    text = ASSIGNED.replace("u2,control", "u2,treatment")
+    folder = exports.write(tmp_path, **(WHOLE | {"assignments": text}))
+    late = exports.write(
+        tmp_path / "late", **(WHOLE | {"assignments": ASSIGNED + "u9,control,user,2025-09-01\n"})
+    )
+    chosen = params.load("HKVitals", root=ROOT)
+    plan = params.Experiment(
+        name="May",
+        start=date(2025, 5, 1),
+        end=date(2025, 5, 31),
+        share=0.5,
+        randomised=True,
+    )
+
+    def found(place, plans):
+        monkeypatch.setattr(cache, "_plans", lambda *_: plans)
+        data = store.open_data(place, chosen, root=root)
+        return cache._read_digests(data, chosen, "HKVitals", periods.parse("2025-Q2"))["tables"]
+
+    plain = exports.write(tmp_path / "plain", **WHOLE)
+    assert found(plain, []) == found(folder, []) == found(late, [])
+    assert found(plain, [plan]) != found(folder, [plan])
+    assert found(plain, [plan]) == found(late, [plan])
+
+
 # What is not data
 
 
@@ -219,7 +333,14 @@ def test_all_brands_together_read_the_settings_of_each(root):
     assert before[1] == after[1]
 
 
-def test_modules_that_read_past_their_report_are_known_here():
+@pytest.mark.parametrize(
+    ("pattern", "known"),
+    [
+        (r"data\.ledger(?!\.(?:first|last|known|values)\b)", READ_PAST),
+        (r"data\.table\(", READ_BESIDE),
+    ],
+)
+def test_modules_that_read_past_their_report_are_known_here(pattern, known):
     # cache._read_digests covers what these read. Another one, or a new read in one of these, has to be
     # looked at there: what it reads must be among the digests, or a report could be stale.
     package = ROOT / "hkreport"
@@ -227,10 +348,10 @@ def test_modules_that_read_past_their_report_are_known_here():
     for part in ("evidence", "insights", "views", "charts", "tables"):
         for path in sorted([*package.glob(f"{part}.py"), *package.glob(f"{part}/*.py")]):
             text = path.read_text(encoding="utf-8")
-            count = len(re.findall(r"data\.ledger(?!\.(?:first|last|known|values)\b)", text))
+            count = len(re.findall(pattern, text))
             if count:
                 found[path.relative_to(package).as_posix()] = count
-    assert found == READ_PAST
+    assert found == known
 
 
 def test_digests_are_kept_and_forgotten_with_the_code(root, tmp_path, monkeypatch):

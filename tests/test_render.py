@@ -334,6 +334,23 @@ def test_every_character_that_the_template_lets_through_can_be_drawn(tmp_path: P
     assert isinstance(pdf, bytes)
 
 
+def test_faces_of_a_page_are_kept_and_may_be_lost(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "_quarto.yml").touch()
+    monkeypatch.chdir(tmp_path)
+    made = fonts.css.__wrapped__()
+    (kept,) = (tmp_path / "build" / "fonts").iterdir()
+    assert kept.read_text(encoding="utf-8") == made
+    with monkeypatch.context() as cut:
+        cut.setattr(fonts, "_subset", lambda face: pytest.fail("cut again"))
+        assert fonts.css.__wrapped__() == made
+    kept.unlink()
+    assert fonts.css.__wrapped__() == made
+    # Another release of the program that cuts them may cut otherwise.
+    monkeypatch.setattr(fonts, "version", lambda name: "0.0")
+    assert fonts.css.__wrapped__() == made
+    assert len(list((tmp_path / "build" / "fonts").iterdir())) == 2
+
+
 def test_tables_and_tiles_take_everything_that_they_document(tmp_path: Path, project: Path) -> None:
     cell = code(
         "x",

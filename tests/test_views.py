@@ -3,7 +3,7 @@
 import exports
 import pytest
 
-from hkreport import insights, params, views
+from hkreport import backends, insights, params, views
 from hkreport.metrics import ROAS
 
 ORDERS = """date,orders,revenue,influencer_id,brand,discount,returns,profit
@@ -180,3 +180,30 @@ def test_one_cohort_alone_says_nothing_of_staying(tmp_path):
     cohorts = views.cohorts(opened(tmp_path, "all", posts=posts, tracking=""))
     words = insights.cohort_words(cohorts)
     assert words == "Influencers by the month of their first order or post"
+
+
+def test_who_only_asks_what_a_report_is_about_need_not_hold_its_rows(report):
+    brief = views.open_report(brand="HKVitals", period="2025-Q2", opened=report.data, held=False)
+    assert (brief.name, brief.subtitle, brief.brand) == (report.name, report.subtitle, "HKVitals")
+    assert brief.by("tier").equals(report.by("tier"))
+
+
+def test_return_with_luck_taken_out_is_the_same_under_a_filter(tmp_path):
+    plain = opened(tmp_path)
+    cut = views.open_report(
+        brand="HKVitals", period="2025-Q2", opened=plain.data, filters={"tier": "mega"}
+    )
+    assert cut.returns.ranked == plain.returns.ranked
+
+
+def test_a_small_ledger_is_read_by_one_thread_and_a_large_one_by_two(report, tmp_path, monkeypatch):
+    def threads(backend):
+        return backend.con.execute("select current_setting('threads')").fetchone()[0]
+
+    assert threads(report.data.ledger.rows.get_backend()) == 1
+    monkeypatch.setattr(backends, "SMALL", 10)
+    large = tmp_path / "ledger.parquet"
+    large.mkdir()
+    (large / "orders.parquet").write_bytes(b"0" * 11)
+    assert threads(backends.connect(large)) == 2
+    assert threads(backends.connect()) == 2

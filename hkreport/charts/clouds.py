@@ -372,23 +372,27 @@ def _draw_guides(axes: "Axes", plan: _Plan) -> list[Box]:
         at = start * (end / start) ** 0.03 if plan.log_x else end
         x, y = axes.transData.transform((at, factor * at))
         width = text_width(label, theme.SMALL)
-        look: dict[str, Any] = {"color": theme.SOFT}
         if plan.log_x:
             # All lines end in the corner of the largest points, so names stand where they begin.
             x1, y1 = axes.transData.transform((end, factor * end))
-            angle = math.degrees(math.atan2(y1 - y, x1 - x))
-            look |= {
-                "rotation": angle,
-                "rotation_mode": "anchor",
-                "va": "bottom" if place else "top",
-            }
-            shift = (0.0, 2.0) if place else (3.0, -1.0)
+            axes.annotate(
+                label,
+                (at, factor * at),
+                xytext=(0.0, 2.0) if place else (3.0, -1.0),
+                textcoords="offset points",
+                annotation_clip=False,
+                fontsize=theme.SMALL,
+                color=theme.SOFT,
+                rotation=math.degrees(math.atan2(y1 - y, x1 - x)),
+                rotation_mode="anchor",
+                va="bottom" if place else "top",
+            )
         else:
             # Steep lines leave through the top, flat ones to the right.
             shift = (-width - 3, 7) if end == high else (-width - 6, -5)
             left, middle = x + shift[0], y + shift[1]
             taken.append((left, middle - 5, left + width, middle + 5))
-        write(axes, label, (at, factor * at), shift, **look)
+            write(axes, label, (at, factor * at), shift, color=theme.SOFT)
     axes.set(xlim=(low, high), ylim=(bottom, top))
     return taken
 

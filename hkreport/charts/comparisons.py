@@ -349,25 +349,19 @@ def _draw_grid(grid: _Grid, measure: Measure, centre: float | None, words: Words
             if (up, side) not in grid.cells:
                 continue
             value = float(matrix[row, column])
-            label, ink = "n/a", theme.INK
-            if math.isfinite(value):
-                label, ink = short(value, measure), theme.cell_ink(colours(norm(value)))
-            else:
-                _hatch(axes, column, row)
+            known = math.isfinite(value)
+            label = short(value, measure) if known else "n/a"
             base = grid.bases.get((up, side), math.inf)
             if base < theme.BASE_TOO_SMALL:
                 label = f"{label} (n = {text(base, Unit.COUNT)})"
-            axes.text(
-                column + 0.5,
-                row + 0.5,
-                fitted(label, width - 4),
-                ha="center",
-                va="center_baseline",
-                color=ink,
-                bbox=None
-                if math.isfinite(value)
-                else {"facecolor": theme.PAPER, "edgecolor": "none", "pad": 2},
-            )
+            place, said = (column + 0.5, row + 0.5), fitted(label, width - 4)
+            if known:
+                ink = theme.cell_ink(colours(norm(value)))
+                write(axes, said, place, ha="center", color=ink, fontsize=theme.SIZE)
+            else:
+                _hatch(axes, column, row)
+                paper = {"facecolor": theme.PAPER, "edgecolor": "none", "pad": 2}
+                axes.text(*place, said, ha="center", va="center_baseline", bbox=paper)
     for at, name in enumerate(grid.columns):
         head = fitted(name, width - 4, theme.SMALL)
         write(axes, head, (at + 0.5, 1), (0, 9), within="column", ha="center", color=theme.SOFT)

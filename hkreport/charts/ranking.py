@@ -245,6 +245,7 @@ def _panel(
 ) -> None:
     """Bars of one metric with their labels."""
     from matplotlib.colors import to_rgba
+    from matplotlib.patches import Rectangle
 
     values = numbers(plan.frame, measure.name)
     drawn = [value if math.isfinite(value) else 0.0 for value in values]
@@ -255,8 +256,11 @@ def _panel(
     places, height = _places(plan, names, step)
     reference = number(plan.reference) if first else math.nan
     low, high = _limits(drawn, labels, width, reference)
-    axes.barh(places, drawn, height, color=plan.colours, linewidth=0)
-    marked = zip(places, values, drawn, labels, plan.colours, strict=True)
+    marked = list(zip(places, values, drawn, labels, plan.colours, strict=True))
+    for place, _, end, _, colour in marked:
+        # Not by barh(), which would look for the ends of a scale that are known.
+        bar = Rectangle((0, place - height / 2), end, height, linewidth=0, facecolor=colour)
+        axes.add_artist(bar)
     for place, value, end, label, colour in marked:
         outwards = -1.0 if end < 0 else 1.0
         ink = theme.INK if value == value else theme.SOFT

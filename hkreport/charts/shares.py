@@ -27,6 +27,7 @@ from hkreport.charts.sheet import (
     ranked,
     short,
     spread,
+    write,
 )
 from hkreport.errors import InputError
 from hkreport.tables import Col, Sentence, require_columns
@@ -345,15 +346,8 @@ def _draw_bars(
         for at, (start, size) in enumerate(zip(starts, sizes, strict=True)):
             label = tick(round(size, 2), Unit.PERCENT)
             if size * width > text_width(label, theme.SMALL) + 6:
-                axes.text(
-                    start + size / 2,
-                    at,
-                    label,
-                    ha="center",
-                    va="center_baseline",
-                    fontsize=theme.SMALL,
-                    color=theme.cell_ink(to_rgba(hues[piece])),
-                )
+                ink = theme.cell_ink(to_rgba(hues[piece]))
+                write(axes, label, (start + size / 2, at), ha="center", color=ink)
         starts = [start + size for start, size in zip(starts, sizes, strict=True)]
     axes.set(xlim=(0, 1), ylim=(len(shares) - 0.5, -0.5))
     name_rows(axes, list(shares), left)

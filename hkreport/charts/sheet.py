@@ -234,8 +234,10 @@ class Sheet:
             self._write(EDGE, y + 3.0, line, fontsize=theme.SMALL, color=theme.SOFT)
 
     def _write(self, x: float, y: float, line: str, **look: Any) -> None:
-        scale = self.figure.dpi_scale_trans
-        self.figure.text(x / POINTS, y / POINTS, line, transform=scale, **look)
+        from hkreport.charts.parts import Label
+
+        place = (x / POINTS, y / POINTS)
+        self.figure.add_artist(Label(line, place, self.figure.dpi_scale_trans, **look))
 
     def _draw_key(self, row: Sequence[tuple[str, str, str]], y: float) -> None:
         from matplotlib.lines import Line2D
@@ -263,7 +265,10 @@ class Sheet:
         """
         from matplotlib.ticker import NullLocator
 
-        axes = self.figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        from hkreport.charts.parts import PlainAxes
+
+        axes = PlainAxes(self.figure, (0.0, 0.0, 1.0, 1.0))
+        self.figure.add_axes(axes)
         low = self.foot + bottom
         self._margins = (low / self.height, (self.body - bottom - top) / self.height)
         self.move(axes, left, right)
@@ -556,22 +561,16 @@ def write(
     Within a ``row`` the first number of the place is a share of the width, within a ``column`` the
     second is a share of the height, and in a ``corner`` both are.
     """
-    coords = {
-        "data": ("data", "data"),
-        "row": ("axes fraction", "data"),
-        "column": ("data", "axes fraction"),
-        "corner": ("axes fraction", "axes fraction"),
+    from hkreport.charts.parts import Label
+
+    transform = {
+        "data": axes.transData,
+        "row": axes.get_yaxis_transform(),
+        "column": axes.get_xaxis_transform(),
+        "corner": axes.transAxes,
     }[within]
     look = {"fontsize": theme.SMALL, "va": "center_baseline", **look}
-    axes.annotate(
-        words,
-        place,
-        xycoords=coords,
-        xytext=shift,
-        textcoords="offset points",
-        annotation_clip=False,
-        **look,
-    )
+    axes.add_artist(Label(words, place, transform, shift, **look))
 
 
 def value_axis(axes: "Axes", unit: Unit, *, vertical: bool = True, log: bool = False) -> float:

@@ -3,7 +3,7 @@
 import datetime
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hkreport import periods, theme
 from hkreport.charts.sheet import (
@@ -419,28 +419,20 @@ def _draw_trend(
 
 
 def _plot(axes: "Axes", lines: Sequence[_Line], place: Mapping[str, float]) -> None:
-    """Draw all lines at once, each in as many pieces as gaps leave of it; and bands and forecasts."""
-    import seaborn
-
-    xs: list[float] = []
-    ys: list[float] = []
-    piece: list[int] = []
-    colour: list[str] = []
-    pieces = 0
+    """Draw each line in as many pieces as gaps leave of it; and bands and forecasts."""
+    pieces: list[tuple[str, list[float], list[float]]] = []
     for line in lines:
         known = [place[step] for step in line.steps]
         if line.band:
             lows, highs = zip(*line.band, strict=True)
             axes.fill_between(known, lows, highs, color=line.colour, alpha=0.18, linewidth=0)
         first = line.ahead.index(True) if True in line.ahead else len(known)
-        for at, (where, value) in enumerate(zip(known, line.values, strict=True)):
+        for at, (where, value) in enumerate(zip(known[:first], line.values, strict=False)):
             if at == 0 or value != value:
-                pieces += 1  # a gap begins a new one
-            if at < first and value == value:
-                xs.append(where)
-                ys.append(value)
-                piece.append(pieces)
-                colour.append(line.colour)
+                pieces.append((line.colour, [], []))  # a gap begins a new one
+            if value == value:
+                pieces[-1][1].append(where)
+                pieces[-1][2].append(value)
         if first < len(known):
             start = max(first - 1, 0)
             axes.plot(
@@ -452,33 +444,15 @@ def _plot(axes: "Axes", lines: Sequence[_Line], place: Mapping[str, float]) -> N
             )
             middle = (known[start] + known[-1]) / 2
             write(axes, "forecast", (middle, 1), within="column", ha="center", color=theme.SOFT)
-    if not xs:
-        return
-    shades = {shade: shade for shade in dict.fromkeys(colour)}
     few = max(len(line.values) for line in lines) <= MARKED_UP_TO
-    alone = {unit for unit in piece if piece.count(unit) == 1}
-    seaborn.lineplot(
-        x=xs,
-        y=ys,
-        units=piece,
-        hue=colour,
-        palette=shades,
-        size=colour,
-        sizes={shade: 1.4 if shade == theme.GREY else 2.2 for shade in shades},
-        estimator=None,
-        sort=False,
-        marker="o" if few else None,
-        markersize=5,
-        markeredgewidth=0,
-        legend=False,
-        ax=axes,
-    )
-    if alone and not few:  # a value between two gaps has no line that shows it
-        spots = [
-            (a, b, c) for a, b, c, unit in zip(xs, ys, colour, piece, strict=True) if unit in alone
-        ]
-        for where, value, shade in spots:
-            axes.plot([where], [value], marker="o", markersize=4, color=shade)
+    dots: dict[str, Any] = {"marker": "o", "markersize": 5, "markeredgewidth": 0} if few else {}
+    for colour, xs, ys in pieces:
+        if xs:
+            thick = 1.4 if colour == theme.GREY else 2.2
+            axes.plot(xs, ys, color=colour, linewidth=thick, **dots)
+    for colour, xs, ys in pieces:
+        if len(xs) == 1 and not few:  # a value between two gaps has no line that shows it
+            axes.plot(xs, ys, marker="o", markersize=4, color=colour)
 
 
 def _height(axes: "Axes", lines: Sequence[_Line], target: float) -> None:

@@ -17,6 +17,7 @@ from hkreport import metrics as m
 from hkreport import params
 from hkreport.evidence import definitions, health, reading
 from hkreport.evidence.arms import SaidArms, said_arms
+from hkreport.evidence.once import once
 from hkreport.evidence.reading import Reading
 from hkreport.methods.estimate import Estimate, Refusal
 from hkreport.prose import Prose, named
@@ -165,6 +166,7 @@ def attributed(roas: float, break_even: float) -> str:
     )
 
 
+@once
 def study(report: Report) -> Incrementality:
     """Everything that can be said about what the campaign caused.
 

@@ -5,8 +5,9 @@ parameters, notebooks, code, lock and engine. They stand in its ``run.json``, so
 says whether it is current, and there is no other memory that could be stale. Digests of the data are
 kept beside the ledger, by the ledger's own key.
 
-A report may read only what :func:`_read_digests` knows of: its slice up to the end of its period, whole
-tables beside the ledger, and the few facts of the whole ledger that are listed there. A test names every
+A report may read only what :func:`_read_digests` knows of: its slice up to the end of its period, of the
+tables beside the ledger what :func:`_beside` takes, and the few facts of the whole ledger that are listed
+there. A test names every
 module that reads the ledger past its report, so that a new one is thought about here.
 """
 
@@ -25,7 +26,7 @@ from hkreport import store
 from hkreport.pipeline.prepare import write_atomically
 
 if TYPE_CHECKING:
-    from hkreport.params import Settings
+    from hkreport.params import Experiment, Settings
     from hkreport.periods import Period
     from hkreport.store import Data
     from hkreport.views import Report
@@ -229,25 +230,25 @@ def _read_digests(
     found = {
         "quality": _digest([_files(data), data.check["problems"]]),
         "simulated": _digest(data.simulated),
-        "tables": _beside(data),
     }
     whole: list[Any] = [list(doubts(data, settings)), data.ledger.values("brand")]
     backend = data.ledger.rows.get_backend()
     if backend.name != "duckdb":
         # Elsewhere any change of the data is a change of every report.
-        return found | dict.fromkeys((*ROWS, "payouts", "whole data"), data.key)
+        return found | dict.fromkeys((*ROWS, "payouts", "tables", "whole data"), data.key)
     con = backend.con
     own, inside, earlier = _conditions(brand, period)
+    plans = _plans(data, settings, brand, period)
+    tables, people = _beside(data, settings, period, own, plans)
+    found["tables"] = tables
     if whole[0]:  # then the ROAS over all dates stands beside the headline
         sums = f"select sum(influencer_revenue), sum(spend) from ledger where {own}"
         whole += [str(value) for value in con.execute(sums).fetchone()]
-    until, later = _experiments(data, settings, brand, period)
+    until, later = _experiments(plans, period)
     first, last = data.ledger.first, data.ledger.last
     if period.name != "all" and last is not None:
         last = min(last, until)
-    # What an influencer is called, and her platform and tier, is read from any row of hers.
-    people = "(select distinct influencer_id, influencer, platform, tier from ledger)"
-    whole += [str(first), str(last), sorted(data.ledger.known), _rows(con, people, "true")]
+    whole += [str(first), str(last), sorted(data.ledger.known), people]
     found["whole data"] = _digest(whole)
     found["experiments"] = _digest(
         [_rows(con, "ledger", f"{own} and {each}" if mine else each) for each, mine in later]
@@ -267,25 +268,31 @@ def _files(data: "Data") -> dict[str, str]:
     return {name: table["file"] or "" for name, table in data.check["tables"].items()}
 
 
-def _experiments(
+def _plans(
     data: "Data", settings: "Settings", brand: str | None, period: "Period"
-) -> tuple[datetime.date, list[tuple[str, bool]]]:
-    """What experiments read after the period: until when, and which rows, of the brand or of all."""
+) -> "list[Experiment]":
+    """The experiments that a report may read: all that began before its period ended."""
     from hkreport import params
 
     root = data.kept.parents[2]
     names = [] if brand else data.ledger.values("brand")
     chosen = [settings, *(params.load(name, root=root) for name in names)]
-    plans = [
+    return [
         plan
         for each in chosen
         for plan in each.experiments.declared
-        if period.name != "all" and plan.start < period.end
+        if period.name == "all" or plan.start < period.end
     ]
-    if not plans:
-        return period.end, []
-    until = max(period.end, *(plan.closes + datetime.timedelta(days=1) for plan in plans))
-    rows = [(f"date >= date '{period.end}' and date < date '{until}'", True)]
+
+
+def _experiments(
+    plans: "Sequence[Experiment]", period: "Period"
+) -> tuple[datetime.date, list[tuple[str, bool]]]:
+    """What experiments read past the slice: until when, and which rows, of the brand or of all."""
+    rows = []
+    until = max([period.end, *(plan.closes + datetime.timedelta(days=1) for plan in plans)])
+    if plans and period.name != "all":
+        rows.append((f"date >= date '{period.end}' and date < date '{until}'", True))
     campaigns = sorted({name for plan in plans for name in plan.campaigns})
     if campaigns:
         listed = ", ".join("'" + name.replace("'", "''") + "'" for name in campaigns)
@@ -313,20 +320,44 @@ def _rows(con: Any, table: str, condition: str) -> str:
     return _digest([str(value) for value in found])
 
 
-def _beside(data: "Data") -> str:
-    """Digest of the tables beside the ledger, whole: methods read them row by row."""
+def _beside(
+    data: "Data", settings: "Settings", period: "Period", own: str, plans: "Sequence[Experiment]"
+) -> tuple[str, str]:
+    """Digests of what is read of the tables beside the ledger, and of the influencers concerned.
 
-    def find() -> str:
-        found = []
-        for name in store.KEPT_TABLES:
-            table = data.table(name)
-            if table is not None:
-                backend = table.get_backend()
-                own = backend.name == "duckdb"
-                found.append([name, _rows(backend.con, name, "true") if own else data.key])
-        return _digest(found)
-
-    return str(data.remembered("tables", find))
+    Touches count within the windows before the period, where their post is of the brand or names none;
+    posts, where one of the influencers concerned wrote them before the period ended, or a touch or an
+    order names them; assignments, on the days of an experiment that is read.
+    """
+    con = data.ledger.rows.get_backend().con
+    there = [name for name in store.KEPT_TABLES if data.table(name) is not None]
+    parts = []
+    touches = "select null::varchar influencer_id, null::varchar post_id where false"
+    if "touchpoints" in there:
+        windows = settings.attribution
+        longest = datetime.timedelta(days=max(windows.view_days, windows.click_days))
+        posts = "posts" if "posts" in there else "(select null post_id, null brand where false)"
+        touches = (
+            "select t.* exclude (row) from touchpoints t left join "
+            f"(select post_id, max(brand) brand from {posts} group by post_id) using (post_id) "
+            f"where t.timestamp::date >= date '{period.start - longest}' "
+            f"and t.timestamp::date < date '{period.end}' and (brand is null or {own})"
+        )
+    con.execute(f"create or replace temp table touched as {touches}")
+    parts.append(_rows(con, "touched", "true"))
+    ids = f"(select influencer_id from ledger where {own} union select influencer_id from touched)"
+    if "posts" in there:
+        told = f"select post_id from touched union select source from ledger where {own}"
+        before = f"date < date '{period.end}'"
+        mine = f"influencer_id in {ids} and {before} or post_id in ({told})"
+        parts.append(_rows(con, "(select * exclude (row) from posts)", mine))
+    if "assignments" in there and plans:
+        days = [f"date between date '{plan.start}' and date '{plan.end}'" for plan in plans]
+        rows = "(select * exclude (row) from assignments)"
+        parts.append(_rows(con, rows, f"date is null or {' or '.join(days)}"))
+    # What an influencer is called, and her platform and tier, is read from any row of hers.
+    people = "(select distinct influencer_id, influencer, platform, tier from ledger)"
+    return _digest([there, parts]), _rows(con, people, f"influencer_id in {ids}")
 
 
 def _exceptions(data: "Data", people: set[str]) -> str:

@@ -6,13 +6,18 @@ sheet, uncompressed, since compressed bytes differ between builds of zlib.
 """
 
 import base64
+import contextlib
 import functools
+import hashlib
 import io
+from importlib.metadata import version
 from pathlib import Path
 
 import font_source_sans_pro
-from fontTools import subset
 from fontTools.ttLib import TTFont
+
+from hkreport.folders import write_atomically
+from hkreport.params import project_root
 
 __all__ = ["FAMILY", "characters", "css", "folder"]
 
@@ -55,13 +60,33 @@ def characters() -> frozenset[str]:
 
 @functools.cache
 def css() -> str:
-    """``@font-face`` rules that hold the faces of a page.
+    """``@font-face`` rules that hold the faces of a page; made once for a project's ``build/``.
 
     Examples
     --------
     >>> css().count("@font-face"), "http" in css()
     (3, False)
     """
+    kept = project_root() / "build" / "fonts" / f"{_digest()}.css"
+    try:
+        return kept.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        made = _rules()
+    with contextlib.suppress(OSError):  # where nothing can be kept, it is made again
+        write_atomically(kept, made)
+    return made
+
+
+def _digest() -> str:
+    """Of all that the rules are made of: the faces, the program that cuts them, and this module."""
+    digest = hashlib.sha256(f"fonttools {version('fonttools')}".encode())
+    for face, *_ in ON_SCREEN:
+        digest.update(Path(font_source_sans_pro.font_files_ttf[face]).read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _rules() -> str:
     return "\n".join(
         f"@font-face {{ font-family: '{FAMILY}'; font-weight: {weight}; font-style: {style}; "
         f"src: url(data:font/ttf;base64,{_subset(face)}) format('truetype'); }}"
@@ -70,6 +95,8 @@ def css() -> str:
 
 
 def _subset(face: str) -> str:
+    from fontTools import subset  # takes a fifth of a second, which only pages need
+
     options = subset.Options()
     options.hinting = False
     options.layout_features = FEATURES

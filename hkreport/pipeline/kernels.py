@@ -5,6 +5,7 @@ unchanged, and only in processes that called :func:`use`: a notebook opened in J
 ordinary kernel. Each kernel is a process of its own, forked from a server that has seen no report.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ __all__ = ["ForkedProvisioner", "use"]
 
 NAME = "hkreport-forked"
 LAUNCHER = "ipykernel_launcher"
+COLLECTED_AFTER = 50_000  # new objects; Python's own 700 takes a twentieth of the time
 
 
 def use() -> None:
@@ -103,6 +105,8 @@ def _run_kernel(arguments: Sequence[str], environment: Mapping[str, str], place:
 
     from ipykernel.kernelapp import IPKernelApp
 
+    # A report makes much and drops little that refers to itself: looking for it may wait.
+    gc.set_threshold(COLLECTED_AFTER)
     application: Any = IPKernelApp.instance()
     try:
         application.initialize(list(arguments))

@@ -53,22 +53,23 @@ OURS = ("charts", "evidence.attribution", "evidence.forecast", "insights", "metr
 
 
 def _warm() -> None:
+    gc.disable()  # all that is imported stays: looking through it again and again takes half a second
     for name in (*LIBRARIES, *(f"hkreport.{each}" for each in OURS)):
         try:
             importlib.import_module(name)
         except ImportError:
             continue
     from hkreport import theme
-    from hkreport.pipeline import fonts, render_pandoc
+    from hkreport.pipeline import fonts
 
     fonts.characters()
-    render_pandoc.dressing()
     with theme.style():  # registers the font's faces; measuring text would keep their files open
         pass
     gc.collect()  # closes what a cycle of objects kept open
     # A million objects of libraries live as long as the process: no collection need look at them, and
     # pages that are shared with the server stay shared.
     gc.freeze()
+    gc.enable()
 
 
 _warm()

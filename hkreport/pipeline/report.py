@@ -212,8 +212,9 @@ def build(
     wanted = formats_of(formats)
     chosen = render.choose_engine(engine)
     report = views.open_report(
-        brand=brand, period=period, filters=_flat(filters), settings=settings, opened=data
-    )
+        brand=brand, period=period, filters=_flat(filters), settings=settings, opened=data,
+        held=False,
+    )  # fmt: skip
     job = job_of(
         report, engine=chosen.name, formats=wanted, site=site or root / "_site", root=root,
         as_of=as_of, maps=maps,
@@ -288,7 +289,7 @@ def execute_job(job: Job, work: Path, report: "Report | None" = None) -> Made:
     later, in one call.
     """
     os.chdir(job.root)
-    opened = report if report is not None else open_as(job.parameters, job.key)
+    opened = report if report is not None else open_as(job.parameters, job.key, held=False)
     os.environ[store.TRUSTED] = store.trusted(Path(job.parameters["data"]), job.key)
     ingredients = cache.ingredients(
         opened,
@@ -329,14 +330,17 @@ def build_job(job: Job, work: Path) -> Made:
     return made
 
 
-def open_as(parameters: Mapping[str, Any], key: str) -> "Report":
-    """The report that a job's parameters describe, from the ledger that is kept."""
+def open_as(parameters: Mapping[str, Any], key: str, *, held: bool = True) -> "Report":
+    """The report that a job's parameters describe, from the ledger that is kept.
+
+    Without its rows in memory (`held`) it is opened sooner, for who only asks what it is about.
+    """
     from hkreport import views
 
     given = dict(parameters)
     names = ("brand", "period", "data", "as_of", "maps")
     os.environ[store.TRUSTED] = store.trusted(Path(given["data"]), key)
-    return views.open_report(**{name: given.pop(name) for name in names}, filters=given)
+    return views.open_report(**{name: given.pop(name) for name in names}, filters=given, held=held)
 
 
 def _finish(job: Job, work: Path, document: render.Document, executed: Path) -> None:

@@ -154,10 +154,13 @@ class Report:
 
         Of the unfiltered population: it is what performance scores rank, and a filter moves no score.
         """
-        base = self.data.ledger
-        if self.brand is not None:
-            base, _ = base.where(Filters(values={"brand": (self.brand,)}))
-        return fee_returns(self.population, _until(base, self.period), self.settings.insights)
+        past = self.past
+        if self.filters:
+            base = self.data.ledger
+            if self.brand is not None:
+                base, _ = base.where(Filters(values={"brand": (self.brand,)}))
+            past = _until(base, self.period)
+        return fee_returns(self.population, past, self.settings.insights)
 
     @functools.cached_property
     def _sums(self) -> Sums:
@@ -628,7 +631,21 @@ def _until(ledger: Ledger, period: Period) -> Ledger:
         return ledger
     import ibis
 
-    return replace(ledger, rows=ledger.rows.filter(ledger.rows["date"] < ibis.literal(period.end)))
+    rows = ledger.rows.filter(ledger.rows["date"] < ibis.literal(period.end))
+    return _named(replace(ledger, rows=rows))
+
+
+def _named(ledger: Ledger) -> Ledger:
+    """The same rows as a view of an embedded database.
+
+    Two dozen queries begin with them: Ibis need not work their conditions into each anew.
+    """
+    from ibis.util import gen_name
+
+    backend = ledger.rows.get_backend()
+    if backend.name != "duckdb":
+        return ledger
+    return replace(ledger, rows=backend.create_view(gen_name("slice"), ledger.rows))
 
 
 def _is_scored(metrics: Sequence[Metric], by: Sequence[str]) -> bool:
@@ -668,6 +685,7 @@ def open_report(
     filters: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
     opened: Data | None = None,
+    held: bool = True,
 ) -> Report:
     """Settle what a report is about.
 
@@ -687,6 +705,8 @@ def open_report(
         Dimension to comma-separated values, and ``min_roas``, ``min_price``, ``max_price``.
     settings, opened : optional
         Where the caller has them already.
+    held : bool
+        Whether to keep the brand's rows in memory, for who asks more than what the report is about.
 
     Raises
     ------
@@ -713,7 +733,7 @@ def open_report(
     base = opened.ledger
     if chosen is not None:
         base, _ = base.where(Filters(values={"brand": (chosen,)}))
-    base = base.held()
+    base = base.held() if held else base
     history, _ = base.where(replace(parsed, min_roas=None))
     current, hidden = history.in_period(span).where(Filters(min_roas=parsed.min_roas))
     before = span.previous()
@@ -723,6 +743,7 @@ def open_report(
         and opened.ledger.first <= before.start
     )
     previous = history.in_period(before) if before is not None and reaches else None
+    current = _named(current)
     report = Report(
         data=opened,
         settings=settings,
@@ -732,12 +753,12 @@ def open_report(
         current=current,
         previous=previous,
         history=history,
-        population=base.in_period(span),
+        population=_named(base.in_period(span)) if parsed else current,
         hidden=hidden,
     )
     if int(current.rows.count().to_pandas()) == 0:
         raise DataError(_nothing_there(report))
-    if key:
+    if key and held:
         _last = (asked, report)
     return report
 

@@ -101,7 +101,7 @@ SQL_LEDGER = {
 sums = ", ".join(f"sum({name}) AS {name}" for name in path.with_name("sums.txt").read_text().split())
 found = duckdb.connect().execute(
     f"SELECT influencer_id, max(influencer), {sums}, count(DISTINCT user_id) AS customers "
-    f"FROM read_parquet('{path.parent}/ledger.parquet/*.parquet') "
+    f"FROM read_parquet('{path.parent}/ledger.parquet/*.parquet', union_by_name = true) "
     "WHERE brand = 'HKVitals' AND date >= DATE '2025-01-01' AND date < DATE '2026-01-01' GROUP BY 1"
 ).df()
 paid = found[found["influencer_id"].notna()]

@@ -5,16 +5,20 @@ import random
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_fixtures import BRANDS, INFLUENCERS, PAYOUTS, POSTS, write
 
-from hkreport import ingest, params, store
-from hkreport.ingest import contradictions, distinct, spelling, stage, survey
+from hkreport import ingest, ledger, params, store
+from hkreport.ingest import contradictions, distinct, plans, read, spelling, stage, survey
 
 HEADER = (
     "tracking_id,source,campaign,influencer_id,user_id,brand,product,city,date,orders,revenue,"
@@ -86,6 +90,7 @@ def large(monkeypatch):
 
     def take():
         monkeypatch.setattr(survey, "SURVEYED_BYTES", 0)
+        monkeypatch.setattr(read, "PROVEN_BYTES", 0)
         for module in (contradictions, spelling, stage):
             monkeypatch.setattr(module, "MATERIALISED_ROWS", 0)
         monkeypatch.setattr(contradictions, "HASHES_AT_ONCE", 150)
@@ -113,6 +118,94 @@ def test_a_surveyed_file_is_told_of_as_a_staged_one(case, tmp_path, large):
     staged = said(tmp_path)
     large()
     assert said(tmp_path) == staged
+
+
+def as_parquet(text, path):
+    """The same orders, each column in the narrowest type that holds all of its cells as they stand."""
+    lines = [line.split(",") for line in text.splitlines()]
+    columns = {}
+    for name, *cells in zip(*lines, strict=True):
+        filled = [cell or None for cell in cells]
+        columns[name] = pa.array(filled, pa.string())
+        for kind in (pa.bool_(), pa.int64(), pa.float64(), pa.date32()):
+            try:
+                cast = columns[name].cast(kind)
+            except pa.ArrowInvalid:
+                continue
+            if name not in ("tracking_id", "user_id", "source", "campaign"):
+                columns[name] = cast
+            break
+    pq.write_table(pa.table(columns), path)
+    return columns
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_stored_values_are_told_of_as_their_texts(case, tmp_path, large):
+    """Typed Parquet, staged and surveyed, against Parquet in which each cell is text."""
+    text = rows(**CASES[case])
+    write(tmp_path, {"tracking_data.csv": None})
+    columns = as_parquet(text, tmp_path / "tracking.parquet")
+    typed = {name for name, column in columns.items() if column.type != pa.string()}
+    assert typed >= ({"orders", "revenue", "date"} if case == "clean" else set())
+    staged = said(tmp_path)
+    large()
+    assert said(tmp_path) == staged
+    texts = {name: [None if each is None else str(each).lower() if isinstance(each, bool) else str(each)
+                    for each in column.to_pylist()] for name, column in columns.items()}  # fmt: skip
+    pq.write_table(pa.table(texts), tmp_path / "tracking.parquet")
+    assert said(tmp_path) == staged
+
+
+NUMBERS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.decimals(-(10**9), 10**9, places=6).map(float),
+    st.decimals(-(10**6), 10**6, places=7).map(float),
+    st.integers(-(10**12), 10**12).map(float),
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(numbers=st.lists(NUMBERS, min_size=40, max_size=40))
+def test_a_double_becomes_the_decimal_that_its_text_does(numbers):
+    con = duckdb.connect()
+    plan = plans.Plan(None, "CAST(d0 AS VARCHAR)", "revenue", [], value="d0", type="DOUBLE")
+    held = pa.table({"d0": pa.array(numbers, pa.float64())})
+    con.register("held", held)
+    direct, text = (stage._fast_number(each) for each in (plan, replace(plan, value="", type="")))
+    found = con.execute(
+        f"SELECT d0, {plan.short}, {direct}, {text}, TRY_CAST(CAST(d0 AS VARCHAR) AS DECIMAL(38, 16)) FROM held"
+    ).fetchall()
+    for number, short, mine, theirs, exact in found:
+        assert mine == theirs, number
+        assert not short or mine == exact, number
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("case", CASES)
+def test_parts_are_surveyed_together(case, kind, tmp_path, large, monkeypatch):
+    header, *lines = rows(**CASES[case]).splitlines()
+    write(tmp_path, {"tracking_data.csv": None})
+    for name, some in (("tracking_1", lines[:150]), ("tracking_2", lines[150:])):
+        text = "\n".join([header, *some])
+        if kind == "csv":
+            (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+        else:
+            as_parquet(text, tmp_path / f"{name}.parquet")
+    results = []
+
+    def spy(con, table, *arguments):
+        found = survey.survey(con, table, *arguments)
+        results.extend([found] if table.name == "tracking" else [])
+        return found
+
+    staged = said(tmp_path)
+    large()
+    monkeypatch.setattr(stage, "survey", spy)
+    assert said(tmp_path) == staged
+    odd = list(CASES).index(case) >= list(CASES).index("odd numbers")
+    assert [each is None for each in results] == [odd]
+    if case == "clean":
+        assert '"rows_read": 400' in staged[0]
 
 
 @pytest.mark.parametrize(
@@ -158,8 +251,9 @@ FIELDS = st.text('T019.," x-é', min_size=0, max_size=5) | st.text(
     end=st.sampled_from(["\n", "\r\n"]),
     closed=st.booleans(),
     block=st.sampled_from([7, 60, 1 << 19]),
+    shared=st.sampled_from([0, 1 << 26]),
 )
-def test_ids_that_are_surely_distinct_are_so(ids, place, end, closed, block):
+def test_ids_that_are_surely_distinct_are_so(ids, place, end, closed, block, shared):
     """Whatever the bytes: it says yes only where no two ids are alike, and for plain ids always then."""
     plain = all(re.fullmatch(r"[T0-9x-]{1,40}", each) for each in ids)
     lines = []
@@ -169,6 +263,7 @@ def test_ids_that_are_surely_distinct_are_so(ids, place, end, closed, block):
         lines.append(",".join(cells))
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(distinct, "BLOCK", block)
+        patch.setattr(distinct, "SHARED_BYTES", shared)
         path = Path(name) / "orders.csv"
         path.write_bytes((end.join(lines) + (end if closed else "")).encode())
         said = distinct.is_surely_distinct(path, 1, 3, place, ",", 99)
@@ -177,6 +272,36 @@ def test_ids_that_are_surely_distinct_are_so(ids, place, end, closed, block):
         assert not alike
     if plain and not alike and not (end == "\r\n" and place == 2):
         assert said
+
+
+LINES = st.sampled_from(["T1,1", "T2,2", "T1,1", '"T3",1', "", "\r", "\0,1", " ", "T4" * 30 + ",1"])
+
+
+def _is_plain(data):
+    """The same, told line by line: no NUL, and no line without anything but at the end, or at the start."""
+    lines = re.split(rb"\r?\n", data.rstrip(b"\r\n"))
+    return b"\0" not in data and not any(each == b"" for each in lines[1:])
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(
+    lines=st.lists(LINES, max_size=12),
+    end=st.sampled_from(["\n", "\r\n"]),
+    tail=st.sampled_from(["", "\n", "\r\n", "\n\n\r\n"]),
+    block=st.sampled_from([7, 16, 1 << 19]),
+    shared=st.sampled_from([0, 1 << 26]),
+    field=st.sampled_from([None, distinct.Field(1, 2, 0, ",", 99)]),
+)
+def test_lines_without_anything_are_seen_wherever_blocks_end(
+    lines, end, tail, block, shared, field
+):
+    data = (end.join(lines) + tail).encode()
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distinct, "BLOCK", block)
+        patch.setattr(distinct, "SHARED_BYTES", shared)
+        path = Path(name) / "orders.csv"
+        path.write_bytes(data)
+        assert distinct.look(path, field).plain is _is_plain(data)
 
 
 @pytest.mark.parametrize(
@@ -199,3 +324,26 @@ def test_a_check_builds_no_ledger_and_says_what_the_ledger_was_built_from(tmp_pa
     assert store.open_check(folder, chosen, root=root) == found
     assert store.open_data(folder, chosen, root=root).check == found
     assert store.open_check(folder, chosen, root=root) == found
+
+
+def test_the_kept_ledger_has_every_column_though_orders_keep_only_theirs(tmp_path):
+    write(tmp_path)
+    data = ingest.load(tmp_path, ingest.Settings(brands=BRANDS))
+    has = {name: data.has(name) for name in data.tables}
+    for name, each in data.tables.items():
+        has |= {f"{name}.{column}": data.has(name, column) for column in each.columns}
+    place = tmp_path / "kept" / "ledger.parquet"
+    held = ledger.build(data.tables, has=has)
+    made = ledger.build(data.tables, has=has, place=place)
+    opened = ledger.read(place, made.known)
+    assert "reach" not in pq.read_schema(place / "orders.parquet").names
+    assert "reach" in pq.read_schema(place / "posts.parquet").names
+    frames = [
+        each.rows.to_pandas().astype(str).sort_values(list(each.rows.columns), ignore_index=True)
+        for each in (held, made, opened)
+    ]
+    assert len(frames[0])
+    assert frames[0].columns.tolist() == frames[2].columns.tolist()
+    assert frames[0].equals(frames[1])
+    assert frames[0].equals(frames[2])
+    assert opened.rows.schema() == made.rows.schema()

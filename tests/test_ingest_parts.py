@@ -77,6 +77,54 @@ def test_months_without_a_common_id_are_one_table(tmp_path):
     assert set(dataset.check.fingerprint) == {"tracking_april.csv", "tracking_may.csv"}
 
 
+def anew(content, first):
+    """The same orders under fresh ids."""
+    header, *lines = content.splitlines()
+    fresh = [f"N{first + at},{line.split(',', 1)[1]}" for at, line in enumerate(lines)]
+    return "\n".join([header, *fresh]) + "\n"
+
+
+def test_orders_exported_again_under_fresh_ids_are_left(tmp_path):
+    april = orders(0, 30, 4)
+    dataset = load(only(tmp_path, tracking_april=april, tracking_april_b=anew(april, 500)))
+    assert dataset.check.tables["tracking"].rows_read == 30
+    assert dataset.check.totals["revenue"] == revenue(april)
+    said = problem(dataset, "file_left")
+    assert said.severity == "warning"
+    assert "the same under another tracking_id (30 rows), as in an export that was made twice" in (
+        said.message
+    )
+
+
+def test_a_longer_export_under_fresh_ids_is_left_too(tmp_path):
+    april = orders(0, 30, 4)
+    longer = anew(april, 500) + "\n".join(orders(900, 10, 4, seed=2).splitlines()[1:])
+    dataset = load(only(tmp_path, tracking_april=april, tracking_b=longer))
+    assert dataset.check.tables["tracking"].rows_read in (30, 40)
+    assert "the same under another tracking_id (30 rows)" in problem(dataset, "file_left").message
+
+
+def test_some_orders_again_under_fresh_ids_are_joined_with_a_warning(tmp_path):
+    april, may = orders(0, 30, 4), orders(30, 20, 5)
+    again = anew("\n".join(april.splitlines()[:13]), 500)
+    both = may + "\n".join(again.splitlines()[1:])
+    dataset = load(only(tmp_path, tracking_april=april, tracking_may=both))
+    assert dataset.check.tables["tracking"].rows_read == 62
+    said = problem(dataset, "rows_again")
+    assert (said.severity, said.count) == ("warning", 12)
+    assert "12 rows of tracking_may.csv are in tracking_april.csv too" in said.message
+
+
+def test_a_few_orders_that_are_alike_are_chance(tmp_path):
+    april = orders(0, 30, 4)
+    again = orders(30, 20, 4) + "\n".join(
+        anew("\n".join(april.splitlines()[:6]), 500).splitlines()[1:]
+    )
+    dataset = load(only(tmp_path, tracking_april=april, tracking_may=again))
+    assert dataset.check.tables["tracking"].rows_read == 55
+    assert "rows_again" not in rules(dataset)
+
+
 def test_a_row_is_named_by_its_own_file_everywhere(tmp_path):
     april, may = orders(0, 30, 4).splitlines(), orders(30, 20, 5).splitlines()
     may[4] = may[4].rsplit(",", 1)[0] + ",lots"

@@ -11,9 +11,7 @@ import numpy as np
 
 from hkreport.errors import listed
 from hkreport.ingest.check import MOST_EXAMPLES, Example
-from hkreport.ingest.distinct import is_surely_distinct
 from hkreport.ingest.job import Job, Rule
-from hkreport.ingest.lines import is_gzip
 from hkreport.ingest.plans import DATES
 from hkreport.ingest.read import quoted
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
@@ -466,7 +464,7 @@ def _key_twice(job: Job, staged: Staged, keys: list[str]) -> None:
     relation = f"(SELECT * FROM table_{name} WHERE {filled})"
     if staged.rows > MATERIALISED_ROWS:
         plain = f"plain_{name}" if staged.survey else relation
-        if staged.survey and len(keys) == 1 and _is_surely_distinct(staged, keys[0]):
+        if staged.source.unlike:
             return
         once = f"CASE WHEN {filled} THEN hash({key}) END"
         if not _is_any_twice(job, plain, once, staged.rows):
@@ -488,19 +486,6 @@ def _key_twice(job: Job, staged: Staged, keys: list[str]) -> None:
         f"FROM {relation} WHERE ({key}) IN (SELECT ({key}) FROM {relation} GROUP BY {key} HAVING count(*) > 1)"
     )
     job.apply(name, "copies", rules)
-
-
-def _is_surely_distinct(staged: Staged, key: str) -> bool:
-    """Whether a look at the bytes of the file is enough to say that no key is there twice."""
-    source = staged.source
-    return not is_gzip(source.path) and is_surely_distinct(
-        source.path,
-        source.header_row,
-        len(source.headers) - len(staged.match.constants),
-        staged.match.places[key],
-        source.delimiter,
-        HASHES_AT_ONCE,
-    )
 
 
 def _row_twice(job: Job, staged: Staged) -> None:

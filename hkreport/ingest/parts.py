@@ -29,6 +29,8 @@ LISTS = ("influencers", "products")
 MOST_SHARED = 0.2  # of a list, before it is taken for a version of the other
 MOST_OTHER_COLUMNS = 2  # that one part may have and another not, where ids tell them apart
 MOST_DAYS = 50_000
+FEWEST_AGAIN = 10  # rows that are the same but for their ids, below which that may be chance
+MOST_AGAIN = 0.2  # of a part, before it is said that its rows may be there twice
 
 # A file that is called so holds what is not to be counted, or holds it again.
 NOT_COUNTED = frozenset(
@@ -87,6 +89,7 @@ def join_parts(
         if len(parts) > 1:
             tables[table] = _joined(job, parts)
             _tell_joined(job, table, parts, reason)
+            _tell_again(job, table, parts)
         joined = [each.source.label for each in parts]
         for other in others:
             if other.source.label not in joined:
@@ -150,7 +153,8 @@ def _is_like(main: Candidate, other: Candidate) -> bool:
 class _Content:
     """What one file holds, as far as it tells parts from copies.
 
-    ``keys`` and ``rows`` are hashes of the filled keys and of the rows in the columns of the table.
+    ``keys`` and ``rows`` are hashes of the filled keys and of the rows in the columns of the table, and
+    ``once`` says whether no key is there twice. ``rest`` are hashes of the rows without their keys.
     """
 
     job: Job
@@ -158,8 +162,10 @@ class _Content:
     workdir: Path
     source: Source = field(init=False)
     records: int = field(init=False, default=0)
+    once: bool = field(init=False, default=False)
     keys: "np.ndarray" = field(init=False)
     rows: "np.ndarray" = field(init=False)
+    rest: "np.ndarray" = field(init=False)
 
     def __post_init__(self) -> None:
         self.source = prepare(self.candidate.source, self.workdir, self.job.con)
@@ -208,12 +214,18 @@ class _Content:
         filled = " AND ".join(f"{each} IS NOT NULL" for each in keys)
         key = f"CASE WHEN {filled} THEN hash({', '.join(keys)}) END" if keys else "NULL::UBIGINT"
         row = f"CASE WHEN concat({', '.join(shared)}) <> '' THEN hash({', '.join(shared)}) END"
+        others = [self.cell(each) for each in sorted(set(places) - set(self.key))]
+        rest = f"hash({', '.join(others)})" if keys and others else "NULL::UBIGINT"
         found = self.job.con.execute(
-            f"SELECT CASE WHEN ({header or 'false'}) THEN NULL ELSE {key} END AS k, "
-            f"CASE WHEN ({header or 'false'}) THEN NULL ELSE {row} END AS r FROM ({self.source.query})"
+            f"SELECT k, r, CASE WHEN r IS NOT NULL THEN w END AS w FROM (SELECT {rest} AS w, "
+            f"CASE WHEN ({header or 'false'}) THEN NULL ELSE {key} END AS k, "
+            f"CASE WHEN ({header or 'false'}) THEN NULL ELSE {row} END AS r FROM ({self.source.query}))"
         ).fetchnumpy()
+        self.rest = np.ma.compressed(np.ma.masked_array(found["w"]))
         self.records = len(found["r"])
-        self.keys = np.unique(np.ma.compressed(np.ma.masked_array(found["k"])))
+        filled_keys = np.ma.compressed(np.ma.masked_array(found["k"]))
+        self.keys = np.unique(filled_keys)
+        self.once = len(self.keys) == len(filled_keys)
         self.rows = np.ma.compressed(np.ma.masked_array(found["r"]))
 
     def days(self) -> set[object]:
@@ -288,6 +300,12 @@ def _by_content(
         shared = int(np.isin(other.keys, one.keys).sum())
         what = " and ".join(one.key)
         if not shared:
+            again = _again(one, other) if mine & its else 0
+            if again >= FEWEST_AGAIN and again in (len(one.rest), len(other.rest)):
+                return False, (
+                    f"its rows and those of {one.label} are the same under another {what} "
+                    f"({text(again, Unit.COUNT)} rows), as in an export that was made twice"
+                )
             return True, f"no {what} is in two of them"
         if one.table.name in LISTS and shared <= MOST_SHARED * len(other.keys):
             return True, f"few of them are in two ({what})"
@@ -312,6 +330,16 @@ def _by_content(
             if some and more and not some & more:
                 return True, f"no {column.name} is in two of them"
     return False, "nothing tells whether it is a part or a version"
+
+
+def _again(one: _Content, other: _Content) -> int:
+    """How many rows of two files are the same but for their keys; none where the columns are not the same."""
+    if set(one.places) != set(other.places):
+        return 0
+    mine, counts = np.unique(one.rest, return_counts=True)
+    its, others = np.unique(other.rest, return_counts=True)
+    _, here, there = np.intersect1d(mine, its, assume_unique=True, return_indices=True)
+    return int(np.minimum(counts[here], others[there]).sum())
 
 
 def _words(stem: str) -> set[str]:
@@ -386,13 +414,9 @@ def _joined(job: Job, parts: list[_Content]) -> Candidate:
                     columns[names[place]] = target
             mine[target] = place
         places.append(mine)
+    types = _common_types(parts, places, len(headers))
     selects = [
-        "SELECT "
-        + ", ".join(
-            f"{f'c{mine[at]}' if at in mine else 'NULL::VARCHAR'} AS c{at}"
-            for at in range(len(headers))
-        )
-        + f", bad FROM ({part.source.query})"
+        f"SELECT {_cells(part, mine, len(headers), types)}, bad FROM ({part.source.query})"
         for part, mine in zip(parts, places, strict=True)
     ]
     head = tuple(
@@ -412,6 +436,9 @@ def _joined(job: Job, parts: list[_Content]) -> Candidate:
         query=" UNION ALL ".join(selects),
         marked=any(part.source.marked for part in parts),
         volume=sum(part.source.volume for part in parts),
+        types=types,
+        records=sum(part.source.records for part in parts),
+        unlike=_are_unlike(parts),
         parts=tuple((part.source, part.records) for part in parts),
     )
     found = match(table, headers, job.settings.columns.get(table.name), head)
@@ -428,7 +455,60 @@ def _joined(job: Job, parts: list[_Content]) -> Candidate:
     )
 
 
+def _common_types(
+    parts: Sequence[_Content], places: Sequence[Mapping[int, int]], width: int
+) -> tuple[str, ...]:
+    """The types that all parts store each column in; text where they differ; none where no part has any."""
+    found = []
+    for at in range(width):
+        kinds = {
+            part.source.types[mine[at]] if part.source.types else "VARCHAR"
+            for part, mine in zip(parts, places, strict=True)
+            if at in mine
+        }
+        found.append(kinds.pop() if len(kinds) == 1 else "VARCHAR")
+    return tuple(found) if any(kind != "VARCHAR" for kind in found) else ()
+
+
+def _cells(part: _Content, mine: Mapping[int, int], width: int, types: Sequence[str]) -> str:
+    """Select the cells of a part as those of the whole: texts, and the values where all store such."""
+    cells = [f"{f'c{mine[at]}' if at in mine else 'NULL::VARCHAR'} AS c{at}" for at in range(width)]
+    for at, kind in enumerate(types):
+        value = part.source.cell(mine[at]) if at in mine else "NULL"
+        if at in mine and kind != "VARCHAR":
+            value = f"d{mine[at]}"
+        cells.append(f"CAST({value} AS {kind}) AS d{at}")
+    return ", ".join(cells)
+
+
+def _are_unlike(parts: Sequence[_Content]) -> bool:
+    """Whether every part has keys, and no key is there twice in all of them."""
+    if not all(part.key and part.once for part in parts):
+        return False
+    every = np.sort(np.concatenate([part.keys for part in parts]))
+    return not bool((every[1:] == every[:-1]).any())
+
+
 # --- words ----------------------------------------------------------------------------------------------
+
+
+def _tell_again(job: Job, table: str, parts: Sequence[_Content]) -> None:
+    """Warn where many rows of one part are in an earlier one under another key."""
+    for at, other in enumerate(parts):
+        for one in parts[:at]:
+            again = _again(one, other) if one.key and other.key else 0
+            if again >= max(FEWEST_AGAIN, MOST_AGAIN * min(len(one.rest), len(other.rest))):
+                what = " and ".join(one.key)
+                job.say(
+                    table,
+                    one.key[-1],
+                    "rows_again",
+                    "warning",
+                    again,
+                    f"{table}: {text(again, Unit.COUNT)} rows of {other.label} are in {one.label} too but for their "
+                    f"{what}, and are counted twice. If it is a later export of the same rows, remove it, or say "
+                    f"--map {table}={one.label} to read that alone.",
+                )
 
 
 def _tell_joined(job: Job, table: str, parts: Sequence[_Content], reason: str) -> None:

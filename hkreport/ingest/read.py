@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 
+from hkreport.ingest.distinct import Field, are_distinct, look
 from hkreport.ingest.lines import Lines, is_gzip, open_bytes, records_of, rewrite
 from hkreport.ingest.source import (
     PARQUET_ENDINGS,
@@ -41,7 +41,9 @@ HEAD_BYTES = 1 << 18  # enough for a title block, a header and some hundred rows
 HEAD_RECORDS = 400
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 32 << 20
-TWO_LINE_FEEDS = 0x0A0A
+# From here on ids are compared while the bytes are looked at, as long as hashes of them take a gigabyte.
+PROVEN_BYTES = 192 << 20
+MOST_HASHES = 120_000_000
 
 # Rows of real exports shrink to a fifth when packed, equal ones to a fortieth; a bomb, to a thousandth.
 MOST_TIMES = 200
@@ -121,7 +123,12 @@ def _exports_in(folder: Path) -> str:
 
 
 def prepare(
-    source: Source, workdir: Path, con: duckdb.DuckDBPyConnection, *, anew: bool = False
+    source: Source,
+    workdir: Path,
+    con: duckdb.DuckDBPyConnection,
+    *,
+    key: int | None = None,
+    anew: bool = False,
 ) -> Source:
     """Make the source's query, rewriting the file where DuckDB could not read it faithfully.
 
@@ -132,6 +139,8 @@ def prepare(
     workdir : Path
         Where rewritten copies and plain names go.
     con : DuckDB connection
+    key : int, optional
+        Place of a column whose texts should all be unlike; in a large file that is looked at here.
     anew : bool, default False
         Rewrite a text file in any case, because reading it as it stands has failed.
 
@@ -144,7 +153,8 @@ def prepare(
         return source  # they are prepared
     number = len(list(workdir.iterdir()))
     if source.kind == "parquet":
-        return replace(source, query=_parquet_query(source, _plain_name(source, workdir, number)))
+        path = _plain_name(source, workdir, number)
+        return replace(source, query=_parquet_query(source, path), types=_types(con, path))
     if source.kind == "workbook":
         assert source.cells is not None
         target = workdir / f"{number}.csv"
@@ -157,12 +167,16 @@ def prepare(
             volume=target.stat().st_size,
         )
     path = _plain_name(source, workdir, number)
-    if source.encoding == "utf-8" and not anew and _is_plain(path):
-        query = _csv_query(
-            path, len(source.headers), source.header_row, source.delimiter, marked=False
-        )
-        if _reads(con, query):
-            return replace(source, query=query, volume=path.stat().st_size)
+    if source.encoding == "utf-8" and not anew:
+        volume, width = path.stat().st_size, len(source.headers)
+        field = None
+        if key is not None and volume >= PROVEN_BYTES:
+            field = Field(source.header_row, width, key, source.delimiter, MOST_HASHES)
+        seen = look(path, field)
+        query = _csv_query(path, width, source.header_row, source.delimiter, marked=False)
+        if seen.plain and _reads(con, query):
+            unlike = are_distinct([seen.hashes])
+            return replace(source, query=query, volume=volume, unlike=unlike)
     return _mended(source, path, workdir / f"{number}-mended.csv")
 
 
@@ -351,30 +365,6 @@ def _known_headers() -> frozenset[str]:
     )
 
 
-def _is_plain(path: Path) -> bool:
-    """Whether DuckDB keeps the row numbers of a spreadsheet: no NULs, no blank lines inside."""
-    tail = b""
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(BLOCK_BYTES):
-            data = tail + block
-            filled = data.rstrip(b"\r\n")
-            if b"\0" in block or _has_blank_line(filled):
-                return False
-            tail = data[max(len(filled) - 1, 0) :]
-    return True
-
-
-def _has_blank_line(data: bytes) -> bool:
-    """Look for two line ends in a row; pairs of bytes are compared at once, which is thrice as fast."""
-    for start in (0, 1):
-        count = (len(data) - start) // 2
-        if count > 0:
-            pairs = np.frombuffer(data, np.uint16, count=count, offset=start)
-            if (pairs == TWO_LINE_FEEDS).any():
-                return True
-    return b"\r" in data and b"\n\r\n" in data
-
-
 def _reads(con: duckdb.DuckDBPyConnection, query: str) -> bool:
     try:
         con.execute(f"SELECT * FROM ({query}) LIMIT 1").fetchall()
@@ -412,6 +402,7 @@ def _parquet_source(path: Path) -> Source:
         with pyarrow.parquet.ParquetFile(path) as parquet:
             headers = tuple(parquet.schema_arrow.names)
             _require_parquet_is_harmless(path, parquet.metadata)
+            records = parquet.metadata.num_rows
             batch = next(parquet.iter_batches(batch_size=HEAD_RECORDS), None)
         # Texts that are not UTF-8, and times that no date can hold, are found here.
         columns = [] if batch is None else [column.to_pylist() for column in batch.columns]
@@ -428,6 +419,7 @@ def _parquet_source(path: Path) -> Source:
         head=tuple(tuple("" if cell is None else str(cell) for cell in row) for row in rows),
         size=path.stat().st_size,
         kind="parquet",
+        records=records,
     )
 
 
@@ -445,13 +437,23 @@ def _require_parquet_is_harmless(path: Path, metadata: Any) -> None:
 
 
 def _parquet_query(source: Source, path: Path) -> str:
-    names = ", ".join(f"c{place}" for place in range(len(source.headers)))
+    names = ", ".join(f"d{place}" for place in range(len(source.headers)))
     casts = ", ".join(
-        f"CAST(c{place} AS VARCHAR) AS c{place}" for place in range(len(source.headers))
+        f"CAST(d{place} AS VARCHAR) AS c{place}" for place in range(len(source.headers))
     )
     return (
-        f"SELECT {casts}, NULL::VARCHAR AS bad FROM read_parquet({quoted(path)}) AS file({names})"
+        f"SELECT {names}, {casts}, NULL::VARCHAR AS bad FROM read_parquet({quoted(path)}) "
+        f"AS file({names})"
     )
+
+
+def _types(con: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ...]:
+    """The types of a Parquet file's columns; none where DuckDB cannot read it, which is said later."""
+    try:
+        found = con.execute(f"DESCRIBE SELECT * FROM read_parquet({quoted(path)})").fetchall()
+    except duckdb.Error:
+        return ()
+    return tuple(str(kind) for _, kind, *_ in found)
 
 
 # --- workbooks ----------------------------------------------------------------------------------

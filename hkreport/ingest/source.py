@@ -44,6 +44,13 @@ class Source:
         Bytes of what the query reads, unpacked; 0 until prepared.
     cells : Path or None
         Cells of a sheet as CSV.
+    unlike : bool
+        Whether it is known that no two records have the same key.
+    types : tuple of str
+        What DuckDB calls the types that the columns are stored in, where they are not all text; the query
+        then gives the values themselves as ``d0``, ``d1``, … as well.
+    records : int
+        How many there are, where the file says so itself; else 0.
     parts : tuple of (Source, int)
         The sources that are read one after another as this one, each with its number of records.
     """
@@ -62,6 +69,9 @@ class Source:
     marked: bool = False
     volume: int = 0
     cells: Path | None = None
+    unlike: bool = False
+    types: tuple[str, ...] = ()
+    records: int = 0
     parts: tuple[tuple["Source", int], ...] = ()
 
     @property
@@ -73,6 +83,12 @@ class Source:
             return " + ".join(names[: 3 if more else 4]) + more
         return self.path.name if self.sheet is None else f"{self.path.name} [{self.sheet}]"
 
+    def cell(self, place: int) -> str:
+        """SQL for the text of a cell: a cast only where it is looked at, since it costs more than the rest."""
+        if place >= len(self.types):
+            return f"c{place}"
+        return f"d{place}" if self.types[place] == "VARCHAR" else f"CAST(d{place} AS VARCHAR)"
+
     @property
     def stem(self) -> str:
         """The name that says what the table is: the sheet, or the file without endings."""
@@ -82,6 +98,11 @@ class Source:
     def paths(self) -> tuple[Path, ...]:
         """The files that are read."""
         return tuple(dict.fromkeys(part.path for part, _ in self.parts)) or (self.path,)
+
+    @property
+    def holds_text(self) -> bool:
+        """Whether text files are read as they stand."""
+        return self.kind == "text" or any(part.kind == "text" for part, _ in self.parts)
 
     def row(self, number: int) -> int:
         """The row of a record counted from 0: that of the spreadsheet, or see :func:`placed`."""

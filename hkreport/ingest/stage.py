@@ -16,7 +16,7 @@ from hkreport.ingest.columns import Match
 from hkreport.ingest.leftovers import Leftovers
 from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS, SUMMED, Plan, Reading, make_plans
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
-from hkreport.ingest.survey import LOOK, Survey, survey
+from hkreport.ingest.survey import Survey, survey
 from hkreport.ingest.values import BLANKS, fast_flag
 from hkreport.schema import Kind, Table
 
@@ -67,12 +67,13 @@ def stage(
     """
     name = match.table.name
     plain, match = source, _with_constants(source, match)
-    source = _extended(prepare(plain, workdir, con), match)
+    key = (
+        match.places[match.table.key[0]] if len(match.table.key) == 1 and _has_key(match) else None
+    )
+    source = _extended(prepare(plain, workdir, con, key=key), match)
     plans = make_plans(con, source, match, day_first)
     query, left = _typed(source, match, plans)
-    found = survey(
-        con, match.table, source, match.places, plans, _typed(source, match, plans, look=True)[0]
-    )
+    found = survey(con, match.table, source, match.places, plans, *_surveyed(source, match, plans))
     try:
         _read(con, source, match, plans, workdir, stored=found is None)
     except duckdb.Error as first:
@@ -109,7 +110,8 @@ def stage(
     if found:
         # DuckDB takes a CSV file for a few rows and would put it on the wrong side of every join; ours are
         # written with the larger relation first.
-        con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+        if source.holds_text:
+            con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         con.execute(
             f"CREATE OR REPLACE VIEW plain_{name} AS SELECT {shared} FROM "
             f"({_unpacked(f'({query})', left)}) AS s"
@@ -190,51 +192,11 @@ def _unpacked(relation: str, left: Sequence[str], first: str = "") -> str:
     return f"SELECT {first}*{texts} FROM {relation}"
 
 
-def _typed(
-    source: Source, match: Match, plans: Mapping[str, Plan], *, look: bool = False
-) -> tuple[str, list[str]]:
-    """SQL that casts what is written plainly and keeps other texts; the columns that may have those.
-
-    With `look` it only says, as ``look``, where any cell is not plain; a survey needs no more.
-    """
-    inner, outer, left = [], [], {}
-    for column, plan in plans.items():
-        cell, value = plan.cell, f"v_{column}"
-        if plan.column.kind in NUMBERS:
-            inner.append(f"{_fast_number(plan)} AS {value}")
-            outer.append(value)
-            left[column] = f"{value} IS NULL"
-            if (match.table.name, column) in SUMMED:
-                outer.append(f"{_beyond(cell, value)} AS x_{column}")
-        elif plan.column.kind in DATES:
-            timestamp = plan.column.kind is Kind.TIMESTAMP
-            inner.append(f"{dates.fast_date(cell, timestamp=timestamp)} AS i_{column}")
-            plain = f"i_{column} {_LIKELY}"
-            outer.append(f"CASE WHEN {plain} THEN i_{column} END AS {value}")
-            left[column] = f"{plain} IS NOT TRUE"
-            if plan.separator:
-                inner.append(f"{_numeric_date(plan)} AS w_{column}")
-                outer.append(f"CASE WHEN w_{column} {_LIKELY} THEN w_{column} END AS w_{column}")
-                left[column] = f"({plain} OR w_{column} {_LIKELY}) IS NOT TRUE"
-        elif plan.column.kind is Kind.FLAG:
-            inner.append(f"{fast_flag(cell)} AS {value}")
-            outer.append(value)
-            left[column] = f"{value} IS NULL"
-        else:
-            outer.append(f"{cell} AS {value}")
-    if look:
-        doubts = [
-            *(f"{sign} AND {plans[each].cell} IS NOT NULL" for each, sign in left.items()),
-            *(f"v_{name} IS NULL" for name in match.table.required),
-            *(_maybe_beyond(plans[name].cell, f"v_{name}") for name in plans
-              if (match.table.name, name) in SUMMED),
-        ]  # fmt: skip
-        outer = [each for each in outer if " AS x_" not in each]
-        outer.append(f"CASE WHEN {' OR '.join(doubts)} THEN {LOOK} END AS look")
-        outer += [f"{plan.cell} AS t_{name}" for name, plan in plans.items()]
-        return _from(source, inner, outer), list(left)
+def _typed(source: Source, match: Match, plans: Mapping[str, Plan]) -> tuple[str, list[str]]:
+    """SQL that casts what is written plainly and keeps other texts; the columns that may have those."""
+    inner, outer, left = _cast(match, plans)
     if not _has_key(match):
-        cells = ", ".join(f"c{place}" for place in range(len(source.headers)))
+        cells = ", ".join(source.cell(place) for place in range(len(source.headers)))
         outer.append(f"hash({cells}) AS whole")
     # All texts that are left share one column, which a clean file leaves empty.
     odd = " OR ".join(f"{sign} AND {plans[each].cell} IS NOT NULL" for each, sign in left.items())
@@ -246,6 +208,61 @@ def _typed(
     if source.marked:
         outer.append("bad")
     return _from(source, inner, outer), list(left)
+
+
+def _surveyed(source: Source, match: Match, plans: Mapping[str, Plan]) -> tuple[str, str]:
+    """SQL that casts what is written plainly, and over it a condition that is true where any cell is not.
+
+    The condition is looked at only for rows that are not plain at first sight.
+    """
+    inner, outer, left = _cast(match, plans)
+    doubts = [
+        *(f"{sign} AND {plans[each].cell} IS NOT NULL" for each, sign in left.items()),
+        *(f"v_{name} IS NULL" for name in match.table.required),
+        *(_maybe_beyond(plans[name], f"v_{name}") for name in plans
+          if (match.table.name, name) in SUMMED),
+    ]  # fmt: skip
+    known = {
+        f"v_{name}" for name, plan in plans.items() if plan.column.kind in (*NUMBERS, Kind.FLAG)
+    }
+    added = [each for each in outer if each not in known and " AS x_" not in each]
+    added += [f"{plan.cell} AS t_{name}" for name, plan in plans.items()]
+    return _from(source, inner, ["*", *added]), " OR ".join(doubts)
+
+
+def _cast(match: Match, plans: Mapping[str, Plan]) -> tuple[list[str], list[str], dict[str, str]]:
+    """Columns to cast first, those made of them, and when the text of a cell is left."""
+    inner, outer, left = [], [], {}
+    for column, plan in plans.items():
+        cell, value = plan.cell, f"v_{column}"
+        if plan.column.kind in NUMBERS:
+            inner.append(f"{_fast_number(plan)} AS {value}")
+            outer.append(value)
+            left[column] = f"{value} IS NULL"
+            if (match.table.name, column) in SUMMED:
+                outer.append(f"{_beyond(plan, value)} AS x_{column}")
+        elif plan.column.kind in DATES:
+            timestamp = plan.column.kind is Kind.TIMESTAMP
+            if plan.type in ("DATE", "TIMESTAMP") and not plan.separator:
+                read = f"CAST({plan.value} AS {'TIMESTAMP' if timestamp else 'DATE'})"
+            else:
+                read = dates.fast_date(cell, timestamp=timestamp)
+            inner.append(f"{read} AS i_{column}")
+            plain = f"i_{column} {_LIKELY}"
+            outer.append(f"CASE WHEN {plain} THEN i_{column} END AS {value}")
+            left[column] = f"{plain} IS NOT TRUE"
+            if plan.separator:
+                inner.append(f"{_numeric_date(plan)} AS w_{column}")
+                outer.append(f"CASE WHEN w_{column} {_LIKELY} THEN w_{column} END AS w_{column}")
+                left[column] = f"({plain} OR w_{column} {_LIKELY}) IS NOT TRUE"
+        elif plan.column.kind is Kind.FLAG:
+            read = plan.value if plan.type == "BOOLEAN" else fast_flag(cell)
+            inner.append(f"{read} AS {value}")
+            outer.append(value)
+            left[column] = f"{value} IS NULL"
+        else:
+            outer.append(f"{cell} AS {value}")
+    return inner, outer, left
 
 
 def _from(source: Source, inner: Sequence[str], outer: Sequence[str]) -> str:
@@ -264,21 +281,29 @@ def _numeric_date(plan: Plan) -> str:
 
 def _fast_number(plan: Plan) -> str:
     cast = f"TRY_CAST({plan.cell} AS {DECIMAL})"
-    return (
-        f"CASE WHEN NOT contains({plan.cell}, '.') THEN {cast} END" if plan.decimal_comma else cast
-    )
+    if plan.decimal_comma:
+        return f"CASE WHEN NOT contains({plan.cell}, '.') THEN {cast} END"
+    if plan.is_exact:
+        return f"TRY_CAST({plan.value} AS {DECIMAL})"
+    if plan.type == "DOUBLE":
+        return f"CASE WHEN {plan.short} THEN TRY_CAST({plan.value} AS {DECIMAL}) ELSE {cast} END"
+    return cast
 
 
-def _beyond(cell: str, value: str) -> str:
+def _beyond(plan: Plan, value: str) -> str:
     """Build SQL for what rounding to six decimals added or took, in units of 1e-16, or NULL.
 
     Casting to a decimal of 38 digits would say the same, at a hundred times the cost.
     """
+    if plan.is_exact:
+        return "NULL::BIGINT"
+    cell = plan.cell
+    longer = f"NOT {plan.short} AND " if plan.type == "DOUBLE" else ""
     dot = f"strpos({cell}, '.')"
     power = f"(contains({cell}, 'e') OR contains({cell}, 'E'))"
     units = f"TRY_CAST(rpad(substr({cell}, {dot} + 7, 10), 10, '0') AS BIGINT)"
     return (
-        f"CASE WHEN strlen({cell}) > 5 AND {dot} > 0 AND {value} IS NOT NULL "
+        f"CASE WHEN {longer}strlen({cell}) > 5 AND {dot} > 0 AND {value} IS NOT NULL "
         f"AND (strlen({cell}) - {dot} > 6 OR {power}) THEN CASE WHEN {power} "
         f"THEN CAST((TRY_CAST({cell} AS DECIMAL(38, 16)) - {value}) * 10000000000000000 AS BIGINT) "
         f"ELSE ({units} - CASE WHEN {units} >= 5000000000 THEN 10000000000 ELSE 0 END) "
@@ -286,11 +311,16 @@ def _beyond(cell: str, value: str) -> str:
     )
 
 
-def _maybe_beyond(cell: str, value: str) -> str:
+def _maybe_beyond(plan: Plan, value: str) -> str:
     """Build SQL that is true wherever :func:`_beyond` is not NULL, and for few others, at a tenth of its cost.
 
     Only a number near zero can be short and have a negative exponent.
     """
+    if plan.is_exact:
+        return "false"
+    if plan.type == "DOUBLE":
+        return f"NOT {plan.short}"
+    cell = plan.cell
     dot = f"strpos({cell}, '.')"
     return (
         f"strlen({cell}) > 7 AND ({dot} > 0 AND strlen({cell}) - {dot} > 6 OR contains(lower({cell}), 'e')) "
@@ -324,10 +354,10 @@ def _mark(source: Source, match: Match) -> str:
     """Build SQL that says why a record is no data; looked at closely only where a key cell is odd."""
     width = len(source.headers) - len(match.constants)
     headers = source.headers[:width]
-    cells = [f"c{place}" for place in range(width)]
+    cells = [source.cell(place) for place in range(width)]
     every = f"concat_ws('', {', '.join(cells)})"
     key_column = match.table.required[0]
-    key = f"c{match.places[key_column]}"
+    key = source.cell(match.places[key_column])
     header = source.headers[match.places[key_column]]
     same = " + ".join(
         f"CAST(coalesce(lower(trim({cell})) = {quoted(head.strip().lower())}, false) AS INT)"

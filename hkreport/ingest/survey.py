@@ -19,7 +19,6 @@ from hkreport.schema import Kind, Table
 
 __all__ = [
     "BRAND_TEXTS",
-    "LOOK",
     "SURVEYED_BYTES",
     "UNUSUAL",
     "Survey",
@@ -29,9 +28,7 @@ __all__ = [
 ]
 
 SURVEYED_BYTES = 192 << 20  # smaller files are staged in less time than a person notices
-
-# What stands for a cell that is not plain, beside the places of the rules in UNUSUAL.
-LOOK = 1 << 10
+SURVEYED_RECORDS = 2_000_000  # the same, of a file that says how many it holds
 
 # Texts of a row that may carry a brand.
 BRAND_TEXTS = ("brand", "product", "source", "campaign")
@@ -108,6 +105,7 @@ def survey(
     places: Mapping[str, int],
     plans: Mapping[str, Plan],
     query: str,
+    doubt: str,
 ) -> Survey | None:
     """Read a file once; None if it is not one for a survey, or if any cell needs a closer look.
 
@@ -117,8 +115,10 @@ def survey(
     table, source, places, plans
         The file and its columns.
     query : str
-        SQL that gives ``v_COLUMN`` as the reading pass does, and ``look`` where a cell is not plain, and
-        ``t_COLUMN``, its text. A record that is no data (a second header, a total) lacks a number or a date, and is seen by that.
+        SQL that gives ``v_COLUMN`` as the reading pass does, and ``t_COLUMN``, its text.
+    doubt : str
+        SQL over it that is true where a cell is not plain. A record that is no data (a second header, a
+        total) lacks a number or a date, and is seen by that.
     """
     wanted = profiled_columns(table, places)
     if not _is_candidate(table, source, places, plans, wanted):
@@ -143,11 +143,12 @@ def survey(
             f"CASE {grouping} {level} END AS level, count(*) AS rows, "
             "histogram(odd) AS odd, sum(v_orders) AS orders, sum(v_revenue) AS revenue, "
             "min(v_date) AS first, max(v_date) AS last FROM (SELECT *, "
-            f"CASE WHEN {_usual(plans)} THEN NULL ELSE nullif(coalesce(look, 0) + {bits}, 0) END AS odd FROM (SELECT *, v_orders AS orders, v_revenue AS revenue "
+            f"CASE WHEN {_usual(plans)} THEN NULL WHEN {doubt} THEN error('not plain') "
+            f"ELSE nullif({bits}, 0) END AS odd FROM (SELECT *, v_orders AS orders, v_revenue AS revenue "
             f"FROM ({query}))) GROUP BY GROUPING SETS ({groups})"
         )
     except duckdb.Error:
-        return None  # the reading that follows says why
+        return None  # the first doubt ends it; the reading that follows says why
     kinds = con.execute(
         "SELECT entry.key, CAST(sum(entry.value) AS BIGINT) FROM "
         f"(SELECT unnest(map_entries(odd)) AS entry FROM {relation} WHERE level = 0) GROUP BY 1"
@@ -156,7 +157,7 @@ def survey(
         "SELECT CAST(sum(rows) AS BIGINT), min(first), max(last), sum(orders), sum(revenue) "
         f"FROM {relation} WHERE level = 0"
     ).fetchone()
-    if not found or not found[0] or any(bits & LOOK for bits, _ in kinds):
+    if not found or not found[0]:
         con.execute(f"DROP TABLE {relation}")
         return None
     rows, first, last, orders, revenue = found
@@ -175,7 +176,15 @@ def _usual(plans: Mapping[str, Plan]) -> str:
     """
     filled = [f"v_{name} IS NOT NULL" for name, plan in plans.items()
               if plan.column.kind in (*NUMBERS, *DATES, Kind.FLAG) and name not in ("orders", "revenue")]  # fmt: skip
-    amounts = ["orders >= 1", "strlen(t_orders) = 1", "revenue >= 0.01", "strlen(t_revenue) <= 7"]
+    amounts = ["orders >= 1", "revenue >= 0.01"]
+    for name, most in (("orders", 1), ("revenue", 7)):
+        plan = plans[name]
+        if plan.type == "DOUBLE":
+            amounts.append(plan.short)
+        elif not plan.is_exact:
+            amounts.append(f"strlen(t_{name}) <= {most}")
+    if plans["orders"].value:
+        amounts.append("orders = trunc(orders)")
     return " AND ".join([*amounts, *filled])
 
 
@@ -187,10 +196,12 @@ def _is_candidate(
     wanted: list[str],
 ) -> bool:
     """Whether the first rows are those of a large file that is written plainly."""
-    if table.name != "tracking" or source.kind != "text" or source.marked:
+    kinds = {part.kind for part, _ in source.parts} or {source.kind}
+    if table.name != "tracking" or not kinds <= {"text", "parquet"} or source.marked:
         return False
     free = [name for name in wanted if name in ("product", "source", "campaign")]
-    if source.volume < SURVEYED_BYTES or not all(is_small(source, places[each]) for each in free):
+    small = source.volume < SURVEYED_BYTES and source.records < SURVEYED_RECORDS
+    if small or not all(is_small(source, places[each]) for each in free):
         return False
     for plan in plans.values():
         kind = plan.column.kind

@@ -33,6 +33,11 @@ MARGIN = 0.5  # contribution a rupee: a campaign pays back from an iROAS of 2
 FEE = 0.075  # of the treated users' own revenue, in the middle
 NEAR = 0.2  # of the truth: what a planner would call the right answer
 
+# Drawn with two other seeds, outside the certification.
+BY_CHANCE = {
+    "false_alarms": "By chance, as far as is known: 24,000 other campaigns of this kind gave 5.15 ± 0.14 %."
+}
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -65,7 +70,10 @@ WORLDS = (
 def cases() -> Sequence[Case]:
     """One case a world."""
     methods = tuple(
-        Method(name=each.name, holds=each.name == "experiment") for each in old.DEFINITIONS
+        Method(name=each.name, holds=True, why=BY_CHANCE)
+        if each.name == "experiment"
+        else Method(name=each.name, holds=False)
+        for each in old.DEFINITIONS
     )
     return [
         Case(

@@ -1,11 +1,12 @@
 """A few hundred spoilt inputs and every one that once broke something; tests/slow/test_fuzz.py has thousands."""
 
+import exports
 import fuzz
 import mutations
 import pytest
 
-from hkreport import params, views
-from hkreport.errors import ParamsError
+from hkreport import ingest, params, views
+from hkreport.errors import DataError, ParamsError
 from hkreport.pipeline import runs
 
 COUNTS = {"csv": 24, "xlsx": 12, "parquet": 16, "yaml": 150, "parameters": 12}
@@ -80,11 +81,14 @@ def test_a_parquet_file_whose_texts_are_not_utf8_is_refused(tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from hkreport import ingest
-    from hkreport.errors import DataError
-
     broken = pa.array([b"2025-05-01", b"\xf6\xb0"], pa.binary()).view(pa.string())
     table = pa.table({"date": broken, "orders": [1, 2], "revenue": [5.0, 6.0]})
     pq.write_table(table, tmp_path / "tracking.parquet")
     with pytest.raises(DataError, match=r"tracking\.parquet is a damaged Parquet file"):
         ingest.load(tmp_path)
+
+
+def test_a_table_of_texts_without_a_row_is_read(tmp_path):
+    exports.write(tmp_path, products="product,brand\n")
+    made = ingest.load(tmp_path)
+    assert made.check.tables["products"].rows_read == 0

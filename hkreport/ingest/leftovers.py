@@ -71,10 +71,11 @@ class Leftovers:
             name: Reading(plan.column, plan.header, plan.scale) for name, plan in plans.items()
         }
         typed = [name for name, plan in plans.items() if plan.column.kind in TYPED]
-        if clean:
+        # A table of texts alone has nothing to count, and a query without counts has no row.
+        if clean or not typed:
             self.left_cells = dict.fromkeys(typed, 0)
             return
-        counts = ", ".join(f"count(r_{name}) AS {name}" for name in typed) or "0 AS none"
+        counts = ", ".join(f"count(r_{name}) AS {name}" for name in typed)
         self.left_cells = one_row(con, f"SELECT {counts} FROM {raw} WHERE mark IS NULL")
 
     def decimal_signs_changed(self) -> bool:

@@ -522,6 +522,19 @@ def test_posts_that_name_no_brand_are_unknown_under_a_brand_and_it_is_said(chrom
     tab.close()
 
 
+def test_a_new_address_is_followed_though_the_last_state_is_just_being_remembered(tab):
+    """A quarter second after drawing, the page writes its state into the address."""
+    tab.evaluate(GO, "by=month")
+    tab.evaluate("""() => new Promise(done => {
+        addEventListener('hashchange', () => done(), {once: true});
+        location.hash = 'by=platform';
+        history.replaceState(null, '', '#by=month');
+    })""")
+    assert "--by platform " in tab.evaluate(READ)["command"]
+    tab.wait_for_timeout(400)
+    assert tab.evaluate("location.hash") == "#by=platform"
+
+
 @pytest.mark.parametrize("missing", ["posts", "payouts", "tracking", "influencers"])
 def test_a_missing_table_leaves_its_numbers_undefined(chromium, tmp_path, missing):
     data = hand_written(tmp_path, **{missing: ""})

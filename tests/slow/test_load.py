@@ -102,7 +102,7 @@ def measured(command: list[str], root: Path) -> dict[str, float]:
 def test_a_site_of_many_reports(tmp_path):
     root = faults.project(tmp_path / "project", cut=False)
     months = 24
-    brands = max(1, REPORTS // months - 1)  # and one of all together
+    brands = max(1, -(-REPORTS // months) - 1)  # rounded up; and one of all together
     data = many(tmp_path / "exports", brands, 12 * brands, months)
     command = ["site", "--data", str(data), "--brands", "all", "--periods", "months", "--engine",
                "pandoc", "--jobs", "2"]  # fmt: skip

@@ -140,8 +140,9 @@ const listen = () => {
     event.preventDefault();
     $("results").focus();
   });
-  addEventListener("hashchange", () => {
-    state = fromHash();
+  addEventListener("hashchange", ({ newURL }) => {
+    // The address may hold the state before again: what remembers it runs a moment later than the page draws.
+    state = fromHash(new URL(newURL).hash);
     update();
   });
   // The width decides how charts are drawn.

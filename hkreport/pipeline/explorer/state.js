@@ -50,8 +50,8 @@ const toHash = () => {
   if (state.columns) words.set("columns", state.columns.join(" "));
   return words.toString();
 };
-const fromHash = () => {
-  const words = new URLSearchParams(location.hash.slice(1));
+const fromHash = (hash = location.hash) => {
+  const words = new URLSearchParams(hash.slice(1));
   const read = fresh();
   for (const name of Object.keys(read.values)) {
     const allowed = name === "influencer" ? cube.people.influencer_id : valuesOf(cube, name);

@@ -37,7 +37,10 @@ PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "soundness": ("Soundness", ("tests/soundness",)),
     "spark": ("The same numbers on Spark", ("tests/test_spark.py",)),
     "load": ("Load", ("tests/slow/test_load.py",)),
-    "insights": ("Silence on data without effects", ("tests/slow/test_insights_calibration.py",)),
+    "insights": (
+        "Silence on data without effects",
+        ("tests/slow/test_insights_calibration.py", "tests/slow/test_certification.py"),
+    ),
 }  # fmt: skip
 
 

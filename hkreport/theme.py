@@ -20,6 +20,7 @@ __all__ = [
     "BASE_TOO_SMALL",
     "BOLD",
     "DIVERGING",
+    "DRAWN",
     "FAMILIES",
     "FAMILY",
     "GREY",
@@ -36,6 +37,7 @@ __all__ = [
     "TITLE",
     "VERDICTS",
     "WIDTH",
+    "WORDS",
     "ascent",
     "cell_ink",
     "colours",
@@ -47,11 +49,15 @@ __all__ = [
     "wrapped",
 ]
 
-# Width of the text block of the PDF. At 360 px, on a phone, SIZE is still 8 px high.
+# Width of the text block of the PDF. A page never shows it narrower than its smallest text can be read.
 WIDTH = 6.3  # inches
 TITLE = 12.5  # points
 SIZE = 10.0  # points: labels and values
 SMALL = 9.0  # points: ticks and notes
+
+# How an SVG says which part of it is drawn, and which of its lines are title, subtitle and note.
+DRAWN = "data-drawn"
+WORDS = "words-"
 
 MEASURED_AT = 500.0  # points
 POINTS_IN_AN_INCH = 72.0

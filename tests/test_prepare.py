@@ -93,6 +93,42 @@ def test_the_data_of_a_drawing_is_folded_below_it_on_the_page_alone() -> None:
     assert "hk-data" not in typst
 
 
+def with_words(svg: str, **words: str) -> str:
+    told = {"alt": "Sales", "title": "", "subtitle": "", "note": ""} | words
+    output = display({"image/svg+xml": svg})
+    output["metadata"] = {"hkreport": told}
+    return markdown_of(prepared(code("#| label: fig-a\n#| fig-cap: Sales\nplot()", output))[0])
+
+
+DRAWN = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 80" data-drawn="10 20 70 50"><g id="words-64">'
+    "<text>Sales rose</text></g><path d='M 0 0'/></svg>"
+)
+
+
+def test_a_page_writes_the_words_of_a_chart_and_a_pdf_has_them_drawn() -> None:
+    words = {"title": "Sales rose", "subtitle": "Weeks `x`\n\nof <b>", "note": "n = 3"}
+    html, typst = with_words(DRAWN, **words).split("```{=typst}")
+    assert html.count("Sales rose") == 2  # the title, and the name of what may scroll
+    assert '<p class="hk-chart-subtitle">Weeks &#96;x&#96; of &lt;b&gt;</p>' in html
+    assert html.index("hk-chart-title") < html.index("<svg") < html.index("hk-chart-note")
+    assert 'viewBox="10 20 70 50"' in html
+    assert "--left: 10; --width: 70" in html
+    assert "Sales rose" in typst
+    assert 'viewBox=\\"0 0 100 80\\"' in typst
+    assert "data-drawn" not in html + typst
+
+
+@pytest.mark.parametrize(
+    "drawn", ["", "1 2 3", "0 0 9 9; color: red", "0 0 9 9&quot; onload=&quot;x"]
+)
+def test_a_drawing_that_does_not_say_what_is_drawn_stays_whole(drawn: str) -> None:
+    text = with_words(DRAWN.replace("10 20 70 50", drawn), title="Sales rose")
+    assert "hk-wide" not in text
+    assert text.count("<text>Sales rose</text>") == 2
+    assert 'viewBox="0 0 100 80"' in text.split("```{=typst}")[0]
+
+
 def test_alternative_text_is_written_as_an_option_in_place_of_a_static_one() -> None:
     cell = code(
         "#| label: fig-a\n#| fig-alt: old\n#| fig-cap: Sales\nplot()",

@@ -440,6 +440,28 @@ def test_home_is_accessible(page, site, scheme):
     assert wide <= 375
 
 
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_report_can_be_read_at_any_width(page, site, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto((site / "HKVitals" / "2025-Q2" / "index.html").as_uri())
+    # 9 points are the smallest letters of a chart; below 11 px few people read them.
+    heights = page.evaluate(
+        """[...document.querySelectorAll("svg.hk-chart text")].filter((text) => text.textContent.trim() && text.checkVisibility())
+           .map((text) => text.getScreenCTM().a * parseFloat(getComputedStyle(text).fontSize))"""
+    )
+    assert heights
+    assert min(heights) >= 11
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("tab").last.click()
+    page.wait_for_timeout(200)
+    scrolls = page.locator(".hk-wide").evaluate_all(
+        "boxes => boxes.map((box) => [box.scrollWidth > box.clientWidth + 1, box.tabIndex === 0])"
+    )
+    assert all(wide == reached for wide, reached in scrolls)
+    assert any(wide for wide, _ in scrolls) == (width < 500)
+    assert browser.axe(page) == []
+
+
 def test_home_is_readable_without_scripts(chromium, site):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()

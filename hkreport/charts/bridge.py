@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-    from matplotlib.figure import Figure
+
+    from hkreport.charts.parts import Picture
 
 __all__ = ["bridge"]
 
@@ -95,7 +96,7 @@ def _draw(
     levels: "Sequence[bool]",
     measure: Measure,
     words: Words,
-) -> "Figure":
+) -> "Picture":
     spans = _spans(values, levels)
     sheet = Sheet(words, BAR * len(names) + 4)
     left = names_width(names)

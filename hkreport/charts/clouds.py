@@ -36,7 +36,8 @@ from hkreport.units import Unit, text
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from hkreport.charts.parts import Picture
 
 __all__ = ["bubbles", "scatter"]
 
@@ -268,7 +269,7 @@ def _chart(
     return Chart(words.title, words.subtitle, alt, table, lambda: _draw(plan, words), words.note)
 
 
-def _draw(plan: _Plan, words: Words) -> "Figure":
+def _draw(plan: _Plan, words: Words) -> "Picture":
     across, up = plan.measures
     looks = plan.looks
     sheet = Sheet(words, BODY, key=[(name, *look) for name, look in looks.items()])

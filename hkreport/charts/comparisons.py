@@ -46,7 +46,8 @@ from hkreport.units import Unit, text
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from hkreport.charts.parts import Picture
 
 __all__ = ["box", "dots", "heatmap"]
 
@@ -171,7 +172,7 @@ class _Dots:
         return [theme.VERDICTS.get(word, (theme.GREY, "")) for word in verdicts]
 
 
-def _draw_dots(plan: _Dots, words: Words) -> "Figure":
+def _draw_dots(plan: _Dots, words: Words) -> "Picture":
     frame = plan.frame
     low, high = plan.ends
     values, lows, highs = (numbers(frame, name) for name in (plan.measure.name, low, high))
@@ -312,7 +313,7 @@ def _ordered(names: Sequence[str], order: Sequence[str]) -> list[str]:
     return known + [name for name in present if name not in known]
 
 
-def _draw_grid(grid: _Grid, measure: Measure, centre: float | None, words: Words) -> "Figure":
+def _draw_grid(grid: _Grid, measure: Measure, centre: float | None, words: Words) -> "Picture":
     import numpy as np
     import seaborn
     from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -478,7 +479,7 @@ def _draw_box(
     measure: Measure,
     own: tuple[Mapping[str, float], str],
     words: Words,
-) -> "Figure":
+) -> "Picture":
     marks, mark_label = own
     names = list(groups)
     legend = [(mark_label, theme.INK, "D")] if marks and mark_label else []

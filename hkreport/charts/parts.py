@@ -13,13 +13,26 @@ from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_mixed import MixedModeRenderer
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from matplotlib.transforms import IdentityTransform, Transform
 
 from hkreport import theme
 
-__all__ = ["Label", "PlainAxes"]
+__all__ = ["Label", "Picture", "PlainAxes"]
+
+
+class Picture(Figure):
+    """A figure that knows which part of it is drawn; above and below it stand words.
+
+    Attributes
+    ----------
+    body : (float, float, float, float)
+        Left, top, width and height of what is drawn, in points from the top left corner.
+    """
+
+    body: tuple[float, float, float, float]
 
 
 class Label(Artist):
@@ -66,7 +79,7 @@ class Label(Artist):
         if "\n" in self.words or not isinstance(renderer, MixedModeRenderer):
             self._as_text(x, y).draw(renderer)
             return
-        renderer.open_group("text")
+        renderer.open_group("text", gid=self.get_gid())
         graphics = renderer.new_gc()
         graphics.set_foreground(to_rgba(self.colour), isRGBA=True)
         down = renderer.height - (y - self._drop())

@@ -42,7 +42,8 @@ from hkreport.units import Unit, text
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from hkreport.charts.parts import Picture
 
 __all__ = ["bars"]
 
@@ -202,7 +203,7 @@ class _Plan:
         return own_colours(self.key, key_words(self.frame, self.key))
 
 
-def _draw(plan: _Plan, measures: Sequence[Measure], words: Words) -> "Figure":
+def _draw(plan: _Plan, measures: Sequence[Measure], words: Words) -> "Picture":
     who = _bar_of(plan.frame, plan.key, plan.by)
     names = dict(zip(who, key_words(plan.frame, plan.key), strict=True))
     groups = plan.groups

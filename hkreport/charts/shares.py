@@ -37,7 +37,8 @@ from hkreport.units import Unit, text, tick
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from hkreport.charts.parts import Picture
 
 __all__ = ["doughnut", "stacked"]
 
@@ -141,7 +142,7 @@ def _slices(
 
 def _draw_ring(
     slices: Sequence[tuple[str, float]], whole: float, measure: Measure, words: Words
-) -> "Figure":
+) -> "Picture":
     sheet = Sheet(words, RING_BODY)
     axes = sheet.axes(EDGE, EDGE, 2.0, 2.0)
     hues = theme.colours(name for name, _ in slices)
@@ -166,15 +167,16 @@ def _draw_ring(
     axes.text(0, 1, centre, ha="center", va="bottom", fontsize=size, fontweight=theme.BOLD)
     below = fitted(in_sentence(measure.label), 2 * HOLE - 16, theme.SMALL)
     axes.text(0, -2, below, ha="center", va="top", fontsize=theme.SMALL, color=theme.SOFT)
-    _label_ring(axes, slices, whole, half, reach - 8)
+    wide = max(RING, _label_ring(axes, slices, whole, half, reach - 8))
+    sheet.narrow(half - wide, half - wide)
     return sheet.figure
 
 
 def _label_ring(
     axes: "Axes", slices: Sequence[tuple[str, float]], whole: float, half: float, reach: float
-) -> None:
-    """Write each slice's name and share beside it, on its side, without overlaps."""
-    done = 0.0
+) -> float:
+    """Write each slice's name and share beside it, on its side, without overlaps: how far that goes."""
+    done = widest = 0.0
     sides: dict[int, list[tuple[str, str, float, float]]] = {1: [], -1: []}
     for name, value in slices:
         angle = math.pi / 2 - 2 * math.pi * (done + value / 2) / whole
@@ -194,13 +196,16 @@ def _label_ring(
                 linewidth=0.7,
             )
             room = half - RING - 22 - text_width(f" {share}")
+            label = f"{fitted(name, room)} {share}"
+            widest = max(widest, RING + 20 + text_width(label))
             axes.text(
                 edge + side * 4,
                 y,
-                f"{fitted(name, room)} {share}",
+                label,
                 ha="left" if side > 0 else "right",
                 va="center_baseline",
             )
+    return widest
 
 
 def stacked(
@@ -323,7 +328,7 @@ def _shares(
 
 def _draw_bars(
     shares: Mapping[str, Mapping[str, float]], pieces: Sequence[str], words: Words
-) -> "Figure":
+) -> "Picture":
     from matplotlib.colors import to_rgba
 
     hues = theme.colours(pieces)

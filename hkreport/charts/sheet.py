@@ -19,7 +19,8 @@ from hkreport.units import Unit, one_line, text, tick
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from hkreport.charts.parts import Label, Picture
 
 __all__ = [
     "CLOUD",
@@ -124,7 +125,7 @@ class Chart:
     subtitle: str
     alt: str
     table: Table = field(repr=False)
-    draw: Callable[[], "Figure"] = field(repr=False)
+    draw: Callable[[], "Picture"] = field(repr=False)
     note: str = ""
 
     @property
@@ -141,10 +142,11 @@ class Chart:
         """The figure as an SVG document: same data, same bytes."""
         stream = io.StringIO()
         with _drawing():
-            self.draw().savefig(
+            figure = self.draw()
+            figure.savefig(
                 stream, format="svg", metadata={"Date": None, "Creator": None}, dpi=CLOUD_DPI
             )
-        return _cleaned(stream.getvalue())
+        return _cleaned(stream.getvalue(), figure.body)
 
     def png(self, dpi: float = 144.0) -> bytes:
         """The figure as a picture on white paper, for mail."""
@@ -170,17 +172,18 @@ def _drawing() -> Iterator[None]:
         yield
 
 
-def _cleaned(svg: str) -> str:
+def _cleaned(svg: str, drawn: tuple[float, float, float, float]) -> str:
     """Take out of matplotlib's SVG what names an outside address or would act on a whole page.
 
     That is the document type, the metadata and the style sheet. Styles become attributes, and the font
-    is named once.
+    is named once. What is drawn, without the words around it, is named for :mod:`hkreport.pipeline.prepare`.
     """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
     body = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>\s*", "", body, flags=re.DOTALL)
     body = re.sub(r' style="([^"]*)"', _attributes, body)
-    root = f'<svg font-family="{theme.FAMILIES}" stroke-linejoin="round"'
+    box = " ".join(f"{value:.6g}" for value in drawn)
+    root = f'<svg font-family="{theme.FAMILIES}" stroke-linejoin="round" {theme.DRAWN}="{box}"'
     return '<?xml version="1.0" encoding="utf-8"?>\n' + body.replace("<svg", root, 1)
 
 
@@ -206,7 +209,7 @@ class Sheet:
     def __init__(
         self, words: Words, body: float, *, key: Sequence[tuple[str, str, str]] = ()
     ) -> None:
-        from matplotlib.figure import Figure
+        from hkreport.charts.parts import Picture
 
         room = WIDTH - 2 * EDGE
         heads = wrapped(words.title, room, theme.TITLE, theme.BOLD)
@@ -217,27 +220,35 @@ class Sheet:
         self.foot = 12.0 * len(feet) + (5.0 if feet else 0.0)
         self.body = body
         self.height = top + body + self.foot
-        self.figure: Figure = Figure(figsize=(theme.WIDTH, self.height / POINTS))
+        self.figure = Picture(figsize=(theme.WIDTH, self.height / POINTS))
+        above = 15.5 * len(heads) + 13.0 * len(subs)
+        self.figure.body = (0.0, above, WIDTH, self.height - above - self.foot)
         y = self.height
         for line in heads:
             y -= 15.5
-            self._write(EDGE, y + 3.5, line, fontsize=theme.TITLE, fontweight=theme.BOLD)
+            self._say(y + 3.5, line, fontsize=theme.TITLE, fontweight=theme.BOLD)
         for line in subs:
             y -= 13.0
-            self._write(EDGE, y + 3.0, line, color=theme.SOFT)
+            self._say(y + 3.0, line, color=theme.SOFT)
         for row in rows:
             y -= 14.0
             self._draw_key(row, y + 4.0)
         y = self.foot - 5.0
         for line in feet:
             y -= 12.0
-            self._write(EDGE, y + 3.0, line, fontsize=theme.SMALL, color=theme.SOFT)
+            self._say(y + 3.0, line, fontsize=theme.SMALL, color=theme.SOFT)
 
-    def _write(self, x: float, y: float, line: str, **look: Any) -> None:
+    def _say(self, y: float, line: str, **look: Any) -> None:
+        """Write a line of title, subtitle or note; a page writes these itself, so they are marked."""
+        self._write(EDGE, y, line, **look).set_gid(f"{theme.WORDS}{y:g}")
+
+    def _write(self, x: float, y: float, line: str, **look: Any) -> "Label":
         from hkreport.charts.parts import Label
 
         place = (x / POINTS, y / POINTS)
-        self.figure.add_artist(Label(line, place, self.figure.dpi_scale_trans, **look))
+        label = Label(line, place, self.figure.dpi_scale_trans, **look)
+        self.figure.add_artist(label)
+        return label
 
     def _draw_key(self, row: Sequence[tuple[str, str, str]], y: float) -> None:
         from matplotlib.lines import Line2D
@@ -277,6 +288,11 @@ class Sheet:
         axes.xaxis.set_major_locator(NullLocator())
         axes.yaxis.set_major_locator(NullLocator())
         return axes
+
+    def narrow(self, left: float, right: float) -> None:
+        """Say that nothing is drawn in the margins: a page leaves them out where it is narrow itself."""
+        _, top, _, height = self.figure.body
+        self.figure.body = (left, top, WIDTH - left - right, height)
 
     def move(self, axes: "Axes", left: float, right: float) -> None:
         """Set the margins at the sides, for instance once the tick labels are known."""

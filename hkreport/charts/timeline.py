@@ -44,7 +44,8 @@ from hkreport.theme import fitted, text_width
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from hkreport.charts.parts import Picture
 
 __all__ = ["columns", "trend"]
 
@@ -134,7 +135,7 @@ def trend(
     others = [like(measure, name) for name in (previous, low, high)]
     table = data_table(dated, [x, by, forecast], [measure, *others])
 
-    def draw() -> "Figure":
+    def draw() -> "Picture":
         lines = _lines(dated, x, measure, by, ahead, (low, high))
         if previous:
             once = dated.drop_duplicates(x)
@@ -396,7 +397,7 @@ def _draw_trend(
     target: float,
     words: Words,
     compact: bool,
-) -> "Figure":
+) -> "Picture":
     every = list(dict.fromkeys(frame[x].tolist()))
     steps = _steps(x, every)
     place = dict(zip(map(str, every), steps.places, strict=True))
@@ -535,7 +536,7 @@ def _draw_columns(
     totals: Sequence[float],
     measure: Measure,
     words: Words,
-) -> "Figure":
+) -> "Picture":
     hues = {"": theme.ACCENT} if "" in stacks else theme.colours(stacks)
     sheet = Sheet(words, BODY, key=[(name, hues[name], "s") for name in stacks if name])
     axes = sheet.axes(50.0, EDGE, FOOT, 12.0)

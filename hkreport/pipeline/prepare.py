@@ -13,6 +13,7 @@ import unicodedata
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import yaml
 from hkreport.errors import RenderError, did_you_mean
 from hkreport.folders import write_atomically
 from hkreport.pipeline import fonts
+from hkreport.theme import DRAWN, WORDS
 from hkreport.units import quote_typst
 
 __all__ = [
@@ -58,6 +60,7 @@ SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 ACTIVE = {"script", "foreignObject", "iframe", "object", "embed", "audio", "video", "a", "set"}
 REFERENCE = re.compile(r"(^|url\(['\"]?)#([^'\")]+)")
+BOX_OF_FOUR = re.compile(r"[\d.]+( [\d.]+){3}")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")  # no XML may hold them
 
 
@@ -281,7 +284,7 @@ def _code(cell: Cell, source: str, *, where: str) -> Cell:
             source = _with_alt(source, alt)
             if mime == "image/svg+xml":
                 prefix = label or _prefix(where)
-                mime, content = "text/markdown", _drawing(content, alt, output.details, prefix)
+                mime, content = "text/markdown", _drawing(output, alt, prefix)
         if mime == "text/markdown":
             content = SHORTCODE.sub(_without_shortcodes, content)
         outputs.append({"output_type": "display_data", "data": {mime: content}, "metadata": {}})
@@ -330,6 +333,9 @@ class _Shown:
     content: str
     alt: str
     details: str
+    title: str
+    subtitle: str
+    note: str
 
 
 def _shown(cell: Cell, *, where: str) -> Iterator[_Shown]:
@@ -354,12 +360,10 @@ def _shown(cell: Cell, *, where: str) -> Iterator[_Shown]:
                 next_step="End the cell with a chart or table of hkreport, or assign the value.",
             )
         told = output.get("metadata", {}).get("hkreport", {})
-        yield _Shown(
-            mime,
-            CONTROLS.sub("", _joined(data[mime])),
-            alt=CONTROLS.sub(" ", told.get("alt", "")).strip(),
-            details=CONTROLS.sub("", told.get("data", "")),
-        )
+        names = ("alt", "title", "subtitle", "note")
+        words = {name: CONTROLS.sub(" ", told.get(name, "")).strip() for name in names}
+        details = CONTROLS.sub("", told.get("data", ""))
+        yield _Shown(mime, CONTROLS.sub("", _joined(data[mime])), details=details, **words)
 
 
 def _first_line(text: object) -> str:
@@ -375,10 +379,13 @@ def _with_alt(source: str, alt: str) -> str:
     return "\n".join([*kept, f"#| fig-alt: {json.dumps(one_line, ensure_ascii=False)}", *body])
 
 
-def _drawing(svg: str, alt: str, details: str, prefix: str) -> str:
-    """One Markdown text with a drawing twice: for HTML, over its folded data table, and for Typst."""
+def _drawing(shown: _Shown, alt: str, prefix: str) -> str:
+    """One Markdown text with a drawing twice: for HTML, over its folded data table, and for Typst.
+
+    A page writes title, subtitle and note of a chart as text, so that they wrap; a PDF has them drawn.
+    """
     try:
-        root = ElementTree.fromstring(svg)
+        root = ElementTree.fromstring(shown.content)
     except ElementTree.ParseError as error:
         raise RenderError(
             f"The drawing {prefix} is not valid SVG: {error}.",
@@ -387,12 +394,39 @@ def _drawing(svg: str, alt: str, details: str, prefix: str) -> str:
     _check_drawing(root, prefix)
     alt = " ".join(alt.split())
     _drop(root, "metadata", "title", "desc")
+    drawn = root.attrib.pop(DRAWN, "")
+    if not BOX_OF_FOUR.fullmatch(drawn):
+        drawn = ""
     for_pdf = _drawing_for_pdf(copy.deepcopy(root))
-    for_html = _drawing_for_html(root, alt, prefix)
+    for_html = _drawing_for_html(root, alt, prefix, drawn)
+    if drawn:
+        for_html = _with_words(for_html, shown, drawn)
     return (
-        f"```{{=html}}\n{for_html}\n{details}\n```\n\n"
+        f"```{{=html}}\n{for_html}\n{shown.details}\n```\n\n"
         f"```{{=typst}}\n#hk-chart({quote_typst(for_pdf)}, {quote_typst(alt)})\n```\n"
     )
+
+
+def _with_words(svg: str, shown: _Shown, drawn: str) -> str:
+    """A drawing with its words; what is too wide for the page scrolls sideways below them."""
+    left, _, width, _ = drawn.split()
+    above = [
+        f'<p class="hk-chart-{name}">{_one_line(words)}</p>'
+        for name, words in (("title", shown.title), ("subtitle", shown.subtitle))
+        if words
+    ]
+    below = [f'<p class="hk-chart-note">{_one_line(shown.note)}</p>'] if shown.note else []
+    # tabindex: where it scrolls, the keyboard must reach it.
+    box = (
+        f'<div class="hk-wide" style="--left: {left}; --width: {width}" tabindex="0" role="group" '
+        f'aria-label="{_one_line(shown.title)}">'
+    )
+    return "\n".join([*above, box, svg, "</div>", *below])
+
+
+def _one_line(text: str) -> str:
+    """Text for a raw block of HTML, which a blank line or a fence would end."""
+    return escape(" ".join(text.split())).replace("`", "&#96;")
 
 
 def _check_drawing(root: ElementTree.Element, name: str) -> None:
@@ -422,9 +456,16 @@ def _drop(root: ElementTree.Element, *tags: str) -> None:
                 parent.remove(child)
 
 
-def _drawing_for_html(root: ElementTree.Element, alt: str, prefix: str) -> str:
-    """The SVG as part of a page: its own ids, no style sheet, sized by the page."""
+def _drawing_for_html(root: ElementTree.Element, alt: str, prefix: str, drawn: str) -> str:
+    """The SVG as part of a page: its own ids, no style sheet, sized by the page.
+
+    Where it says what is drawn, the rest is left out.
+    """
     _drop(root, "style")
+    if drawn:
+        for parent in list(root.iter()):
+            for child in [each for each in parent if each.get("id", "").startswith(WORDS)]:
+                parent.remove(child)
     referred = {
         name
         for element in root.iter()
@@ -446,7 +487,7 @@ def _drawing_for_html(root: ElementTree.Element, alt: str, prefix: str) -> str:
         "class": "hk-chart",
         "role": "img",
         "aria-label": alt,
-        "viewBox": root.get("viewBox", "0 0 640 360"),
+        "viewBox": drawn or root.get("viewBox", "0 0 640 360"),
         "stroke-linejoin": "round",
     }
     return _serialised(root)

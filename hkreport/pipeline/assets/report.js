@@ -63,15 +63,14 @@
     reveal();
   }
 
-  // Where a chart scrolls sideways, the keyboard must reach it.
-  const reach = () => {
-    for (const box of document.querySelectorAll(".hk-figure")) {
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
+  // The keyboard stops at a chart only where it scrolls sideways: also once its tab is opened.
+  const reach = new ResizeObserver((seen) => {
+    for (const { target } of seen) {
+      if (target.scrollWidth > target.clientWidth + 1) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
     }
-  };
-  reach();
-  addEventListener("resize", reach);
+  });
+  for (const box of document.querySelectorAll(".hk-wide")) reach.observe(box);
 
   const contents = document.querySelector("#TOC details");
   if (!contents) return;

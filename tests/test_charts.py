@@ -659,6 +659,21 @@ def test_a_large_cloud_is_drawn_as_a_picture() -> None:
     assert 'xlink:href="data:image/png;base64' in svg
 
 
+def test_a_crowd_has_a_line_of_medians() -> None:
+    crowd = pd.DataFrame({"spend": np.arange(1.0, 1201.0), "influencer": map(str, range(1200))})
+    crowd["influencer_revenue"] = crowd["spend"] * np.where(crowd.index % 2, 3.0, 5.0)
+    chart = charts.scatter(crowd, m.SPEND, m.INFLUENCER_REVENUE)
+    assert "medians of influencer revenue in twelve equally large groups by spend" in chart.note
+    under, over = chart.draw().axes[0].lines[-2:]
+    assert len(over.get_xdata()) == 12
+    assert list(over.get_xdata())[:2] == [50.5, 150.5]  # a hundred points each
+    first = crowd["influencer_revenue"][:100]
+    assert over.get_ydata()[0] == first.median()
+    assert list(under.get_ydata()) == list(over.get_ydata())
+    few = charts.scatter(crowd[:1000], m.SPEND, m.INFLUENCER_REVENUE)
+    assert few.note == ""
+
+
 def test_guides_count_the_points_above_them() -> None:
     frame = pd.DataFrame(
         {"influencer": list("abc"), "spend": [1.0, 1.0, 1.0], "influencer_revenue": [0.5, 1.5, 2.5]}

@@ -1,6 +1,8 @@
 """Points of two metrics: bubbles with a third, and scatter with lines to read it by."""
 
+import itertools
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,6 +51,9 @@ SMALLEST, LARGEST = 16.0, 420.0  # area of a bubble in square points
 LARGEST_OF_MANY = 150.0
 PLAIN, PLAIN_OF_MANY = 46.0, 16.0
 MANY = 200
+# In a crowd single points say little: they are drawn small, and a line tells what is typical of each twelfth.
+SMALLEST_OF_CROWD, LARGEST_OF_CROWD, PLAIN_OF_CROWD = 3.0, 60.0, 5.0
+PARTS_OF_CROWD = 12
 NAME_AT_MOST = 110.0
 
 Box = tuple[float, float, float, float]
@@ -223,6 +228,18 @@ class _Plan:
     log_y: bool
 
     @property
+    def crowded(self) -> bool:
+        """Whether points hide each other, whatever their size."""
+        return len(self.cloud.points) > CLOUD
+
+    @property
+    def typical_is(self) -> str:
+        """What the line through a crowd is."""
+        across, up = (in_sentence(measure.label) for measure in self.measures)
+        line = f"The line joins medians of {up} in twelve equally large groups by {across}."
+        return line if self.crowded else ""
+
+    @property
     def looks(self) -> dict[str, tuple[str, str]]:
         """Colour and shape of each group, in the order of the key."""
         present = list(dict.fromkeys(point.group for point in self.cloud.points))
@@ -252,13 +269,14 @@ def _chart(
         return nothing(what, "no row has both values")
     names, heights = [point.name for point in points], [point.y for point in points]
     above = [
-        f"{sum(p.y > factor * p.x for p in points)} of {len(points)} above {label}"
+        f"{text(sum(p.y > factor * p.x for p in points), Unit.COUNT)} of "
+        f"{text(len(points), Unit.COUNT)} above {label}"
         for factor, label in plan.guides
     ]
     words = Words(
         given.title or (above[0] if above else finding(names, heights, y)),
         given.subtitle or f"{what}, one point per {dimension(keys[0])}{area}",
-        f"{given.note} {plan.cloud.left_out}".strip(),
+        " ".join(filter(None, (given.note, plan.cloud.left_out, plan.typical_is))),
     )
     alt = alt_text(
         f"{kind} chart of {words.subtitle[:1].lower()}{words.subtitle[1:]}, {counted(len(points), 'point')}.",
@@ -277,8 +295,10 @@ def _draw(plan: _Plan, words: Words) -> "Picture":
     # Large ones first, so that small ones are not hidden.
     points = sorted(plan.cloud.points, key=lambda p: (-_known(p.size), -p.y, p.x, p.name))
     areas = _areas(points)
-    _plot(axes, points, areas, looks)
+    _plot(axes, points, areas, looks, crowded=plan.crowded)
     _limits(axes, points, plan)
+    if plan.crowded:
+        _draw_typical(axes, points)
     wide = value_axis(axes, unit_of(up), log=plan.log_y)
     value_axis(axes, unit_of(across), vertical=False, log=plan.log_x)
     sheet.move(axes, wide + 8, RIGHT)
@@ -297,11 +317,15 @@ def _known(size: float) -> float:
 
 def _areas(points: Sequence[_Point]) -> list[float]:
     largest = max(_known(point.size) for point in points)
-    many = len(points) > MANY
+    if len(points) > CLOUD:
+        plain, least, most = PLAIN_OF_CROWD, SMALLEST_OF_CROWD, LARGEST_OF_CROWD
+    elif len(points) > MANY:
+        plain, least, most = PLAIN_OF_MANY, SMALLEST, LARGEST_OF_MANY
+    else:
+        plain, least, most = PLAIN, SMALLEST, LARGEST
     if largest == 0 or len({point.size for point in points}) == 1:
-        return [PLAIN_OF_MANY if many else PLAIN] * len(points)
-    widest = LARGEST_OF_MANY if many else LARGEST
-    return [max(SMALLEST, widest * _known(point.size) / largest) for point in points]
+        return [plain] * len(points)
+    return [max(least, most * _known(point.size) / largest) for point in points]
 
 
 def _plot(
@@ -309,10 +333,11 @@ def _plot(
     points: Sequence[_Point],
     areas: Sequence[float],
     looks: Mapping[str, tuple[str, str]],
+    *,
+    crowded: bool,
 ) -> None:
     import seaborn
 
-    crowded = len(points) > CLOUD
     groups = [point.group for point in points]
     how: dict[str, Any] = {"color": theme.ACCENT}
     if looks:
@@ -328,12 +353,23 @@ def _plot(
         s=areas,
         alpha=0.5 if crowded else 0.78,
         edgecolor=theme.PAPER,
-        linewidth=0.2 if crowded else 0.7,
+        linewidth=0.0 if crowded else 0.7,
         rasterized=crowded,
         legend=False,
         ax=axes,
         **how,
     )
+
+
+def _draw_typical(axes: "Axes", points: Sequence[_Point]) -> None:
+    """The median of y in equally many points from low x to high, over the crowd."""
+    ordered = sorted(points, key=lambda point: (point.x, point.y))
+    cuts = [len(ordered) * part // PARTS_OF_CROWD for part in range(PARTS_OF_CROWD + 1)]
+    parts = [ordered[low:high] for low, high in itertools.pairwise(cuts)]
+    xs = [statistics.median(point.x for point in part) for part in parts]
+    ys = [statistics.median(point.y for point in part) for part in parts]
+    for colour, width in ((theme.PAPER, 4.5), (theme.INK, 2.0)):
+        axes.plot(xs, ys, color=colour, linewidth=width, solid_capstyle="round", zorder=3)
 
 
 def _limits(axes: "Axes", points: Sequence[_Point], plan: _Plan) -> None:

@@ -10,14 +10,18 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from hkreport.errors import UsageError, did_you_mean, listed
 from hkreport.units import Unit
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 __all__ = [
     "CATALOGUE",
@@ -921,6 +925,8 @@ def compute(
     >>> compute(rows, [ROAS]).round(2)["roas"].tolist()
     [2.16]
     """
+    import pandas as pd
+
     columns = keys(by)
     needed = sums(metrics)
     frame = _over(rows, needed, by, known)
@@ -928,11 +934,11 @@ def compute(
     whole = _over(rows, needed, (), known) if shares and by else frame
     ranked = any(isinstance(metric, Score) for metric in metrics)
     base = _over(population, needed, by, known) if ranked and population is not None else frame
-    result = frame[columns].copy()
     parts = _Sums(frame, whole, base, returns or Returns())
-    for metric in metrics:
-        result[metric.name] = _value(metric, parts, by)
-    return result
+    # Arrays, put together once: a column more in a frame costs more than its arithmetic.
+    arrays = _arrays(frame, needed)
+    made = {metric.name: _value(metric, parts, arrays, by) for metric in metrics}
+    return pd.DataFrame({name: frame[name] for name in columns} | made, index=frame.index)
 
 
 def _over(
@@ -1037,45 +1043,53 @@ def labelled(frame: "pd.DataFrame", columns: list[str]) -> "pd.DataFrame":
     """Call what belongs to no group `unassigned`, and sort with that last."""
     if not columns:
         return frame
-    order = []
+    order: list[list[Any]] = []
     for key in columns:
         missing = frame[key].isna()
         if key == "influencer" and "influencer_id" in columns:
             missing = frame["influencer_id"].isna() | (frame["influencer_id"] == UNASSIGNED)
             frame[key] = frame[key].fillna(frame["influencer_id"])
-        frame[f"{key}__missing"] = missing
         frame[key] = frame[key].astype(object).where(~missing, UNASSIGNED)
-        order += [f"{key}__missing", key]
-    return frame.sort_values(order, kind="stable", ignore_index=True)
+        order += [missing.tolist(), frame[key].tolist()]
+    # Python's own sorting of a few texts takes a tenth of what a frame's takes.
+    places = sorted(range(len(frame)), key=list(zip(*order, strict=True)).__getitem__)
+    return frame.take(places).reset_index(drop=True)
 
 
-def _value(metric: Metric, parts: _Sums, by: Sequence[str]) -> "pd.Series":
+def _arrays(frame: "pd.DataFrame", needed: Sequence[Total | Distinct]) -> "Mapping[str, Floats]":
+    """Sums by name."""
+    return {need.name: frame[need.name].to_numpy() for need in needed}
+
+
+def _value(
+    metric: Metric, parts: _Sums, sums_: "Mapping[str, Floats]", by: Sequence[str]
+) -> "Floats":
     """Work a metric out of its sums."""
-    frame = parts.frame
     match metric:
-        case Total() | Distinct():
-            return frame[metric.name]
         case Share():
             whole = float(parts.whole[metric.part.name].sum())
-            return (
-                frame[metric.part.name] / whole if whole else frame[metric.part.name] * float("nan")
-            )
+            return sums_[metric.part.name] / (whole or math.nan)
         case Score():
-            return _score(metric, parts, by)
+            return _score(metric, parts, by).to_numpy()
         case _:
-            return _from_sums(metric, frame)
+            return _from_sums(metric, sums_)
 
 
-def _from_sums(metric: "Total | Distinct | Linear | Ratio", frame: "pd.DataFrame") -> "pd.Series":
+def _from_sums(
+    metric: "Total | Distinct | Linear | Ratio", sums_: "Mapping[str, Floats]"
+) -> "Floats":
+    import numpy as np
+
     match metric:
         case Linear():
-            terms = (weight * frame[part.name] for weight, part in metric.terms)
+            terms = (weight * sums_[part.name] for weight, part in metric.terms)
             return functools.reduce(lambda left, right: left + right, terms)
         case Ratio():
-            below = frame[metric.denominator.name]
-            return metric.scale * _from_sums(metric.numerator, frame) / below.where(below != 0)
+            below = sums_[metric.denominator.name]
+            above = metric.scale * _from_sums(metric.numerator, sums_)
+            return above / np.where(below != 0, below, math.nan)
         case _:
-            return frame[metric.name]
+            return sums_[metric.name]
 
 
 def _score(score: Score, parts: _Sums, by: Sequence[str]) -> "pd.Series":
@@ -1091,8 +1105,9 @@ def _score(score: Score, parts: _Sums, by: Sequence[str]) -> "pd.Series":
     base = base[base[key] != UNASSIGNED]
     total = pd.Series(0.0, index=base.index)
     weight = pd.Series(0.0, index=base.index)
+    summed_ = _arrays(base, sums(part for _, part in score.parts))
     for part_weight, part in score.parts:
-        values = _from_sums(part, base)
+        values = pd.Series(_from_sums(part, summed_), index=base.index)
         among: Mapping[str, str] = {}
         if part.name in score.returns:
             among, shrunk = parts.returns.peers, parts.returns.shrunk.get(part.name, {})

@@ -71,6 +71,23 @@ def page_of(folder: Path, project: Path, *cells: dict[str, Any]) -> str:
     return build(folder, project, *cells, pdf=None)[0].read_text(encoding="utf-8")
 
 
+def test_pandoc_sees_a_word_for_each_raw_block_and_changes_nothing(tmp_path, project, monkeypatch):
+    cells = [
+        markdown("Rows 1; and 0;"),
+        code("#| label: fig-a\n#| fig-cap: 1;", display({"image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'}, alt="0;")),
+        code("", {"output_type": "display_data", "metadata": {},
+                  "data": {"text/markdown": "```{=html}\n<p>one</p>\n\n<p>\ttwo</p>\n```"}}),
+    ]  # fmt: skip
+    for name in ("short", "whole"):
+        (tmp_path / name).mkdir()
+    page, pdf = build(tmp_path / "short", project, *cells)
+    monkeypatch.setattr(render_pandoc.Aside, "taken", lambda self, text: text)
+    monkeypatch.setattr(render_pandoc.Aside, "put", lambda self, text: text)
+    whole, printed = build(tmp_path / "whole", project, *cells)
+    assert page.read_bytes() == whole.read_bytes()
+    assert pdf.read_bytes() == printed.read_bytes()
+
+
 class Content(html.parser.HTMLParser):
     """Text of chosen elements of a page, and every address that it names."""
 

@@ -6,13 +6,15 @@ only those of several are fetched, touch by touch. What credit they give is work
 :mod:`hkreport.evidence.attribution`.
 """
 
+import contextlib
 import datetime
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hkreport import ledger as books
+from hkreport.evidence.once import once
 from hkreport.metrics import UNASSIGNED
 from hkreport.views import Report
 
@@ -54,16 +56,23 @@ class Journeys:
 
 def touched(report: Report) -> "tuple[Journeys | None, str]":
     """Journeys along the touchpoints, or the sentence that says why there are none."""
-    import ibis
-
     touchpoints = report.data.table("touchpoints")
     if touchpoints is None:
         return None, "The exports hold no touchpoints, so no path to an order is known."
     if "user_id" not in report.population.known or "orders" not in report.population.known:
         return None, "Orders carry no customer ids, so touches cannot be joined to them."
     touches = _touches(report, touchpoints)
-    orders = _bought(report)
-    led = _led(touches, orders)
+    # Stored, since both halves of the journeys are made of them; and mostly there are none.
+    with _stored(_led(touches, _bought(report))) as led:
+        if not int(led.count().to_pandas()):
+            return None, "No order of this period has a touch within the windows before it."
+        return _journeys(report, touches, led), ""
+
+
+def _journeys(report: Report, touches: "ir.Table", led: "ir.Table") -> Journeys:
+    """Touches that led to an order, and those of the period that led to none."""
+    import ibis
+
     idle = touches.filter(
         touches["day"] >= _literal(report.period.start),
         touches["day"] < _literal(report.period.end),
@@ -80,10 +89,7 @@ def touched(report: Report) -> "tuple[Journeys | None, str]":
     journey = ["user_id", "date"]
     seconds = rows["moment"].epoch_seconds()
     rows = rows.mutate(age=(seconds.max().over(group_by=journey) - seconds) / 3600.0)
-    journeys = _collapsed(_with_people(report, rows), journey)
-    if not journeys.total("conversions") > 0:
-        return None, "No order of this period has a touch within the windows before it."
-    return journeys, ""
+    return _collapsed(_with_people(report, rows), journey)
 
 
 def _literal(day: datetime.date) -> "ir.Scalar":
@@ -183,8 +189,9 @@ def _led(touches: "ir.Table", orders: "ir.Table") -> "ir.Table":
     return pairs.filter(pairs["date"].delta(pairs["day"], unit="day") <= pairs["window"])
 
 
-def _with_people(report: Report, rows: "ir.Table") -> "ir.Table":
-    """Add tier and home platform of the influencers."""
+@once
+def _people(report: Report) -> "ir.Table":
+    """Tier and home platform of the influencers, worked out once and kept in the database."""
     events = report.data.ledger.rows
     # Posts and payouts are few and know their influencer; so do the orders of the period.
     events = events.filter(events["influencer_id"].notnull())
@@ -193,9 +200,16 @@ def _with_people(report: Report, rows: "ir.Table") -> "ir.Table":
     sold = sold.filter(sold["influencer_id"].notnull())
     columns = ("influencer_id", "platform", "tier")
     known = others.select(*columns).union(sold.select(*columns))
-    people = known.group_by(person=known["influencer_id"]).aggregate(
-        home=known["platform"].max(), tier=known["tier"].max()
+    return books.stored(
+        known.group_by(person=known["influencer_id"]).aggregate(
+            home=known["platform"].max(), tier=known["tier"].max()
+        )
     )
+
+
+def _with_people(report: Report, rows: "ir.Table") -> "ir.Table":
+    """Add tier and home platform of the influencers."""
+    people = _people(report)
     rows = rows.left_join(people, rows["influencer_id"] == people["person"])
     return rows.mutate(
         home=rows["home"].fill_null(UNASSIGNED),
@@ -204,18 +218,26 @@ def _with_people(report: Report, rows: "ir.Table") -> "ir.Table":
     ).drop("person")
 
 
-def _collapsed(rows: "ir.Table", journey: Sequence[str]) -> Journeys:
-    """Sum journeys of one touch by channel; fetch the others, touch by touch in order of time."""
-    counted = rows.mutate(touches=rows["influencer_id"].count().over(group_by=journey))
-    # Stored, or the joins below it would be worked out for either part.
-    kept = books.stored(counted)
+@contextlib.contextmanager
+def _stored(rows: "ir.Table") -> "Iterator[ir.Table]":
+    """Rows that are worked out once, kept for a while, with the types that they had."""
+    kept = books.stored(rows)
+    found = kept.schema()
+    changed = {name: kind for name, kind in rows.schema().items() if found[name] != kind}
     try:
-        single = _alone(kept.filter(kept["touches"] == 1)).to_pandas()
-        several = _in_order(kept.filter(kept["touches"] > 1), journey).to_pandas()
+        yield kept.cast(changed) if changed else kept
     finally:
         backend = rows.get_backend()
         if backend.name == "duckdb":  # Ibis 12 writes a DROP that DuckDB does not read
             backend.raw_sql(f'DROP TABLE "{kept.op().name}"')
+
+
+def _collapsed(rows: "ir.Table", journey: Sequence[str]) -> Journeys:
+    """Sum journeys of one touch by channel; fetch the others, touch by touch in order of time."""
+    counted = rows.mutate(touches=rows["influencer_id"].count().over(group_by=journey))
+    with _stored(counted) as kept:
+        single = _alone(kept.filter(kept["touches"] == 1)).to_pandas()
+        several = _in_order(kept.filter(kept["touches"] > 1), journey).to_pandas()
     several["nulls"] = (several["conversions"] == 0).astype(float)
     return Journeys(single, several)
 

@@ -7,6 +7,7 @@ into pages is left to the engines.
 """
 
 import copy
+import functools
 import json
 import re
 import unicodedata
@@ -190,7 +191,7 @@ def options(source: str, *, where: str = "cell") -> dict[str, Any]:
     """
     lines = [line[2:] for line in _option_lines(source)]
     try:
-        found = yaml.safe_load("\n".join(lines)) if lines else {}
+        found = copy.copy(_loaded("\n".join(lines))) if lines else {}
     except yaml.YAMLError as error:
         raise RenderError(
             f"{where}: the #| lines are not valid YAML: {error}.",
@@ -202,6 +203,12 @@ def options(source: str, *, where: str = "cell") -> dict[str, Any]:
             next_step="Write for example '#| label: fig-trend'.",
         )
     return found
+
+
+@functools.lru_cache(maxsize=1000)
+def _loaded(text: str) -> Any:
+    """YAML as it is read; three steps ask for the options of each cell."""
+    return yaml.safe_load(text)
 
 
 def drawable(text: str) -> str:

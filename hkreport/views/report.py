@@ -743,7 +743,10 @@ def open_report(
         and opened.ledger.first <= before.start
     )
     previous = history.in_period(before) if before is not None and reaches else None
-    current = _named(current)
+    population = base.in_period(span) if parsed else current
+    if held:
+        current = _named(current)
+        population = _named(population) if parsed else current
     report = Report(
         data=opened,
         settings=settings,
@@ -753,7 +756,7 @@ def open_report(
         current=current,
         previous=previous,
         history=history,
-        population=_named(base.in_period(span)) if parsed else current,
+        population=population,
         hidden=hidden,
     )
     if int(current.rows.count().to_pandas()) == 0:

@@ -118,7 +118,10 @@ def connect(ledger: Path | None = None) -> Any:
     name = chosen()
     if name == EMBEDDED:
         small = ledger is not None and _size(ledger) < SMALL
-        return ibis.duckdb.connect(threads=1 if small else 2)
+        found = ibis.duckdb.connect(threads=1 if small else 2)
+        # DuckDB would draw bars of its own for queries of some seconds, between what the command says.
+        found.con.execute("SET enable_progress_bar = false")
+        return found
     _require_spark(name)
     # pandas 3 is newer than what pyspark promises; what we fetch are small frames of plain types.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)

@@ -9,6 +9,7 @@ What the numbers mean belongs to :mod:`hkreport.metrics`.
 
 import datetime
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from hkreport.periods import Period
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
+
+    from hkreport.pieces import Pieces
 
 __all__ = [
     "ALLOCATION_RULES",
@@ -75,6 +78,9 @@ ALLOCATION_RULES: Mapping[str, str] = {
 
 # Rows of a slice that an embedded database keeps for a report: half a gigabyte at most.
 HELD = 1_000_000
+
+# Pairs of a piece of a payout and an event that a database spreads at a time: half a gigabyte or so.
+SPREAD = 1_000_000
 
 MEASURES = (
     "orders",
@@ -463,6 +469,7 @@ def build(
     has: Mapping[str, bool],
     rules: Rules | None = None,
     place: Path | None = None,
+    pieces: "Pieces | None" = None,
 ) -> Ledger:
     """Make the ledger out of validated tables.
 
@@ -477,6 +484,8 @@ def build(
     place : Path, optional
         Folder in which the ledger is kept as Parquet, for :func:`read`; otherwise the database keeps it
         in memory while its connection lasts.
+    pieces : Pieces, optional
+        The tracking table by files; in a folder, what is kept of them is not worked out again.
 
     Returns
     -------
@@ -497,13 +506,37 @@ def build(
             return _written(rows, place / f"{name}.parquet", empty)
         return _as_meant(stored(rows), rows.schema())
 
-    orders = kept("orders", _orders(tables, catalogue))
+    if place and in_parts and pieces:
+        orders = _orders_of(pieces, tables, people, catalogue, place)
+    else:
+        orders = kept("orders", _orders(tables, catalogue))
     posts = kept("posts", _posts(tables, catalogue))
-    spend = kept("payouts", _spend(tables["payouts"], orders, posts, rules))
+    spread = _spend(tables["payouts"], orders, posts, rules, little_by_little=in_parts)
+    spend = kept("payouts", spread)
     made = _described(orders.union(posts).union(spend), _known(has))
     if place and not in_parts:
         made.write(place)
     return made
+
+
+def _orders_of(
+    pieces: "Pieces",
+    tables: Mapping[str, "ir.Table"],
+    people: "ir.Table",
+    catalogue: "ir.Table",
+    place: Path,
+) -> "ir.Table":
+    """Order rows of the ledger in a file for each piece."""
+    arms = stored(_arms(tables["assignments"]))
+    whole = _orders(tables, catalogue, arms)
+    empty, types = _never_of(whole), _finished(whole, people).schema()
+
+    def made(tracking: "ir.Table") -> "ir.Table":
+        rows = _orders({**tables, "tracking": tracking}, catalogue, arms)
+        return _finished(rows, people).drop(*empty)
+
+    files = pieces.written(place, made, people=people, catalogue=catalogue, arms=arms)
+    return _opened(people.get_backend().read_parquet(files), types, empty)
 
 
 def _finished(rows: "ir.Table", people: "ir.Table") -> "ir.Table":
@@ -542,15 +575,17 @@ def _written(rows: "ir.Table", path: Path, empty: Sequence[str] = ()) -> "ir.Tab
 
     Columns that are `empty` are left out of it; another file of the ledger holds them.
     """
-    import ibis
-
     path.parent.mkdir(parents=True, exist_ok=True)
     backend, types = rows.get_backend(), rows.schema()
     rows.drop(*empty).to_parquet(path)
-    found = backend.read_parquet(path)
-    return found.mutate(**{name: ibis.null().cast(types[name]) for name in empty}).select(
-        *rows.columns
-    )
+    return _opened(backend.read_parquet(path), types, empty)
+
+
+def _opened(found: "ir.Table", types: Mapping[str, Any], empty: Sequence[str]) -> "ir.Table":
+    """Rows of a file with the columns that were left out of it."""
+    import ibis
+
+    return found.mutate(**{name: ibis.null().cast(types[name]) for name in empty}).select(*types)
 
 
 def stored(rows: "ir.Table") -> "ir.Table":
@@ -564,6 +599,11 @@ def stored(rows: "ir.Table") -> "ir.Table":
     if backend.name == "pyspark":
         return rows.cache()  # Ibis knows no temporary tables there
     return backend.create_table(gen_name("hkreport"), rows, temp=True)
+
+
+def _forget(rows: "ir.Table") -> None:
+    """Let go of what :func:`stored` kept in DuckDB, where nothing lazy needs it any more."""
+    rows.get_backend().con.execute(f"DROP TABLE {rows.get_name()}")
 
 
 def _columns() -> list[str]:
@@ -752,17 +792,25 @@ def _with_catalogue(rows: "ir.Table", catalogue: "ir.Table") -> "ir.Table":
     ).drop("c_category", "l_product", "l_category", "l_price", "l_margin")
 
 
-def _orders(tables: Mapping[str, "ir.Table"], catalogue: "ir.Table") -> "ir.Table":
+def _arms(units: "ir.Table") -> "ir.Table":
+    """The arm of each customer in an experiment."""
+    import ibis
+
+    units = units.filter(units["unit_type"].isnull() | (units["unit_type"].lower() == "user"))
+    return units.group_by("unit_id").aggregate(
+        # A unit in two arms belongs to none.
+        assigned=ibis.ifelse(units["arm"].min() == units["arm"].max(), units["arm"].max(), None)
+    )
+
+
+def _orders(
+    tables: Mapping[str, "ir.Table"], catalogue: "ir.Table", arms: "ir.Table | None" = None
+) -> "ir.Table":
     """Tracking rows as ledger rows."""
     import ibis
 
     rows = _with_catalogue(tables["tracking"], catalogue)
-    units = tables["assignments"]
-    units = units.filter(units["unit_type"].isnull() | (units["unit_type"].lower() == "user"))
-    arms = units.group_by("unit_id").aggregate(
-        # A unit in two arms belongs to none.
-        assigned=ibis.ifelse(units["arm"].min() == units["arm"].max(), units["arm"].max(), None)
-    )
+    arms = _arms(tables["assignments"]) if arms is None else arms
     rows = rows.left_join(arms, rows["user_id"] == arms["unit_id"]).drop("unit_id")
     credited = rows["channel"] == "influencer"
     profit = rows["profit"].coalesce(_times(rows["revenue"], rows["margin"]))
@@ -889,13 +937,7 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
         "product_price",
     ]
     shown = posts.group_by(by).aggregate(w_posts=posts["posts"].sum().cast(WEIGHT))
-    shown = shown.left_join(
-        split, [shown["influencer_id"] == split["h_id"], shown["brand"].isnull()]
-    )
-    shown = shown.mutate(
-        brand=shown["brand"].coalesce(shown["h_brand"]),
-        w_posts=(shown["w_posts"].cast(MONEY) * shown["h_share"].fill_null(1)).cast(WEIGHT),
-    ).drop("h_id", "h_brand", "h_share")
+    shown = _split(shown, split)
     columns = ["influencer_id", "date", *EVENT_DIMENSIONS, "product_price"]
 
     def shaped(rows: "ir.Table") -> "ir.Table":
@@ -927,6 +969,22 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
     )
 
 
+def _split(shown: "ir.Table", split: "ir.Table") -> "ir.Table":
+    """Posts without a brand, split by what their influencer sold of each; the others as they are.
+
+    The two are taken apart before the join: where no post lacks a brand, DuckDB makes of a condition on
+    that in the join itself a comparison of every post with every influencer and brand.
+    """
+    lacking = shown.filter(shown["brand"].isnull())
+    lacking = lacking.left_join(split, lacking["influencer_id"] == split["h_id"])
+    lacking = lacking.mutate(
+        brand=lacking["h_brand"],
+        w_posts=(lacking["w_posts"].cast(MONEY) * lacking["h_share"].fill_null(1)).cast(WEIGHT),
+    )
+    named = shown.filter(shown["brand"].notnull())
+    return named.union(lacking.select(*named.columns))
+
+
 # Which weights a rule tries, in turn, until one has something to stand on.
 _TRIES: Mapping[str, tuple[str, ...]] = {
     "orders": ("orders", "revenue", "posts"),
@@ -936,12 +994,70 @@ _TRIES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _spend(payouts: "ir.Table", orders: "ir.Table", posts: "ir.Table", rules: Rules) -> "ir.Table":
+def _spend(
+    payouts: "ir.Table",
+    orders: "ir.Table",
+    posts: "ir.Table",
+    rules: Rules,
+    *,
+    little_by_little: bool = False,
+) -> "ir.Table":
     """Payouts as ledger rows, spread over the events they were paid for; every paisa is kept."""
     import ibis
 
+    pieces, events = stored(_pieces(payouts, rules)), stored(_events(orders, posts))
+    if little_by_little:
+        done = []
+        for of_pieces, of_events in _shares_of_work(pieces, events):
+            rows, used = _spread(pieces.filter(of_pieces), events.filter(of_events))
+            done.append(stored(rows))
+            _forget(used)
+        spread = functools.reduce(lambda left, right: left.union(right), done)
+    else:
+        spread, _ = _spread(pieces, events)
+    return spread.mutate(kind=ibis.literal("payout"))
+
+
+def _shares_of_work(
+    pieces: "ir.Table", events: "ir.Table"
+) -> list[tuple["ir.BooleanValue", "ir.BooleanValue"]]:
+    """Conditions on pieces and on events that take a few influencers at a time, and together all of them.
+
+    Windows over every event at once would be written to disk and read again, several times over.
+    A cluster shares the work out by itself.
+    """
+    import ibis
+
+    paid = pieces.group_by("influencer_id").aggregate(pieces=pieces.count())
+    found = events.group_by("influencer_id").aggregate(events=events.count())
+    both = paid.inner_join(found, "influencer_id")
+    both = both.mutate(pairs=both["pieces"] * both["events"])
+    before = both["pairs"].sum().over(ibis.cumulative_window(order_by="influencer_id"))
+    both = both.mutate(share=((before - both["pairs"]) / SPREAD).floor())
+    firsts = both.group_by("share").aggregate(first=both["influencer_id"].min()).to_pandas()
+    limits = [None, *sorted(firsts["first"])[1:], None]
+
+    def among(rows: "ir.Table", low: str | None, high: str | None) -> "ir.BooleanValue":
+        who, every = rows["influencer_id"], ibis.literal(True)
+        upto = every if high is None else who < high
+        # Payouts to nobody in particular are in the first share.
+        return (upto | who.isnull()) if low is None else (upto & (who >= low))
+
+    return [
+        (among(pieces, low, high), among(events, low, high))
+        for low, high in itertools.pairwise(limits)
+    ]
+
+
+def _spread(pieces: "ir.Table", events: "ir.Table") -> tuple["ir.Table", "ir.Table"]:
+    """Pieces of payouts spread over events: amounts by who, when, what and by which rule.
+
+    The second table is what had to be stored for the first.
+    """
+    import ibis
+
     weights = ("orders", "revenue", "posts", "equal")
-    joined = _joined(_pieces(payouts, rules), _events(orders, posts), weights)
+    joined = _joined(pieces, events, weights)
     upto = ibis.window(group_by="piece", order_by="event", preceding=None, following=0)
     joined = joined.mutate(
         **{f"cum_{name}": joined[f"w_{name}"].sum().over(upto).cast(WEIGHTS) for name in weights},
@@ -987,7 +1103,7 @@ def _spend(payouts: "ir.Table", orders: "ir.Table", posts: "ir.Table", rules: Ru
     nonzero = functools.reduce(
         lambda left, right: left | right, (summed[name] != 0 for name in ALLOCATION_RULES)
     )
-    return summed.filter(nonzero).mutate(kind=ibis.literal("payout"))
+    return summed.filter(nonzero), spread
 
 
 def _joined(pieces: "ir.Table", events: "ir.Table", weights: Sequence[str]) -> "ir.Table":
@@ -998,7 +1114,6 @@ def _joined(pieces: "ir.Table", events: "ir.Table", weights: Sequence[str]) -> "
     """
     import ibis
 
-    pieces, events = stored(pieces), stored(events)
     events = events.rename(
         {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date")}
     )

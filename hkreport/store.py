@@ -1,7 +1,8 @@
 """A data folder, read once: its exports checked, its ledger built, both kept by content.
 
 The first look at a folder ingests it and writes the ledger as Parquet under ``build/data/KEY``; every
-later look with the same files, settings and code opens that. Deleting ``build/`` is always safe.
+later look with the same files, settings and code opens that. Where a file of orders was added, what is kept
+of the others under ``build/parts`` is used again. Deleting ``build/`` is always safe.
 """
 
 import contextlib
@@ -20,12 +21,14 @@ from hkreport import backends, ledger
 from hkreport.errors import DataError
 from hkreport.folders import Scratch, write_atomically
 from hkreport.params import Settings, brands, project_root
+from hkreport.shelf import Shelf, facts_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
     from hkreport import ingest
+    from hkreport.pieces import Pieces
 
 __all__ = ["TRUSTED", "Data", "Outline", "code_version", "default_folder", "files", "has_exports",
            "open_check", "open_data", "open_kept", "outline", "package_version", "trusted", "trusted_key",
@@ -46,7 +49,16 @@ HANDED_OVER = "canonical"
 TRUSTED = "HKREPORT_TRUSTED_DATA"
 
 # Modules whose change may change the ledger.
-_CODE = ("schema.py", "ledger.py", "backends.py", "metrics.py", "store.py", "ingest")
+_CODE = (
+    "schema.py",
+    "ledger.py",
+    "pieces.py",
+    "shelf.py",
+    "backends.py",
+    "metrics.py",
+    "store.py",
+    "ingest",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +158,8 @@ def _key(folder: Path, settings: Settings, aliases: Mapping[str, Any]) -> str:
         digest.update(b"spark")  # whatever the cluster; the numbers are the same, the files are not
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_file():
-            facts = entry.stat()
             digest.update(entry.name.encode(errors="surrogateescape"))
-            digest.update(_content(entry, facts.st_size, facts.st_mtime_ns, facts.st_ino))
+            digest.update(_content(entry, *facts_of(entry)))
     return digest.hexdigest()[:32]
 
 
@@ -164,10 +175,18 @@ def files(folder: Path) -> dict[str, str]:
     found = {}
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_file():
-            facts = entry.stat()
-            content = _content(entry, facts.st_size, facts.st_mtime_ns, facts.st_ino)
-            found[entry.name] = content.hex()
+            found[entry.name] = _content(entry, *facts_of(entry)).hex()
     return found
+
+
+def _shelf(folder: Path, root: Path) -> Shelf:
+    """What is kept of single files, under ``build/parts``."""
+    hashes = {}
+    for entry in folder.iterdir():
+        if entry.is_file():
+            facts = facts_of(entry)  # before the hash: a file that changes meanwhile is not kept
+            hashes[entry.name] = (_content(entry, *facts).hex(), facts)
+    return Shelf(root / "build" / "parts", code_version(), hashes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +355,9 @@ def _fill(
     found = _found(folder, settings, aliases, root, fresh, progress)
     progress("building the ledger")
     place = fresh / "ledger.parquet"
-    made = ledger.build(found.tables, has=found.has, rules=rules(settings), place=place)
+    made = ledger.build(
+        found.tables, has=found.has, rules=rules(settings), place=place, pieces=found.pieces
+    )
     for name in KEPT_TABLES:
         if found.has.get(name):
             found.tables[name].to_parquet(fresh / f"{name}.parquet")
@@ -391,6 +412,7 @@ class _Found:
     check: Mapping[str, Any]
     reconciliation: "pd.DataFrame"
     source: Any  # what must live as long as the tables do
+    pieces: "Pieces | None" = None
 
 
 def _found(
@@ -413,7 +435,8 @@ def _found(
     for name, table in dataset.tables.items():
         has |= {f"{name}.{column}": dataset.has(name, column) for column in table.columns}
     tables = backends.hand_over(dataset.tables, fresh / HANDED_OVER)
-    return _Found(tables, has, dataset.check.to_json(), dataset.reconciliation(), dataset)
+    check, odd = dataset.check.to_json(), dataset.reconciliation()
+    return _Found(tables, has, check, odd, dataset, dataset.pieces)
 
 
 def _ingest(
@@ -434,7 +457,9 @@ def _ingest(
         brands=aliases,
         as_of=settings.as_of,
     )
-    return ingest.load(folder, chosen, quarantine=root / "build" / "quarantine")
+    shelf = _shelf(folder, root)
+    shelf.sweep()
+    return ingest.load(folder, chosen, quarantine=root / "build" / "quarantine", shelf=shelf)
 
 
 def rules(settings: Settings) -> ledger.Rules:

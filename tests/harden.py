@@ -210,8 +210,8 @@ LIMITS = [
     "nothing is forced to the disk; the log of sent mail is.",
     "- Between the first and the last rename of a report its pages can be new and its PDF still old; its "
     "`run.json` is renamed last, so that the next run knows.",
-    "- `build/data` holds the exports once more, ids of users included, since customers are counted by them. "
-    "Only its owner can enter it, no command copies it anywhere, and deleting it is safe. A digest in place "
+    "- `build/data` and `build/parts` hold the exports once more, ids of users included, since customers are counted by them. "
+    "Only their owner can enter what is in them, no command copies them anywhere, and deleting them is safe. A digest in place "
     "of an id would hide little (short ids are found by trying all of them), and publishing could no longer "
     "look for ids in what it publishes.",
     "- Memory of a workbook is limited where the system can limit it (Linux); elsewhere only its time is.",

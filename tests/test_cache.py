@@ -400,3 +400,18 @@ def test_job_fields_are_all_frozen():
 
     assert Job.__dataclass_params__.frozen
     assert {field.name for field in dataclasses.fields(Job)} >= {"parameters", "key", "engine"}
+
+
+def test_of_a_large_ledger_any_change_is_a_change_of_every_report(monkeypatch, tmp_path, root):
+    folder = exports.write(tmp_path / "exports")
+    chosen = params.load("HKVitals", root=ROOT)
+    data = store.open_data(folder, chosen, root=root)
+
+    def found():
+        return cache._read_digests(data, chosen, "HKVitals", periods.parse("2025-Q2"))
+
+    assert data.key not in found().values()
+    monkeypatch.setattr(cache, "LOOKED_AT", int(data.ledger.rows.count().to_pandas()) - 1)
+    assert {found()[name] for name in (*cache.ROWS, "payouts", "tables", "whole data")} == {
+        data.key
+    }

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from ingest_fixtures import BRANDS, INFLUENCERS, PAYOUTS, POSTS, write
 
 from hkreport import ingest, ledger, params, store
-from hkreport.ingest import contradictions, distinct, plans, read, spelling, stage, survey
+from hkreport.ingest import contradictions, distinct, plain, plans, read, spelling, stage, survey
+
+_stage_plain = stage._stage_plain
 
 HEADER = (
     "tracking_id,source,campaign,influencer_id,user_id,brand,product,city,date,orders,revenue,"
@@ -206,6 +208,32 @@ def test_parts_are_surveyed_together(case, kind, tmp_path, large, monkeypatch):
     assert [each is None for each in results] == [odd]
     if case == "clean":
         assert '"rows_read": 400' in staged[0]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("case", CASES)
+def test_kept_parts_are_told_of_as_parts_that_are_read(case, kind, tmp_path, large, monkeypatch):
+    header, *lines = rows(**CASES[case]).splitlines()
+    write(tmp_path, {"tracking_data.csv": None})
+    for at, name in enumerate(("tracking_1", "tracking_2", "tracking_3")):
+        text = "\n".join([header, *lines[130 * at : 130 * at + 130 + 10 * (at == 2)]])
+        if kind == "csv":
+            (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+        else:
+            as_parquet(text, tmp_path / f"{name}.parquet")
+    staged = said(tmp_path)
+    monkeypatch.setattr(plain, "FEWEST_BYTES", 0)
+    kept = said(tmp_path)
+    assert kept == staged
+    large()
+    assert said(tmp_path) == staged
+    staged_of = []
+    monkeypatch.setattr(
+        stage, "_stage_plain", lambda *each: staged_of.append(1) or _stage_plain(*each)
+    )
+    assert said(tmp_path) == staged
+    odd = list(CASES).index(case) >= list(CASES).index("odd numbers")
+    assert len(staged_of) == (0 if odd else 1)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def _apply_to_survey(job: Job, name: str, survey: Survey, rules: list[Rule]) -> 
             spotted.append(rule)
         elif count:  # the file is read from its start, and no further than to the last row shown
             query = f"SELECT row, CAST({rule.value} AS VARCHAR) FROM table_{name} WHERE {rule.condition}"
-            job.report(name, rule, int(count), job.rows(f"{query} LIMIT {MOST_EXAMPLES}"))
+            order = job.staged[name].first("row")
+            job.report(name, rule, int(count), job.rows(f"{query} {order} LIMIT {MOST_EXAMPLES}"))
     if spotted:
         job.con.execute(
             f"CREATE OR REPLACE TEMP TABLE spotted AS SELECT row, date, orders, revenue FROM table_{name} "

@@ -14,6 +14,7 @@ from hkreport.ingest.columns import (
     plausible_headers,
 )
 from hkreport.ingest.job import Job
+from hkreport.ingest.plain import seen_before
 from hkreport.ingest.read import (
     PARQUET_ENDINGS,
     TEXT_ENDINGS,
@@ -51,7 +52,9 @@ def choose_files(
     """
     _require_folder(job.folder)
     try:
-        sources, unusable = find_sources(job.folder, workdir)
+        sources, unusable = find_sources(
+            job.folder, workdir, lambda path: seen_before(job.shelf, path)
+        )
     except PermissionError as error:
         raise DataError(
             f"The folder {job.folder} cannot be read.", next_step="Check its permissions."

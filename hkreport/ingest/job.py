@@ -14,6 +14,7 @@ from hkreport.ingest.brands import default_brands
 from hkreport.ingest.check import MOST_EXAMPLES, Example, Problem, Quarantined, Severity, masked
 from hkreport.ingest.read import Source
 from hkreport.ingest.stage import Staged
+from hkreport.shelf import Shelf
 from hkreport.units import Unit, text
 
 __all__ = ["Job", "Rule", "Settings", "rows_words"]
@@ -72,17 +73,23 @@ class Rule:
 
 @dataclass
 class Job:
-    """The state of one load."""
+    """The state of one load.
+
+    ``shelf`` has what is kept of files, ``maps`` what texts as they stand in the file were made, by table,
+    column and purpose.
+    """
 
     con: duckdb.DuckDBPyConnection
     folder: Path
     settings: Settings
     progress: Callable[[str], None]
+    shelf: Shelf
     staged: dict[str, Staged] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     derived: dict[str, Any] = field(default_factory=dict)
     quarantined: dict[str, list[Quarantined]] = field(default_factory=dict)
     found: dict[str, set[str]] = field(default_factory=dict)
+    maps: dict[tuple[str, str, str], Mapping[str, str | None]] = field(default_factory=dict)
 
     def has(self, table: str, *columns: str | None) -> bool:
         """Whether the exports hold a table and columns of it, found or derived."""

@@ -23,11 +23,14 @@ from hkreport.ingest.files import choose_files
 from hkreport.ingest.job import Job, Settings
 from hkreport.ingest.parts import join_parts
 from hkreport.ingest.payouts import reconcile
+from hkreport.ingest.plain import Plain
 from hkreport.ingest.read import Unusable, quoted
 from hkreport.ingest.spelling import spell_tables
 from hkreport.ingest.stage import IN_MEMORY_BYTES, stage
 from hkreport.ingest.verdicts import exact_sum, judge_tables
+from hkreport.pieces import Piece, Pieces
 from hkreport.schema import TABLES, TOTALS
+from hkreport.shelf import Shelf, digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +42,8 @@ UNASSIGNED = "unassigned"
 IS_DATA = "(mark IS NULL OR mark = 'malformed')"
 # DuckDB's own buffers while a large file is staged; the rest of 4 GiB is for what is outside them.
 MEMORY = "2GB"
+# Smaller files of orders, next to each other, share a file of the ledger.
+PIECE_ROWS = 200_000
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Dataset:
         All canonical tables with all canonical columns; an absent table is empty.
     check : Check
     folder : Path
+    pieces : Pieces or None
+        The orders by file, where every cell of them is plain; see :mod:`hkreport.pieces`.
     """
 
     backend: Any
@@ -60,6 +67,7 @@ class Dataset:
     check: Check
     folder: Path
     found: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    pieces: Pieces | None = None
 
     def has(self, table: str, column: str | None = None) -> bool:
         """Whether the exports hold a table, or a column of it (found or derived)."""
@@ -86,6 +94,7 @@ def load(
     *,
     quarantine: Path | None = None,
     progress: Callable[[str], None] | None = None,
+    shelf: Shelf | None = None,
 ) -> Dataset:
     """Read the exports in `folder`.
 
@@ -98,6 +107,8 @@ def load(
         Folder for one CSV a table with the cells for which rows were left out.
     progress : callable, optional
         Called with a sentence as each step starts.
+    shelf : Shelf, optional
+        Has what is kept of files that were read before, and takes what is worth keeping.
 
     Raises
     ------
@@ -109,7 +120,11 @@ def load(
     try:
         backend = ibis.duckdb.connect(":memory:")
         job = Job(
-            backend.con, Path(folder), settings or Settings(), progress or (lambda sentence: None)
+            backend.con,
+            Path(folder),
+            settings or Settings(),
+            progress or (lambda sentence: None),
+            shelf or Shelf(workdir / "shelf"),
         )
         candidates, left, not_used = choose_files(job, workdir)
         _prepare(job, candidates, workdir)
@@ -146,6 +161,7 @@ def load(
         check=check,
         folder=job.folder,
         found={name: frozenset(names) for name, names in job.found.items()},
+        pieces=_pieces(job, backend),
     )
 
 
@@ -159,6 +175,59 @@ def _prepare(job: Job, chosen: Mapping[str, Sequence[Candidate]], workdir: Path)
     job.con.execute(
         "CREATE OR REPLACE MACRO trim_zeros(x) AS CASE WHEN x = trunc(x) "
         "THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE rtrim(CAST(x AS VARCHAR), '0') END"
+    )
+
+
+def _pieces(job: Job, backend: Any) -> Pieces | None:
+    """Cut the orders into runs of files, each with the texts it has and what they were made.
+
+    A file a day would make a ledger of too many files; those of some weeks are one piece.
+    """
+    staged = job.staged.get("tracking")
+    if staged is None or not staged.source.plain:
+        return None
+    runs: list[list[int]] = []
+    size = PIECE_ROWS
+    for at, part in enumerate(staged.source.plain):
+        if size >= PIECE_ROWS:
+            runs.append([])
+            size = 0
+        runs[-1].append(at)
+        size += part.sums.rows
+    return Pieces(job.shelf, [_piece(job, backend, staged.source.plain, run) for run in runs])
+
+
+def _piece(job: Job, backend: Any, parts: Sequence[Plain], run: Sequence[int]) -> Piece:
+    mine = [parts[at] for at in run]
+    files = ", ".join(quoted(each.sums.path) for each in mine)
+    sets = {name for names in mine[0].sums.sets for name in names}
+    texts = {
+        name: {
+            text
+            for (text,) in job.rows(
+                f"SELECT DISTINCT v_{name} FROM read_parquet([{files}]) WHERE v_{name} IS NOT NULL"
+            )
+        }
+        for name in sorted(sets)
+    }
+    made = [
+        [purpose, sorted((raw, value) for raw, value in pairs.items() if raw in texts[column])]
+        for (table, column, purpose), pairs in sorted(job.maps.items())
+        if table == "tracking" and column in texts
+    ]
+
+    def spelt(name: str) -> frozenset[str]:
+        becomes = job.maps.get(("tracking", name, f"spell_tracking_{name}"), {})
+        found = {becomes.get(text, text) for text in texts.get(name, ())}
+        return frozenset(text for text in found if text is not None)
+
+    first, last = run[0], run[-1]
+    rows = backend.table("parts_of_tracking")
+    return Piece(
+        key=digest([each.key for each in mine], made),
+        rows=rows.filter(rows["part"] >= first, rows["part"] <= last).drop("part"),
+        influencers=spelt("influencer_id"),
+        products=spelt("product"),
     )
 
 

@@ -8,7 +8,9 @@ file is left and the check says how to have both.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -17,6 +19,7 @@ from hkreport.errors import DataError
 from hkreport.ingest import dates, values
 from hkreport.ingest.columns import Candidate, match
 from hkreport.ingest.job import Job
+from hkreport.ingest.plain import Plain, are_alike, is_worth_keeping, plain_part
 from hkreport.ingest.plans import DATES, one_row, setting
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
 from hkreport.schema import Kind, Table, fold
@@ -104,7 +107,8 @@ def join_parts(
 
 def _named_parts(job: Job, mine: Sequence[Candidate], workdir: Path) -> "list[_Content]":
     try:
-        return [_Content(job, each, workdir) for each in mine]
+        keeping = is_worth_keeping(mine)
+        return _compared([_Content(job, each, workdir, keeping) for each in mine])
     except Unusable as error:
         raise DataError(str(error)) from error
 
@@ -117,20 +121,22 @@ def _find_parts(
     reasons: dict[str, str] = {}
     if not able or main.match.table.name in job.settings.files:
         return [], "", reasons
-    parts: list[_Content] = []
-    said: list[str] = []
+    keeping = is_worth_keeping([main, *able])
+    contents: list[_Content] = []
     for each in [main, *able]:
         try:
-            content = _Content(job, each, workdir)
+            contents.append(_Content(job, each, workdir, keeping))
         except Unusable as error:
             if each is main:
                 return [], "", reasons
             reasons[each.source.label] = str(error)
-            continue
+    parts: list[_Content] = []
+    said: list[str] = []
+    for content in _compared(contents):
         verdicts = [_verdict(part, content) for part in parts]
         against = next((words for is_part, words in verdicts if not is_part), "")
         if against:
-            reasons[each.source.label] = against
+            reasons[content.label] = against
         else:
             said += [words for _, words in verdicts if words not in said]
             parts.append(content)
@@ -149,26 +155,86 @@ def _is_like(main: Candidate, other: Candidate) -> bool:
 # --- content --------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Hashes:
+    """Different hashes of a file, in order, each with how many rows have it.
+
+    ``shared`` are those that another of the compared files has too, the only ones that comparing two of them
+    needs: months share next to none.
+    """
+
+    values: "np.ndarray"
+    counts: "np.ndarray"
+    shared: "_Hashes | None" = None
+
+    @classmethod
+    def of(cls, found: Any) -> "_Hashes":
+        return cls(*np.unique(np.ma.compressed(np.ma.masked_array(found)), return_counts=True))
+
+    def __len__(self) -> int:
+        """How many rows have one."""
+        return int(self.counts.sum())
+
+    def among(self, values: "np.ndarray") -> "_Hashes":
+        """Those that are in an array without repeats."""
+        mine = np.isin(self.values, values, assume_unique=True)
+        return _Hashes(self.values[mine], self.counts[mine])
+
+    def both(self, other: "_Hashes") -> tuple["np.ndarray", "np.ndarray"]:
+        """How many rows have each hash that is in both, here and there."""
+        mine = self if self.shared is None else self.shared
+        its = other if other.shared is None else other.shared
+        if not len(mine.values) or not len(its.values):
+            return mine.counts[:0], its.counts[:0]
+        _, here, there = np.intersect1d(
+            mine.values, its.values, assume_unique=True, return_indices=True
+        )
+        return mine.counts[here], its.counts[there]
+
+
+def _compared(contents: "list[_Content]") -> "list[_Content]":
+    """Find out once, for all files together, which hashes any two of them share."""
+    for name in ("keys", "rows", "rest"):
+        all_of_them = [getattr(each, name) for each in contents]
+        every = np.sort(np.concatenate([each.values for each in all_of_them]))
+        common = np.unique(every[1:][every[1:] == every[:-1]])
+        for each, hashes in zip(contents, all_of_them, strict=True):
+            setattr(each, name, replace(hashes, shared=hashes.among(common)))
+    return contents
+
+
 @dataclass
 class _Content:
     """What one file holds, as far as it tells parts from copies.
 
     ``keys`` and ``rows`` are hashes of the filled keys and of the rows in the columns of the table, and
     ``once`` says whether no key is there twice. ``rest`` are hashes of the rows without their keys.
+    ``plain`` is what is kept of the file, if it is of a kind that is; then the source may be unprepared.
     """
 
     job: Job
     candidate: Candidate
     workdir: Path
+    keeping: bool = False
     source: Source = field(init=False)
+    plain: Plain | None = field(init=False, default=None)
     records: int = field(init=False, default=0)
     once: bool = field(init=False, default=False)
-    keys: "np.ndarray" = field(init=False)
-    rows: "np.ndarray" = field(init=False)
-    rest: "np.ndarray" = field(init=False)
+    keys: _Hashes = field(init=False)
+    rows: _Hashes = field(init=False)
+    rest: _Hashes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.source = prepare(self.candidate.source, self.workdir, self.job.con)
+        self.source = self.candidate.source
+        if self.keeping:
+            job = self.job
+            self.plain, self.source = plain_part(
+                job.con, job.shelf, self.candidate, self.workdir, job.settings.day_first, self._hashed()
+            )  # fmt: skip
+        if self.plain is not None:
+            self._take(f"SELECT k, r, w FROM read_parquet({quoted(self.plain.rows)})")
+            return
+        self.prepare()
         try:
             self._read()
         except duckdb.Error as first:
@@ -181,6 +247,11 @@ class _Content:
                 self._read()
             except duckdb.Error as second:
                 raise Unusable(f"{self.source.label} cannot be read.") from second
+
+    def prepare(self) -> None:
+        """Make the source one that can be read."""
+        if not self.source.query:
+            self.source = prepare(self.candidate.source, self.workdir, self.job.con)
 
     @property
     def label(self) -> str:
@@ -202,34 +273,46 @@ class _Content:
     def cell(self, column: str) -> str:
         return f"c{self.places[column]}"
 
-    def _read(self) -> None:
-        places = self.places
-        shared = [self.cell(each) for each in sorted(places)]
+    def _hashed(self) -> str:
+        """SQL over the cells for the hashes: ``k`` of the key, ``r`` of the row, ``w`` of the rest of it."""
+        places, headers = self.places, self.source.headers
+        shared = ", ".join(self.cell(each) for each in sorted(places))
         header = " AND ".join(
-            f"lower(trim(coalesce({self.cell(each)}, ''))) = {quoted(self.source.headers[places[each]].lower())}"
+            f"lower(trim(coalesce({self.cell(each)}, ''))) = {quoted(headers[places[each]].lower())}"
             for each in self.table.required
             if each in places
         )
         keys = [values.identifier(self.cell(each)) for each in self.key]
         filled = " AND ".join(f"{each} IS NOT NULL" for each in keys)
-        key = f"CASE WHEN {filled} THEN hash({', '.join(keys)}) END" if keys else "NULL::UBIGINT"
-        row = f"CASE WHEN concat({', '.join(shared)}) <> '' THEN hash({', '.join(shared)}) END"
         others = [self.cell(each) for each in sorted(set(places) - set(self.key))]
-        rest = f"hash({', '.join(others)})" if keys and others else "NULL::UBIGINT"
-        found = self.job.con.execute(
-            f"SELECT k, r, CASE WHEN r IS NOT NULL THEN w END AS w FROM (SELECT {rest} AS w, "
-            f"CASE WHEN ({header or 'false'}) THEN NULL ELSE {key} END AS k, "
-            f"CASE WHEN ({header or 'false'}) THEN NULL ELSE {row} END AS r FROM ({self.source.query}))"
-        ).fetchnumpy()
-        self.rest = np.ma.compressed(np.ma.masked_array(found["w"]))
-        self.records = len(found["r"])
-        filled_keys = np.ma.compressed(np.ma.masked_array(found["k"]))
-        self.keys = np.unique(filled_keys)
-        self.once = len(self.keys) == len(filled_keys)
-        self.rows = np.ma.compressed(np.ma.masked_array(found["r"]))
+        a_row = f"NOT ({header or 'false'})"
+        is_filled = f"{a_row} AND concat({shared}) <> ''"
+        key = (
+            f"CASE WHEN {a_row} AND {filled} THEN hash({', '.join(keys)}) END"
+            if keys
+            else "NULL::UBIGINT"
+        )
+        rest = (
+            f"CASE WHEN {is_filled} THEN hash({', '.join(others)}) END"
+            if keys and others
+            else "NULL::UBIGINT"
+        )
+        return f"{key} AS k, CASE WHEN {is_filled} THEN hash({shared}) END AS r, {rest} AS w"
 
+    def _read(self) -> None:
+        self._take(f"SELECT {self._hashed()} FROM ({self.source.query})")
+
+    def _take(self, query: str) -> None:
+        found = self.job.con.execute(query).fetchnumpy()
+        self.records = len(found["r"])
+        self.keys, self.rows, self.rest = (_Hashes.of(found[each]) for each in "krw")
+        self.once = len(self.keys) == len(self.keys.values)
+
+    @cached_property
     def days(self) -> set[object]:
         """The days of the date column; empty where there is none or it says too little."""
+        if self.plain is not None:
+            return set(self.plain.days)
         column = next((each for each in self.table if each.kind in DATES), None)
         if column is None or column.name not in self.places:
             return set()
@@ -258,29 +341,32 @@ class _Content:
 
     def texts(self, column: str) -> set[str]:
         """The few texts of a column, without case and punctuation; empty where there are many."""
+        cell, rows = self.cell(column), f"({self.source.query})"
+        if self.plain is not None:
+            cell, rows = f"v_{column}", f"read_parquet({quoted(self.plain.rows)})"
         found = self.job.con.execute(
-            f"SELECT DISTINCT {self.cell(column)} FROM ({self.source.query}) "
-            f"WHERE {self.cell(column)} IS NOT NULL LIMIT 2001"
+            f"SELECT DISTINCT {cell} FROM {rows} WHERE {cell} IS NOT NULL LIMIT 2001"
         ).fetchall()
         return {fold(each) or each for (each,) in found} if len(found) <= 2000 else set()
 
 
 def _verdict(one: _Content, other: _Content) -> tuple[bool, str]:
     """Whether `other` is a part beside `one`, and why."""
-    if _same_bytes(one.source, other.source):
+    if _same_bytes(one.source, other.source, one.job):
         return False, f"it is the same file as {one.label} again"
     words = _words(other.source.stem) ^ _words(one.source.stem)
     if odd := sorted(words & NOT_COUNTED):
         return False, f"a name with '{odd[0]}' is hardly that of a part"
     total = len(other.rows)
-    same = int(np.isin(other.rows, one.rows).sum())
+    here, there = one.rows.both(other.rows)
+    same = int(there.sum())
     if not total:
         return False, "it has no rows"
     if same == total:
         return False, f"{one.label} has every row of it"
-    if set(one.rows) <= set(other.rows):
+    if len(here) == len(one.rows.values):
         return False, f"it has every row of {one.label}"
-    mine, its = one.days(), other.days()
+    mine, its = one.days, other.days
     is_part, reason = _by_content(one, other, same, mine, its)
     version = sorted((words & VERSIONS) | set(_VERSION_NUMBER.findall(other.source.stem.lower())))
     if is_part and version and not _apart(mine, its):
@@ -297,7 +383,7 @@ def _by_content(
 ) -> tuple[bool, str]:
     """Look at ids, then dates, then names, then labels; `same` rows of `other` are in `one` as well."""
     if one.key and other.key and len(other.keys):
-        shared = int(np.isin(other.keys, one.keys).sum())
+        shared = len(one.keys.both(other.keys)[0])
         what = " and ".join(one.key)
         if not shared:
             again = _again(one, other) if mine & its else 0
@@ -307,12 +393,12 @@ def _by_content(
                     f"({text(again, Unit.COUNT)} rows), as in an export that was made twice"
                 )
             return True, f"no {what} is in two of them"
-        if one.table.name in LISTS and shared <= MOST_SHARED * len(other.keys):
+        if one.table.name in LISTS and shared <= MOST_SHARED * len(other.keys.values):
             return True, f"few of them are in two ({what})"
         if not same and _apart(mine, its):
             return True, "no date is in two of them"
         return False, (
-            f"{text(shared, Unit.COUNT)} of its {text(len(other.keys), Unit.COUNT)} values of {what} are in "
+            f"{text(shared, Unit.COUNT)} of its {text(len(other.keys.values), Unit.COUNT)} values of {what} are in "
             f"{one.label} too"
         )
     if _apart(mine, its):
@@ -336,10 +422,8 @@ def _again(one: _Content, other: _Content) -> int:
     """How many rows of two files are the same but for their keys; none where the columns are not the same."""
     if set(one.places) != set(other.places):
         return 0
-    mine, counts = np.unique(one.rest, return_counts=True)
-    its, others = np.unique(other.rest, return_counts=True)
-    _, here, there = np.intersect1d(mine, its, assume_unique=True, return_indices=True)
-    return int(np.minimum(counts[here], others[there]).sum())
+    here, there = one.rest.both(other.rest)
+    return int(np.minimum(here, there).sum())
 
 
 def _words(stem: str) -> set[str]:
@@ -360,9 +444,12 @@ def _differ_by_period(one: str, other: str) -> bool:
     return rest[0] == rest[1] and bool(found[0]) and bool(found[1]) and found[0] != found[1]
 
 
-def _same_bytes(one: Source, other: Source) -> bool:
+def _same_bytes(one: Source, other: Source, job: Job) -> bool:
     if one.size != other.size or one.sheet or other.sheet:
         return False
+    known = [job.shelf.hashes.get(each.path.name) for each in (one, other)]
+    if known[0] and known[1]:
+        return known[0][0] == known[1][0]
     with one.path.open("rb") as first, other.path.open("rb") as second:
         while block := first.read(1 << 20):
             if block != second.read(1 << 20):
@@ -391,6 +478,10 @@ def _in_order(parts: Sequence[_Content]) -> list[_Content]:
 def _joined(job: Job, parts: list[_Content]) -> Candidate:
     """Make one source that reads the parts after one another, each column under one header."""
     parts[:] = _in_order(parts)
+    plain = _all_plain(parts)
+    if not plain:
+        for part in parts:
+            part.prepare()
     first = parts[0]
     table = first.candidate.match.table
     headers = list(first.source.headers)
@@ -414,10 +505,11 @@ def _joined(job: Job, parts: list[_Content]) -> Candidate:
                     columns[names[place]] = target
             mine[target] = place
         places.append(mine)
-    types = _common_types(parts, places, len(headers))
+    types = () if plain else _common_types(parts, places, len(headers))
     selects = [
         f"SELECT {_cells(part, mine, len(headers), types)}, bad FROM ({part.source.query})"
         for part, mine in zip(parts, places, strict=True)
+        if not plain
     ]
     head = tuple(
         tuple(
@@ -440,6 +532,7 @@ def _joined(job: Job, parts: list[_Content]) -> Candidate:
         records=sum(part.source.records for part in parts),
         unlike=_are_unlike(parts),
         parts=tuple((part.source, part.records) for part in parts),
+        plain=plain,
     )
     found = match(table, headers, job.settings.columns.get(table.name), head)
     return Candidate(
@@ -481,11 +574,19 @@ def _cells(part: _Content, mine: Mapping[int, int], width: int, types: Sequence[
     return ", ".join(cells)
 
 
+def _all_plain(parts: Sequence[_Content]) -> tuple[Plain, ...]:
+    """What is kept of the parts, if that is one table; else they are read as they stand."""
+    kept = [part.plain for part in parts if part.plain is not None]
+    if len(kept) < len(parts) or not are_alike(kept, parts[0].table.key):
+        return ()
+    return tuple(kept)
+
+
 def _are_unlike(parts: Sequence[_Content]) -> bool:
     """Whether every part has keys, and no key is there twice in all of them."""
     if not all(part.key and part.once for part in parts):
         return False
-    every = np.sort(np.concatenate([part.keys for part in parts]))
+    every = np.sort(np.concatenate([part.keys.values for part in parts]))
     return not bool((every[1:] == every[:-1]).any())
 
 
@@ -533,7 +634,7 @@ def _tell_left(
     severity: str = "note"
     if other.derived:
         message = f"{table}: {name} was taken; {label} looks like a summary made from other tables and was left."
-    elif _same_bytes(taken.source, other.source):
+    elif _same_bytes(taken.source, other.source, job):
         message = f"{table}: {name} was taken; {label} is the same file again."
     elif reason:
         severity = "warning"

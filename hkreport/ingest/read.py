@@ -12,7 +12,7 @@ import csv
 import functools
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -53,7 +53,9 @@ MOST_ROWS_PER_BYTE = 20
 HARMLESS_ROWS = 5_000_000
 
 
-def find_sources(folder: Path, workdir: Path) -> tuple[list[Source], dict[str, str]]:
+def find_sources(
+    folder: Path, workdir: Path, known: Callable[[Path], Source | None] = lambda path: None
+) -> tuple[list[Source], dict[str, str]]:
     """List what could be a table in `folder`, and why the other files could not.
 
     Parameters
@@ -62,6 +64,8 @@ def find_sources(folder: Path, workdir: Path) -> tuple[list[Source], dict[str, s
         Of the exports.
     workdir : Path
         Where the sheets of workbooks are unpacked.
+    known : callable, optional
+        Gives the source of a file that need not be looked into again.
 
     Returns
     -------
@@ -84,7 +88,9 @@ def find_sources(folder: Path, workdir: Path) -> tuple[list[Source], dict[str, s
             continue
         name = path.name.lower().removesuffix(".gz")
         try:
-            if name.endswith(TEXT_ENDINGS):
+            if (source := known(path)) is not None:
+                sources.append(source)
+            elif name.endswith(TEXT_ENDINGS):
                 sources.append(_text_source(path))
             elif name.endswith(PARQUET_ENDINGS):
                 sources.append(_parquet_source(path))

@@ -3,6 +3,10 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hkreport.ingest.plain import Plain
 
 __all__ = ["PARQUET_ENDINGS", "TEXT_ENDINGS", "WORKBOOK_ENDINGS", "Source", "Unusable", "quoted"]
 
@@ -53,6 +57,8 @@ class Source:
         How many there are, where the file says so itself; else 0.
     parts : tuple of (Source, int)
         The sources that are read one after another as this one, each with its number of records.
+    plain : tuple of Plain
+        What is kept of each part, if that is read instead of the files; there is no query then.
     """
 
     path: Path
@@ -73,6 +79,7 @@ class Source:
     types: tuple[str, ...] = ()
     records: int = 0
     parts: tuple[tuple["Source", int], ...] = ()
+    plain: tuple["Plain", ...] = ()
 
     @property
     def label(self) -> str:

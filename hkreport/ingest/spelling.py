@@ -349,7 +349,7 @@ def _respell(
         pairs = [(raw, value) for raw, value in final.items() if value != raw]
         key = f"r.raw_{column}"
         if pairs:
-            lookup = Lookup.of(work.job, f"spell_{table}_{column}", pairs)
+            lookup = Lookup.of(work.job, f"spell_{table}_{column}", (table, column), pairs)
             joins.append(lookup.join(key))
             replaced[column] = (
                 f"CASE WHEN {lookup.known(key)} THEN {lookup.value(key)} ELSE {key} END"
@@ -372,7 +372,8 @@ def _brand(work: Spelling, staged: Staged, joins: list[str]) -> str:
                  for text in work.counts[name, "brand"]}  # fmt: skip
         pairs = work.by_raw(name, "brand", final)
         covered = sum(rows for rows, _ in work.counts[name, "brand"].values())
-        offers.append(("brand column", "brand", Lookup.of(job, f"brand_{name}_column", pairs)))
+        lookup = Lookup.of(job, f"brand_{name}_column", (name, "brand"), pairs)
+        offers.append(("brand column", "brand", lookup))
     for column, how in BRANDED[name]:
         if (name, column) not in work.counts or not _is_small(staged, column):
             continue
@@ -380,7 +381,7 @@ def _brand(work: Spelling, staged: Staged, joins: list[str]) -> str:
         pairs = work.by_raw(name, column, dict(found))
         if pairs:
             covered = max(covered, sum(work.counts[name, column][text][0] for text, _ in found))
-            lookup = Lookup.of(job, f"brand_{name}_{column}_{how}", pairs)
+            lookup = Lookup.of(job, f"brand_{name}_{column}_{how}", (name, column), pairs)
             offers.append((RULE_WORDS[how].format(column), column, lookup))
     if not offers:
         job.derived.setdefault("brand_by_table", {})[name] = {
@@ -506,15 +507,20 @@ def _tell_brand(job: Job, staged: Staged, rules: list[str]) -> None:
             f"SELECT row, brand FROM branded_{table} WHERE disputed ORDER BY row LIMIT 5"
         )
         if staged.survey:  # without row numbers
-            same = " AND ".join(
-                f"s.v_{each} IS NOT DISTINCT FROM b.raw_{each}"
-                for each in BRAND_TEXTS
-                if staged.has(each)
+            texts = [each for each in BRAND_TEXTS if staged.has(each)]
+            same = " AND ".join(f"s.v_{each} IS NOT DISTINCT FROM b.raw_{each}" for each in texts)
+            disputed = (
+                f"FROM stage_{table} AS s JOIN branded_{table} AS b ON {same} WHERE b.disputed"
             )
-            some = job.rows(
-                f"SELECT {staged.source.row_sql('s.n')}, b.brand FROM stage_{table} AS s "
-                f"JOIN branded_{table} AS b ON {same} WHERE b.disputed LIMIT 5"
-            )
+            if staged.source.plain:
+                some = job.rows(
+                    f"SELECT {staged.source.row_sql('n')}, brand FROM (SELECT min(s.n) AS n, b.brand "
+                    f"{disputed} GROUP BY b.brand, {', '.join(f'b.raw_{each}' for each in texts)}) "
+                    "ORDER BY n LIMIT 5"
+                )
+            else:
+                number = staged.source.row_sql("s.n")
+                some = job.rows(f"SELECT {number}, b.brand {disputed} LIMIT 5")
         job.say(
             table,
             "brand",
@@ -576,7 +582,7 @@ def _channel(work: Spelling, staged: Staged, replaced: Mapping[str, str], joins:
     said = "NULL::VARCHAR"
     if found:
         pairs = work.by_raw("tracking", "source", found)
-        lookup = Lookup.of(work.job, "channel_tracking", pairs)
+        lookup = Lookup.of(work.job, "channel_tracking", ("tracking", "source"), pairs)
         joins.append(lookup.join("r.raw_source"))
         said = lookup.value("r.raw_source")
     work.job.derived["channel"] = {

@@ -16,14 +16,23 @@ from hkreport.ingest.columns import Match
 from hkreport.ingest.leftovers import Leftovers
 from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS, SUMMED, Plan, Reading, make_plans
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
-from hkreport.ingest.survey import Survey, survey
+from hkreport.ingest.survey import Survey, of_parts, survey, usual
 from hkreport.ingest.values import BLANKS, fast_flag
 from hkreport.schema import Kind, Table
 
-__all__ = ["MATERIALISED_ROWS", "Staged", "stage"]
+__all__ = [
+    "MATERIALISED_ROWS",
+    "Staged",
+    "extended",
+    "has_key",
+    "plain_cells",
+    "stage",
+    "with_constants",
+]
 
 IN_MEMORY_BYTES = 48 << 20  # larger files are staged on disk, as Parquet
 MATERIALISED_ROWS = 2_000_000  # below this the typed table is kept, above it is computed when read
+NOT_PLAIN = "not plain"
 TOTAL_WORDS = "(grand|sub|overall)?totals?|sum|overall"
 
 
@@ -36,7 +45,8 @@ class Staged:
     ``raw_COLUMN`` (a text as it stands in the file),
     ``u_COLUMN`` (the text that could not be read) and, for summed columns, ``x_COLUMN`` (what rounding to
     six decimals took away, in units of 1e-16). Where there is a survey, the relation is the file itself,
-    read anew each time, and the relation ``plain_TABLE`` is the same without row numbers, in any order.
+    read anew each time, and the relation ``plain_TABLE`` is the same without row numbers, in any order. Where
+    it is made of kept parts, both have ``part``, which of them a row is from, counted from 0.
     """
 
     table: Table
@@ -49,6 +59,13 @@ class Staged:
     def has(self, column: str) -> bool:
         """Whether the file has the column."""
         return column in self.match.places
+
+    def first(self, number: str) -> str:
+        """SQL that has the first rows before a limit: a file that is read as it stands gives them in order.
+
+        Kept rows are sorted, which is cheap where they are, as a database may join them either way round.
+        """
+        return f"ORDER BY {number}" if self.source.plain else ""
 
 
 def stage(
@@ -66,11 +83,11 @@ def stage(
         If the file cannot be read after all.
     """
     name = match.table.name
-    plain, match = source, _with_constants(source, match)
-    key = (
-        match.places[match.table.key[0]] if len(match.table.key) == 1 and _has_key(match) else None
-    )
-    source = _extended(prepare(plain, workdir, con, key=key), match)
+    plain, match = source, with_constants(source, match)
+    if source.plain:
+        return _stage_plain(con, extended(source, match), match, day_first)
+    key = match.places[match.table.key[0]] if len(match.table.key) == 1 and has_key(match) else None
+    source = extended(prepare(plain, workdir, con, key=key), match)
     plans = make_plans(con, source, match, day_first)
     query, left = _typed(source, match, plans)
     found = survey(con, match.table, source, match.places, plans, *_surveyed(source, match, plans))
@@ -79,7 +96,7 @@ def stage(
     except duckdb.Error as first:
         if source.kind != "text":
             raise Unusable(f"{source.label} cannot be read ({_first_line(first)}).") from first
-        source = _extended(prepare(plain, workdir, con, anew=True), match)
+        source = extended(prepare(plain, workdir, con, anew=True), match)
         try:
             _read(con, source, match, plans, workdir)
         except duckdb.Error as second:
@@ -98,7 +115,7 @@ def stage(
     shared = (
         f"{'NULL::VARCHAR AS mark' if found else 's.mark'}, "
         f"{'s.bad' if source.marked else 'NULL::VARCHAR'} AS reason"
-        + ("" if _has_key(match) else ", s.whole")
+        + ("" if has_key(match) else ", s.whole")
         + "".join(f", {each}" for each in selects)
     )
     con.execute(
@@ -123,11 +140,48 @@ def stage(
     return Staged(match.table, source, match, counted[0] if counted else 0, leftovers.readings)
 
 
-def _has_key(match: Match) -> bool:
+def _stage_plain(
+    con: duckdb.DuckDBPyConnection, source: Source, match: Match, day_first: Mapping[str, bool]
+) -> Staged:
+    """Stage a table whose parts were read before: their kept rows are the staged relation."""
+    name, parts = match.table.name, source.plain
+    plans = make_plans(con, source, match, day_first)
+    starts, before = [], 0
+    for _, records in source.parts:
+        starts.append(before)
+        before += records
+    files = ", ".join(quoted(each.rows) for each in parts)
+    values = "".join(f"v_{each}, " for each in plans)
+    rests = "".join(f"NULL::BIGINT AS x_{each}, " for each in plans if (name, each) in SUMMED)
+    con.execute(
+        f"CREATE OR REPLACE VIEW stage_{name} AS SELECT {values}{rests}"
+        f"{'' if has_key(match) else 'whole, '}file_index AS part, "
+        f"list_extract({starts}::BIGINT[], CAST(file_index AS BIGINT) + 1) + file_row_number AS n "
+        f"FROM read_parquet([{files}], file_row_number = true)"
+    )
+    leftovers = Leftovers(con, f"stage_{name}", match.table, source, plans, day_first, clean=True)
+    selects, joins = leftovers.finish()
+    assert not joins  # nothing is left to be joined
+    shared = (
+        "NULL::VARCHAR AS mark, NULL::VARCHAR AS reason, s.part"
+        + ("" if has_key(match) else ", s.whole")
+        + "".join(f", {each}" for each in selects)
+    )
+    con.execute(
+        f"CREATE OR REPLACE VIEW read_{name} AS SELECT {source.row_sql('s.n')} AS row, {shared} "
+        f"FROM stage_{name} AS s"
+    )
+    con.execute(f"CREATE OR REPLACE VIEW plain_{name} AS SELECT {shared} FROM stage_{name} AS s")
+    found = of_parts(con, match.table, tuple(match.places), [each.sums for each in parts])
+    return Staged(match.table, source, match, found.rows, leftovers.readings, found)
+
+
+def has_key(match: Match) -> bool:
+    """Whether the file has all columns that tell rows apart."""
     return bool(match.table.key) and all(key in match.places for key in match.table.key)
 
 
-def _with_constants(source: Source, match: Match) -> Match:
+def with_constants(source: Source, match: Match) -> Match:
     """Give columns that are the same in each row a place behind the headers."""
     places = dict(match.places)
     for name in match.constants:
@@ -136,7 +190,7 @@ def _with_constants(source: Source, match: Match) -> Match:
     return replace(match, places=ordered)
 
 
-def _extended(source: Source, match: Match) -> Source:
+def extended(source: Source, match: Match) -> Source:
     """Add the columns that are the same in each row to what the source gives."""
     if not match.constants:
         return source
@@ -195,7 +249,7 @@ def _unpacked(relation: str, left: Sequence[str], first: str = "") -> str:
 def _typed(source: Source, match: Match, plans: Mapping[str, Plan]) -> tuple[str, list[str]]:
     """SQL that casts what is written plainly and keeps other texts; the columns that may have those."""
     inner, outer, left = _cast(match, plans)
-    if not _has_key(match):
+    if not has_key(match):
         cells = ", ".join(source.cell(place) for place in range(len(source.headers)))
         outer.append(f"hash({cells}) AS whole")
     # All texts that are left share one column, which a clean file leaves empty.
@@ -228,6 +282,16 @@ def _surveyed(source: Source, match: Match, plans: Mapping[str, Plan]) -> tuple[
     added = [each for each in outer if each not in known and " AS x_" not in each]
     added += [f"{plan.cell} AS t_{name}" for name, plan in plans.items()]
     return _from(source, inner, ["*", *added]), " OR ".join(doubts)
+
+
+def plain_cells(source: Source, match: Match, plans: Mapping[str, Plan]) -> str:
+    """SQL that gives ``v_COLUMN`` beside the cells as they stand, and fails where one is not plain."""
+    query, doubt = _surveyed(source, match, plans)
+    cells = ", ".join(source.cell(place) for place in range(len(source.headers)))
+    return (
+        f"SELECT *, hash({cells}) AS whole FROM (SELECT *, v_orders AS orders, v_revenue AS revenue FROM ({query})) "
+        f"WHERE CASE WHEN {usual(plans)} THEN true WHEN {doubt} THEN error('{NOT_PLAIN}') ELSE true END"
+    )
 
 
 def _cast(match: Match, plans: Mapping[str, Plan]) -> tuple[list[str], list[str], dict[str, str]]:

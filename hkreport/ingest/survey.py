@@ -6,25 +6,31 @@ rows, so the rows are neither copied nor read once for each rule; where one was 
 as any other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 
 from hkreport.ingest.plans import DATES, NUMBERS, Plan
-from hkreport.ingest.read import Source
+from hkreport.ingest.read import Source, quoted
 from hkreport.schema import Kind, Table
 
 __all__ = [
     "BRAND_TEXTS",
     "SURVEYED_BYTES",
     "UNUSUAL",
+    "Sums",
     "Survey",
+    "is_plain_head",
     "is_small",
+    "of_parts",
+    "of_rows",
     "profiled_columns",
     "survey",
+    "usual",
 ]
 
 SURVEYED_BYTES = 192 << 20  # smaller files are staged in less time than a person notices
@@ -78,6 +84,20 @@ class Survey:
         )
 
 
+@dataclass(frozen=True)
+class Sums:
+    """What a survey says of one part, with its relation as a Parquet file; attributes as of `Survey`."""
+
+    path: Path
+    sets: tuple[tuple[str, ...], ...]
+    rows: int
+    unusual: Mapping[str, int]
+    first: date
+    last: date
+    orders: Decimal
+    revenue: Decimal
+
+
 def profiled_columns(table: Table, places: Mapping[str, int]) -> list[str]:
     """Columns whose distinct texts are looked at: those that are respelt, and those that carry a brand."""
     return [
@@ -120,9 +140,84 @@ def survey(
         SQL over it that is true where a cell is not plain. A record that is no data (a second header, a
         total) lacks a number or a date, and is seen by that.
     """
-    wanted = profiled_columns(table, places)
-    if not _is_candidate(table, source, places, plans, wanted):
+    if not _is_large(source) or not is_plain_head(table, source, places, plans):
         return None
+    relation = f"survey_{table.name}"
+    odd = f"CASE WHEN {usual(plans)} THEN NULL WHEN {doubt} THEN error('not plain') ELSE {_ODD} END"
+    try:
+        sums = _sum_up(con, relation, profiled_columns(table, places), f"({query})", odd)
+    except duckdb.Error:
+        return None  # the first doubt ends it; the reading that follows says why
+    if sums is None:
+        con.execute(f"DROP TABLE {relation}")
+        return None
+    return Survey(
+        relation, sums.sets, sums.rows, sums.unusual, sums.first, sums.last, sums.orders, sums.revenue
+    )  # fmt: skip
+
+
+def of_rows(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    places: Mapping[str, int],
+    rows: Path,
+    target: Path,
+) -> Sums | None:
+    """Sum up kept rows, which are plain, into a Parquet file; None if there are no rows.
+
+    Parameters
+    ----------
+    rows, target : Path
+        Parquet files: one with ``v_COLUMN``, and the one to be written.
+    """
+    wanted, relation = profiled_columns(table, places), f"part_of_{table.name}"
+    sums = _sum_up(con, relation, wanted, f"read_parquet({quoted(rows)})", _ODD)
+    if sums is not None:
+        con.execute(
+            f"COPY (SELECT * EXCLUDE (odd) FROM {relation}) TO {quoted(target)} (FORMAT parquet)"
+        )
+    con.execute(f"DROP TABLE {relation}")
+    return sums
+
+
+def of_parts(
+    con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str], parts: Sequence[Sums]
+) -> Survey:
+    """Build the survey of a table out of those of its parts, which have the same columns."""
+    relation = f"survey_{table.name}"
+    wanted = profiled_columns(table, dict.fromkeys(columns, 0))
+    files = ", ".join(quoted(each.path) for each in parts)
+    texts = "".join(f"v_{name}, " for name in wanted)
+    con.execute(
+        f"CREATE OR REPLACE TABLE {relation} AS SELECT {texts}level, CAST(sum(rows) AS BIGINT) AS rows, "
+        "sum(orders) AS orders, sum(revenue) AS revenue, min(first) AS first, max(last) AS last "
+        f"FROM read_parquet([{files}]) GROUP BY ALL"
+    )
+    return Survey(
+        relation,
+        parts[0].sets,
+        sum(each.rows for each in parts),
+        {rule: sum(each.unusual[rule] for each in parts) for rule in UNUSUAL},
+        min(each.first for each in parts),
+        max(each.last for each in parts),
+        sum((each.orders for each in parts), Decimal(0)),
+        sum((each.revenue for each in parts), Decimal(0)),
+    )
+
+
+# The rules of ``UNUSUAL`` that hold for a row, as bits; NULL for none.
+_ODD = "nullif({}, 0)".format(
+    " + ".join(
+        f"CASE WHEN {condition} THEN {1 << at} ELSE 0 END"
+        for at, condition in enumerate(UNUSUAL.values())
+    )
+)
+
+
+def _sum_up(
+    con: duckdb.DuckDBPyConnection, relation: str, wanted: list[str], rows: str, odd: str
+) -> Sums | None:
+    """Make the relation of a survey over rows with ``v_COLUMN``, and sum it up; None without rows."""
     sets = _sets(wanted)
     texts = ", ".join(f"v_{name}" for name in wanted)
     groups = ", ".join(f"({', '.join(f'v_{name}' for name in each)})" for each in sets)
@@ -131,24 +226,14 @@ def survey(
         f"THEN {place}"
         for place, each in enumerate(sets)
     )
-    relation = f"survey_{table.name}"
-    bits = " + ".join(
-        f"CASE WHEN {condition} THEN {1 << at} ELSE 0 END"
-        for at, condition in enumerate(UNUSUAL.values())
-    )
     grouping = f"GROUPING({texts})" if wanted else "0"
-    try:
-        con.execute(
-            f"CREATE OR REPLACE TABLE {relation} AS SELECT {texts + ', ' if texts else ''}"
-            f"CASE {grouping} {level} END AS level, count(*) AS rows, "
-            "histogram(odd) AS odd, sum(v_orders) AS orders, sum(v_revenue) AS revenue, "
-            "min(v_date) AS first, max(v_date) AS last FROM (SELECT *, "
-            f"CASE WHEN {_usual(plans)} THEN NULL WHEN {doubt} THEN error('not plain') "
-            f"ELSE nullif({bits}, 0) END AS odd FROM (SELECT *, v_orders AS orders, v_revenue AS revenue "
-            f"FROM ({query}))) GROUP BY GROUPING SETS ({groups})"
-        )
-    except duckdb.Error:
-        return None  # the first doubt ends it; the reading that follows says why
+    con.execute(
+        f"CREATE OR REPLACE TABLE {relation} AS SELECT {texts + ', ' if texts else ''}"
+        f"CASE {grouping} {level} END AS level, count(*) AS rows, "
+        "histogram(odd) AS odd, sum(v_orders) AS orders, sum(v_revenue) AS revenue, "
+        f"min(v_date) AS first, max(v_date) AS last FROM (SELECT *, {odd} AS odd FROM "
+        f"(SELECT *, v_orders AS orders, v_revenue AS revenue FROM {rows})) GROUP BY GROUPING SETS ({groups})"
+    )
     kinds = con.execute(
         "SELECT entry.key, CAST(sum(entry.value) AS BIGINT) FROM "
         f"(SELECT unnest(map_entries(odd)) AS entry FROM {relation} WHERE level = 0) GROUP BY 1"
@@ -158,17 +243,16 @@ def survey(
         f"FROM {relation} WHERE level = 0"
     ).fetchone()
     if not found or not found[0]:
-        con.execute(f"DROP TABLE {relation}")
         return None
-    rows, first, last, orders, revenue = found
+    rows_, first, last, orders, revenue = found
     unusual = {
         rule: sum(count for bits, count in kinds if bits & 1 << at)
         for at, rule in enumerate(UNUSUAL)
     }
-    return Survey(relation, sets, rows, unusual, first, last, orders, revenue)
+    return Sums(Path(), sets, rows_, unusual, first, last, orders, revenue)
 
 
-def _usual(plans: Mapping[str, Plan]) -> str:
+def usual(plans: Mapping[str, Plan]) -> str:
     """Build SQL that is true for most rows of which nothing is to be said, with few comparisons.
 
     One order, or up to nine, for an amount of up to seven characters: no fraction of an order, no return
@@ -188,20 +272,20 @@ def _usual(plans: Mapping[str, Plan]) -> str:
     return " AND ".join([*amounts, *filled])
 
 
-def _is_candidate(
-    table: Table,
-    source: Source,
-    places: Mapping[str, int],
-    plans: Mapping[str, Plan],
-    wanted: list[str],
+def _is_large(source: Source) -> bool:
+    return source.volume >= SURVEYED_BYTES or source.records >= SURVEYED_RECORDS
+
+
+def is_plain_head(
+    table: Table, source: Source, places: Mapping[str, int], plans: Mapping[str, Plan]
 ) -> bool:
-    """Whether the first rows are those of a large file that is written plainly."""
+    """Whether the first rows of a file of orders are written plainly."""
     kinds = {part.kind for part, _ in source.parts} or {source.kind}
     if table.name != "tracking" or not kinds <= {"text", "parquet"} or source.marked:
         return False
+    wanted = profiled_columns(table, places)
     free = [name for name in wanted if name in ("product", "source", "campaign")]
-    small = source.volume < SURVEYED_BYTES and source.records < SURVEYED_RECORDS
-    if small or not all(is_small(source, places[each]) for each in free):
+    if not all(is_small(source, places[each]) for each in free):
         return False
     for plan in plans.values():
         kind = plan.column.kind

@@ -34,7 +34,8 @@ class Spelling:
         if row is None:  # a survey has no row numbers
             raws = [raw for raw, clean in self.raws[table, column].items() if clean == text]
             (n,) = self.job.one(
-                f"SELECT n FROM stage_{table} WHERE v_{column} IN ({', '.join(map(quoted, raws))}) LIMIT 1"
+                f"SELECT n FROM stage_{table} WHERE v_{column} IN ({', '.join(map(quoted, raws))}) "
+                f"{self.job.staged[table].first('n')} LIMIT 1"
             )
             row = self.job.staged[table].source.row(int(n))
         return Example(row, text)
@@ -58,8 +59,14 @@ class Lookup:
     literal: str
 
     @classmethod
-    def of(cls, job: Job, relation: str, pairs: Sequence[tuple[str, str | None]]) -> "Lookup":
-        """Make a map of texts as they stand in the file; a large one becomes the table `relation`."""
+    def of(
+        cls, job: Job, relation: str, of: tuple[str, str], pairs: Sequence[tuple[str, str | None]]
+    ) -> "Lookup":
+        """Make a map of texts as they stand in the file; a large one becomes the table `relation`.
+
+        `of` is the table and the column that has the texts.
+        """
+        job.maps[*of, relation] = dict(pairs)
         if len(pairs) <= MOST_IN_QUERY:
             listing = ", ".join(
                 f"{quoted(raw)}: {'NULL' if value is None else quoted(value)}"

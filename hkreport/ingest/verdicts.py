@@ -74,7 +74,7 @@ def _judge(job: Job, staged: Staged) -> None:
             f"NOT ({bad}) AND row_number() OVER (PARTITION BY ({bad}), {keys} ORDER BY row) > 1"
         )
     query = f"SELECT *, ({bad}) AS is_bad, ({repeated}) AS is_repeated FROM spelt_{name}"
-    if staged.rows <= MATERIALISED_ROWS:
+    if staged.rows <= MATERIALISED_ROWS and not staged.source.plain:
         job.con.execute(f"CREATE OR REPLACE TABLE judged_{name} AS {query} ORDER BY row")
     else:
         job.view(f"judged_{name}", query)
@@ -87,9 +87,10 @@ def _judge(job: Job, staged: Staged) -> None:
         f"CAST({column if column in there else 'NULL'} AS {kind}) AS {column}"
         for column, kind in _layout(table)
     )
-    job.view(
-        f"table_{name}", f"SELECT {columns} FROM judged_{name} WHERE NOT is_bad AND NOT is_repeated"
-    )
+    used = f"FROM judged_{name} WHERE NOT is_bad AND NOT is_repeated"
+    job.view(f"table_{name}", f"SELECT {columns} {used}")
+    if staged.source.plain:
+        job.view(f"parts_of_{name}", f"SELECT part, {columns} {used}")
     job.quarantined[name] = []
     if staged.survey:
         return  # it has found nothing of this kind

@@ -57,6 +57,9 @@ WORDS: Mapping[str, str] = {
 ROWS = ("rows", "earlier rows", "experiments")
 DATA = (*ROWS, "payouts", "whole data", "quality", "tables", "simulated")
 
+# Rows of a ledger that are looked at one by one for what changed; with more, that takes as long as a report.
+LOOKED_AT = 20_000_000
+
 # Packages whose version may change a number, a picture or a page.
 PACKAGES = ("babel", "duckdb", "ibis-framework", "matplotlib", "numpy", "pandas", "papermill",
             "pyarrow", "scipy", "seaborn", "sqlglot", "statsmodels")  # fmt: skip
@@ -233,7 +236,7 @@ def _read_digests(
     }
     whole: list[Any] = [list(doubts(data, settings)), data.ledger.values("brand")]
     backend = data.ledger.rows.get_backend()
-    if backend.name != "duckdb":
+    if backend.name != "duckdb" or int(data.ledger.rows.count().to_pandas()) > LOOKED_AT:
         # Elsewhere any change of the data is a change of every report.
         return found | dict.fromkeys((*ROWS, "payouts", "tables", "whole data"), data.key)
     con = backend.con

@@ -301,7 +301,7 @@ def test_a_reader_filters_by_mouse_and_the_address_keeps_the_view(tab, chromium,
     tab.fill("#minRoas", "1")
     tab.fill("#search", "a")
     tab.locator("#chart-platform [role=button]").first.click()
-    until(tab, "location.hash.includes('search=a')")
+    until(tab, "location.hash.includes('search=a') && location.hash.includes('platform=')")
     assert {"brand=HKVitals", "from=2025-04-01", "to=2025-06-30", "minRoas=1"} <= set(
         tab.evaluate("location.hash.slice(1)").split("&")
     )

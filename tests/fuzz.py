@@ -26,10 +26,9 @@ import mutations
 
 from hkreport.errors import HkreportError
 
-MEMORY = 1024.0  # MiB in use beyond what a process has taken before its first input
-# Stops a bomb before the machine does. Addresses are not memory: the allocator of DuckDB reserves some GiB
-# of them in one piece and uses 30 MiB.
-ADDRESSES = 8 << 30
+# Bytes beyond what a process has taken before its first input: of addresses, and of memory in use. Addresses
+# are the stricter of the two, since the allocator of DuckDB reserves more of them than it uses.
+MEMORY = 1 << 30
 CPU_SECONDS = 10.0  # of one input; on a machine that does other things too the clock says nothing
 WALL_SECONDS = 120.0  # then it hangs, whatever it waits for
 CHUNK = 200
@@ -145,7 +144,7 @@ class Found:
         self.largest = max(self.largest, said.mebibytes)
         if said.cpu > CPU_SECONDS:
             said.fault = said.fault or f"took {said.cpu:.1f} s of the processor"
-        if said.mebibytes > MEMORY:
+        if said.mebibytes > MEMORY / 2**20:
             said.fault = said.fault or f"took {said.mebibytes:.0f} MiB"
         if said.fault:
             self.faults.append(f"{kind} {said.number}: {said.fault}")
@@ -205,7 +204,7 @@ def _work(kind: str, numbers: Sequence[int], told: Connection) -> None:
         tempfile.tempdir = own
         _warm(kind, Path(own))
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (size + ADDRESSES, size + ADDRESSES))
+        resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
         base = _resident()
         for number in numbers:
             faulthandler.dump_traceback_later(WALL_SECONDS, exit=True)

@@ -1057,18 +1057,37 @@ def _spread(pieces: "ir.Table", events: "ir.Table") -> tuple["ir.Table", "ir.Tab
     import ibis
 
     weights = ("orders", "revenue", "posts", "equal")
-    joined = _joined(pieces, events, weights)
+    known, pairs = _joined(pieces, events, weights)
+    # A window sorts whole rows, so that only numbers go through it; what they belong to is joined later.
     upto = ibis.window(group_by="piece", order_by="event", preceding=None, following=0)
-    joined = joined.mutate(
-        **{f"cum_{name}": joined[f"w_{name}"].sum().over(upto).cast(WEIGHTS) for name in weights},
-    )
-    # Each step holds a window, which keeps Ibis from writing it out wherever the next one names it: Spark
-    # compiles no method of that size, and DuckDB would work out each double a dozen times.
-    joined = joined.mutate(
-        **{f"d_cum_{name}": _double(joined[f"cum_{name}"]) for name in weights},
+    along = pairs.mutate(
+        **{f"cum_{name}": pairs[f"w_{name}"].sum().over(upto).cast(WEIGHTS) for name in weights},
         place=ibis.row_number().over(group_by="piece", order_by="event"),
     )
-    joined = joined.mutate(**{f"part_{name}": _part(joined, name) for name in weights})
+    # Each step holds a window or is joined, which keeps Ibis from writing it out wherever the next one names
+    # it: Spark compiles no method of that size, and DuckDB would work out each double a dozen times.
+    along = along.select(
+        "event",
+        "place",
+        *(f"cum_{name}" for name in weights),
+        **{f"d_cum_{name}": _double(along[f"cum_{name}"]) for name in weights},
+        of="piece",
+    )
+    joined = along.inner_join(known, along["of"] == known["piece"])
+    running = joined.select(
+        "piece", "event", "place", **{f"upto_{name}": _running(joined, name) for name in weights}
+    )
+    parts = running.select(
+        "piece", "event", "place", **{f"part_{name}": _part(running, name) for name in weights}
+    )
+    joined = known.inner_join(parts.rename(of="piece"), known["piece"] == parts["piece"])
+    where = events.rename(
+        {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date", "event")}
+    )
+    joined = joined.left_join(
+        where,
+        [joined["influencer_id"] == where["e_influencer_id"], joined["event"] == where["e_event"]],
+    )
     amounts = {
         "spend": _by_method(joined),
         "spend_by_orders": _share(joined, "orders"),
@@ -1106,18 +1125,21 @@ def _spread(pieces: "ir.Table", events: "ir.Table") -> tuple["ir.Table", "ir.Tab
     return summed.filter(nonzero), spread
 
 
-def _joined(pieces: "ir.Table", events: "ir.Table", weights: Sequence[str]) -> "ir.Table":
-    """Each piece with the events it may be spread over, and their weights in all; without any, alone.
+def _joined(
+    pieces: "ir.Table", events: "ir.Table", weights: Sequence[str]
+) -> tuple["ir.Table", "ir.Table"]:
+    """Pieces with the weights of all events they may be spread over, and the two in pairs.
 
-    The inner join goes by influencer alone, and what else must hold is a filter: a database has no
-    quick way to an outer join with such conditions.
+    A piece without any event stands alone in the second, with no weight. The inner join goes by
+    influencer alone, and what else must hold is a filter: a database has no quick way to an outer join
+    with such conditions.
     """
     import ibis
 
-    events = events.rename(
+    named = events.rename(
         {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date")}
     )
-    both = pieces.inner_join(events, [pieces["influencer_id"] == events["e_influencer_id"]])
+    both = pieces.inner_join(named, [pieces["influencer_id"] == named["e_influencer_id"]])
     both = both.filter(
         both["own_brand"].isnull() | (both["own_brand"] == both["e_brand"]),
         both["own_campaign"].isnull() | (both["own_campaign"] == both["e_campaign"]),
@@ -1126,7 +1148,7 @@ def _joined(pieces: "ir.Table", events: "ir.Table", weights: Sequence[str]) -> "
     sums = both.group_by(of="piece").aggregate(
         **{f"all_{name}": both[f"w_{name}"].sum().cast(WEIGHTS) for name in weights}
     )
-    known = pieces.left_join(sums, pieces["piece"] == sums["of"])
+    known = pieces.left_join(sums, pieces["piece"] == sums["of"]).drop("of")
     none = ibis.literal(0).cast(WEIGHTS)
     known = known.mutate(
         **{f"all_{name}": known[f"all_{name}"].fill_null(none) for name in weights}
@@ -1138,10 +1160,10 @@ def _joined(pieces: "ir.Table", events: "ir.Table", weights: Sequence[str]) -> "
             **{f"d_all_{name}": _double(known[f"all_{name}"].nullif(0)) for name in weights},
         )
     )
-    spread = both.select("piece", *events.columns).rename(in_piece="piece")
-    joined = known.left_join(spread, known["piece"] == spread["in_piece"]).drop("of", "in_piece")
-    return joined.mutate(
-        **{f"w_{name}": joined[f"w_{name}"].fill_null(0).cast(WEIGHT) for name in weights}
+    met = both.select("event", *(f"w_{name}" for name in weights), in_piece="piece")
+    pairs = known.select("piece").left_join(met, known["piece"] == met["in_piece"]).drop("in_piece")
+    return known, pairs.mutate(
+        **{f"w_{name}": pairs[f"w_{name}"].fill_null(0).cast(WEIGHT) for name in weights}
     )
 
 
@@ -1208,14 +1230,14 @@ def _share(joined: "ir.Table", method: str) -> "ir.DecimalValue":
     return ibis.cases(*tries, else_=whole)
 
 
-def _part(joined: "ir.Table", name: str) -> "ir.DecimalValue":
+def _part(running: "ir.Table", name: str) -> "ir.DecimalValue":
     """An event's part of a piece: the rounded running total less the one before it.
 
     Rounding the running total, not the part, makes the parts add up to the piece exactly.
     """
-    running = _running(joined, name)
-    before = running.lag().over(group_by="piece", order_by="event").fill_null(0)
-    return (running - before.cast("decimal(37, 6)")).cast("decimal(38, 6)")
+    upto = running[f"upto_{name}"]
+    before = upto.lag().over(group_by="piece", order_by="event").fill_null(0)
+    return (upto - before.cast("decimal(37, 6)")).cast("decimal(38, 6)")
 
 
 def _running(joined: "ir.Table", name: str) -> "ir.DecimalValue":

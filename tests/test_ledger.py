@@ -322,7 +322,7 @@ def test_payouts_meet_events_by_influencer_not_all_with_all():
     orders = books.stored(books._orders(tables, catalogue))
     posts = books.stored(books._posts(tables, catalogue))
     pieces = books._pieces(tables["payouts"], books.Rules())
-    joined = books._joined(pieces, books._events(orders, posts), ("orders",))
+    _, joined = books._joined(pieces, books._events(orders, posts), ("orders",))
     connection = joined.get_backend().con
     plan = connection.execute(f"EXPLAIN {ibis.to_sql(joined, dialect='duckdb')}").fetchall()
     words = "".join(part for row in plan for part in row)

@@ -55,7 +55,8 @@ class Dataset:
     backend : ibis DuckDB backend
         In process; holds the tables for as long as the data set is referred to.
     tables : mapping of str to ibis.Table
-        All canonical tables with all canonical columns; an absent table is empty.
+        All canonical tables with all canonical columns; an absent table is empty. Beside them ``row``,
+        where in its file a row stands; a large file of orders has it empty.
     check : Check
     folder : Path
     pieces : Pieces or None
@@ -143,6 +144,7 @@ def load(
         job.derived["payouts"] = reconcile(job.con, job.has, job.say)
         _place_exceptions(job)
         check = _check(job, not_used)
+        _stop_counting(job)
     except MemoryError as error:
         scratch.remove()
         raise DataError(
@@ -244,6 +246,17 @@ def _stage(job: Job, chosen: Mapping[str, Candidate], files: Path) -> None:
             broken.append(str(error))
     if broken:
         raise DataError("\n".join(broken))
+
+
+def _stop_counting(job: Job) -> None:
+    """Leave the row numbers of a large file of orders out of its table, now that all is told.
+
+    Only one thread can number the rows of a file that is read as it stands, and all that is made of
+    them would wait for it.
+    """
+    staged = job.staged.get("tracking")
+    if staged and staged.survey and not staged.source.plain:
+        job.view("read_tracking", "SELECT NULL::BIGINT AS row, * FROM plain_tracking")
 
 
 def _place_exceptions(job: Job) -> None:

@@ -10,11 +10,13 @@ import os
 import re
 import shutil
 import warnings
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hkreport.errors import DataError, UsageError, listed
+from hkreport.folders import Scratch
 from hkreport.schema import TABLES, Column, Kind
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ MARKER = "canonical.json"
 
 # Bytes of Parquet, about a million rows.
 SMALL = 32 * 1024**2
+
+# What DuckDB may take for queries of a ledger that is not small; beyond that it writes to disk.
+MEMORY = "2GB"
 
 _SPARK = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|yarn|(spark|k8s)://\S+")
 
@@ -119,6 +124,11 @@ def connect(ledger: Path | None = None) -> Any:
     if name == EMBEDDED:
         small = ledger is not None and _size(ledger) < SMALL
         found = ibis.duckdb.connect(threads=1 if small else 2)
+        if not small:
+            spill = Scratch("hkreport-spill-")
+            weakref.finalize(found, spill.remove)
+            found.con.execute(f"SET memory_limit = '{MEMORY}'")
+            found.con.execute("SET temp_directory = ?", [str(spill.path)])
         # DuckDB would draw bars of its own for queries of some seconds, between what the command says.
         found.con.execute("SET enable_progress_bar = false")
         return found

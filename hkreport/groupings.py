@@ -38,6 +38,8 @@ USUAL: tuple[tuple[str, ...], ...] = (
 
 SET = "hk_set"
 NAME = "hk_name"
+ONCE = "hk_once"
+CODE = "hk_code"
 
 
 class Sums:
@@ -51,6 +53,8 @@ class Sums:
         Measures that the data set has at all.
     usual : sequence of groupings
         Read together when the first of them is asked for.
+    many : bool
+        Whether there are so many rows that it pays to make fewer of them first; in DuckDB only.
 
     Examples
     --------
@@ -69,8 +73,10 @@ class Sums:
         rows: "ir.Table",
         known: Collection[str] | None,
         usual: Sequence[tuple[str, ...]] = USUAL,
+        *,
+        many: bool = False,
     ) -> None:
-        self.rows, self.known = rows, known
+        self.rows, self.known, self.many = rows, known, many
         there = set(rows.columns)
         self._usual = [by for by in usual if {_base(key) for key in m.keys(by)} <= there]
         self._everything: pd.DataFrame | None = None
@@ -127,9 +133,21 @@ class Sums:
         if "influencer_id" in keys:
             names["influencer"] = None
         chosen |= {name: self.rows[name] for name in names}
-        view = gen_name("slice")
-        plain = self.rows.select(**chosen).alias(view)
-        wanted = [f'{_sum(need)} as "{need.name}"' for need in self._needed]
+        view, plain = gen_name("slice"), self.rows.select(**chosen)
+        # A database writes down what one query reads several times, if it is part of the query.
+        if self.many:
+            asked = self.rows.get_backend()
+            asked.create_view(view, plain)
+        else:
+            asked = plain.alias(view)
+        fewer = self.many and m.CUSTOMERS in self._needed
+        source = f"({self._fewer(view, list(chosen))})" if fewer else view
+        wanted = [
+            f'coalesce(sum({ONCE}), 0) + count(distinct {CODE}) as "{need.name}"'
+            if fewer and need is m.CUSTOMERS
+            else f'{_sum(need)} as "{need.name}"'
+            for need in self._needed
+        ]
         wanted += [
             f'sum("{need.complete}") as "{need.name}__unknown"'
             for need in self._needed
@@ -138,8 +156,8 @@ class Sums:
         if "influencer_id" in keys:
             wanted.append(f'max("influencer") as {NAME}')
         if not keys:
-            text = f"select 0 as {SET}, {', '.join(wanted)} from {view}"
-            return m.read(plain.sql(text, dialect="duckdb"))
+            text = f"select 0 as {SET}, {', '.join(wanted)} from {source}"
+            return m.read(asked.sql(text, dialect="duckdb"))
         # Key by key, because GROUPING of several is GROUPING_ID elsewhere.
         mark = " + ".join(
             f'cast(grouping("k_{key}") as bigint) * {1 << (len(keys) - 1 - at)}'
@@ -153,9 +171,42 @@ class Sums:
         # Ibis has no grouping sets; the text is DuckDB's, and Ibis translates it for other backends.
         text = (
             f"select {mark} as {SET}, {named}, {', '.join(wanted)} "
-            f"from {view} group by grouping sets ({sets})"
+            f"from {source} group by grouping sets ({sets})"
         )
-        return m.read(plain.sql(text, dialect="duckdb"))
+        return m.read(asked.sql(text, dialect="duckdb"))
+
+    def _fewer(self, view: str, columns: Sequence[str]) -> str:
+        """SQL for fewer rows that give the same sums: added up by all that anything is grouped by.
+
+        Telling customers apart in each group takes most of the time of many rows. But most buy once, and
+        count as one wherever that order does. Only those who come back need telling apart; they get a
+        number each, and their rows stand below the sums.
+        """
+        totals = dict.fromkeys(
+            name
+            for need in self._needed
+            if isinstance(need, Total)
+            for name in (need.column, need.complete)
+            if name
+        )
+        person = m.CUSTOMERS.column
+        kept = ", ".join(f'"{name}"' for name in columns if name not in totals and name != person)
+        sums = "".join(f', sum("{name}") as "{name}"' for name in totals)
+        nothing = "".join(f', null as "{name}"' for name in totals)
+        who = f'case when {_among(m.CUSTOMERS)} then "{person}" end as who'
+        often = (
+            f"select who, row_number() over () as {CODE} from (select {who} from {view}) "
+            "where who is not null group by who having count(*) > 1"
+        )
+        coded = (
+            f"select r.*, o.{CODE} from (select *, {who} from {view}) as r "
+            f"left join ({often}) as o on r.who = o.who"
+        )
+        return (
+            f"select {kept}{sums}, count(who) filter (where {CODE} is null) as {ONCE}, null as {CODE} "
+            f"from ({coded}) group by {kept} "
+            f"union all select {kept}{nothing}, null as {ONCE}, {CODE} from ({coded}) where {CODE} is not null"
+        )
 
 
 def _base(key: str) -> str:
@@ -174,6 +225,10 @@ def _columns(need: Total | Distinct) -> set[str]:
 def _sum(need: Total | Distinct) -> str:
     if isinstance(need, Total):
         return f'sum("{need.column}")'
+    return f'count(distinct "{need.column}") filter (where {_among(need)})'
+
+
+def _among(need: Distinct) -> str:
+    """Which rows are counted."""
     kinds = ", ".join(f"'{kind}'" for kind in need.kinds)
-    chosen = f' filter (where "kind" in ({kinds}))' if kinds else ""
-    return f'count(distinct "{need.column}"){chosen}'
+    return f'"kind" in ({kinds})' if kinds else "true"

@@ -82,6 +82,9 @@ HELD = 1_000_000
 # Pairs of a piece of a payout and an event that a database spreads at a time: half a gigabyte or so.
 SPREAD = 1_000_000
 
+# How DuckDB writes the ledger: a fifth of its work less than by itself, for files a tenth larger.
+WRITTEN: Mapping[str, Any] = {"PARQUET_VERSION": "V2", "DICTIONARY_SIZE_LIMIT": 8_000}
+
 MEASURES = (
     "orders",
     "revenue",
@@ -243,12 +246,15 @@ class Ledger:
         Measures (and ``user_id``, ``influencer_id``, ``campaign``) that the data set has at all.
     first, last : date or None
         First and last day with an order (with a post, where there are no orders).
+    many : bool
+        Whether these are too many rows for :meth:`held`, so that each query reads them from files.
     """
 
     rows: "ir.Table"
     known: frozenset[str]
     first: datetime.date | None
     last: datetime.date | None
+    many: bool = False
 
     def in_period(self, period: Period | None) -> "Ledger":
         """Keep the rows dated within the period; ``all`` keeps undated rows too."""
@@ -268,10 +274,12 @@ class Ledger:
         from ibis.util import gen_name
 
         backend = self.rows.get_backend()
-        if backend.name != "duckdb" or int(self.rows.count().to_pandas()) > HELD:
+        if backend.name != "duckdb":
             return self
+        if int(self.rows.count().to_pandas()) > HELD:
+            return replace(self, many=True)
         rows = backend.create_table(gen_name("held"), self.rows, temp=True)
-        return replace(self, rows=rows)
+        return replace(self, rows=rows, many=False)
 
     def values(self, dimension: str) -> list[str]:
         """Different values of a dimension, sorted; rows without one are left out."""
@@ -577,7 +585,7 @@ def _written(rows: "ir.Table", path: Path, empty: Sequence[str] = ()) -> "ir.Tab
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     backend, types = rows.get_backend(), rows.schema()
-    rows.drop(*empty).to_parquet(path)
+    rows.drop(*empty).to_parquet(path, **WRITTEN)
     return _opened(backend.read_parquet(path), types, empty)
 
 

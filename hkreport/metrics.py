@@ -983,8 +983,10 @@ def expression(
 ) -> "ir.Table":
     """The one query that sums the rows by the group keys, for any backend."""
     columns = keys(by)
+    # Steps of time are written out as text afterwards, for groups and not for rows.
+    steps = [key for key in columns if key in TIME_STEPS]
     groups = [
-        group_key(rows, key)
+        _step(rows["date"], key).name(key) if key in steps else rows[key]
         for key in columns
         if key != "influencer" or "influencer_id" not in columns
     ]
@@ -1000,7 +1002,10 @@ def expression(
     if "influencer_id" in columns:
         # Names repeat and may be spelt twice: one id has one name.
         aggregates["influencer"] = rows["influencer"].max()
-    return rows.group_by(groups).aggregate(**aggregates) if groups else rows.aggregate(**aggregates)
+    found = (
+        rows.group_by(groups).aggregate(**aggregates) if groups else rows.aggregate(**aggregates)
+    )
+    return found.mutate(**{key: _in_words(found[key], key) for key in steps}) if steps else found
 
 
 def finished(
@@ -1026,17 +1031,19 @@ def group_key(rows: "ir.Table", key: str) -> "ir.Value":
     if key not in TIME_STEPS:
         return rows[key]
     date = rows["date"]
-    if key == "day":
-        step = date.cast("string")
-    elif key == "week":
-        step = date.truncate("W").cast("string").substr(0, 10)
-    elif key == "month":
-        step = date.cast("string").substr(0, 7)
-    elif key == "quarter":
-        step = date.year().cast("string") + "-Q" + date.quarter().cast("string")
-    else:
-        step = date.year().cast("string")
-    return step.name(key)
+    return _in_words(_step(date, key) if key == "week" else date, key).name(key)
+
+
+def _step(date: "ir.DateValue", key: str) -> "ir.Value":
+    """The first day of the step of time that a date falls in."""
+    return date if key == "day" else date.truncate(key)
+
+
+def _in_words(date: "ir.Value", key: str) -> "ir.StringValue":
+    """What the step of time is called that a date falls in; of a week, by its first day."""
+    if key == "quarter":
+        return date.year().cast("string") + "-Q" + date.quarter().cast("string")
+    return date.cast("string").substr(0, {"month": 7, "year": 4}.get(key, 10))
 
 
 def labelled(frame: "pd.DataFrame", columns: list[str]) -> "pd.DataFrame":

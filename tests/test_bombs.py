@@ -87,6 +87,51 @@ def test_many_equal_rows_that_are_packed_are_no_bomb(tmp_path):
     assert ingest.load(folder).check.tables["tracking"].rows_read == 560_001
 
 
+def as_text(rows: list[list[object]]) -> bytes:
+    return "".join(",".join(map(str, row)) + "\n" for row in rows).encode()
+
+
+def as_parquet(rows: list[list[object]]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    target = io.BytesIO()
+    columns = [pa.array([cell]) for cell in rows[1]]
+    pyarrow.parquet.write_table(pa.table(columns, names=rows[0]), target)
+    return target.getvalue()
+
+
+def as_workbook(rows: list[list[object]]) -> bytes:
+    from openpyxl import Workbook
+
+    book, target = Workbook(), io.BytesIO()
+    book.active.title = "tracking"
+    for row in rows:
+        book.active.append(row)
+    book.save(target)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("tracking.csv", as_text), ("tracking.parquet", as_parquet), ("export.xlsx", as_workbook)],
+)
+@pytest.mark.parametrize(("width", "is_read"), [(600, True), (601, False), (5_000, False)])
+def test_a_file_of_too_many_columns_is_refused_in_words(tmp_path, name, written, width, is_read):
+    # Five thousand columns reserved gigabytes of addresses, and a thousand were refused with what the
+    # database says of its expressions.
+    more = width - 3
+    rows = [
+        ["date", "orders", "revenue", *(f"extra {at}" for at in range(more))],
+        ["2025-05-01", 1, 5, *range(more)],
+    ]
+    told = read(beside_others(tmp_path, name, written(rows)), tmp_path)
+    if is_read:
+        assert not told.get("refused"), told
+    else:
+        assert f"has {width:,} columns, and at most 600 are read" in told["refused"]
+
+
 def workbook(sheet: str, *, more: dict[str, bytes] | None = None) -> bytes:
     """A workbook with one sheet, `sheet` being what stands in its data."""
     from openpyxl import Workbook

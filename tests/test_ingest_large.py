@@ -96,6 +96,7 @@ def large(monkeypatch):
         for module in (contradictions, spelling, stage):
             monkeypatch.setattr(module, "MATERIALISED_ROWS", 0)
         monkeypatch.setattr(contradictions, "HASHES_AT_ONCE", 150)
+        monkeypatch.setattr(contradictions, "COPIES_AT_ONCE", 150)
 
     return take
 

@@ -502,6 +502,7 @@ def test_large_files_give_what_small_ones_do(tmp_path, request):
 @pytest.mark.usefixtures("large")
 def test_duplicates_in_a_large_file_are_found_by_sorted_hashes(tmp_path, monkeypatch):
     monkeypatch.setattr("hkreport.ingest.contradictions.HASHES_AT_ONCE", 2)
+    monkeypatch.setattr("hkreport.ingest.contradictions.COPIES_AT_ONCE", 2)
     text = "date,orders,revenue\n" + "".join(f"2025-06-14,1,{n % 7}\n" for n in range(9))
     assert problem(load(only(tmp_path, tracking=text)), "duplicate_row").count == 2
 

@@ -29,7 +29,9 @@ TIER_STEPS: Mapping[str, Mapping[str, int]] = {
 RARE = 1_000  # rows of a large file that are looked for together, in one reading of all of it
 MANY_SALES = 20  # from here on it is strange that all are on one day
 LONG_GAP_DAYS = 60  # between the last post and the first sale, or the other way round
-HASHES_AT_ONCE = 24_000_000  # 200 MB for each array of them
+HASHES_AT_ONCE = 128_000_000  # a gibibyte of them
+COPIES_AT_ONCE = 24_000_000  # 200 MB for each array of what rows with the same key are compared by
+BATCH = 1_000_000  # rows
 
 
 def find_contradictions(job: Job) -> None:
@@ -515,21 +517,27 @@ def _row_twice(job: Job, staged: Staged) -> None:
 # chance once in a hundred thousand files.
 
 
-def _parts(rows: int) -> int:
-    return max(1, -(-rows // HASHES_AT_ONCE))
+def _parts(rows: int, most: int) -> int:
+    return max(1, -(-rows // most))
 
 
 def _is_any_twice(job: Job, relation: str, expression: str, rows: int) -> bool:
     """Whether any two rows have the same hash."""
-    parts = _parts(rows)
+    parts = _parts(rows, HASHES_AT_ONCE)
+    room = np.empty(rows, "<u8")
     try:
         job.con.execute("SET preserve_insertion_order = false")
         for part in range(parts):
-            chosen = f" WHERE h % {parts} = {part}" if parts > 1 else ""
-            hashes = job.con.execute(
-                f"SELECT h FROM (SELECT {expression} AS h FROM {relation}){chosen}"
-            ).fetchnumpy()["h"]
-            hashes = np.ma.compressed(np.ma.masked_array(hashes))
+            chosen = f" AND h % {parts} = {part}" if parts > 1 else ""
+            found = job.con.execute(
+                f"SELECT h FROM (SELECT {expression} AS h FROM {relation}) WHERE h IS NOT NULL{chosen}"
+            )
+            filled = 0
+            # Batch by batch, since all at once would be held twice.
+            for batch in found.to_arrow_reader(BATCH):
+                room[filled : filled + len(batch)] = batch.column(0)
+                filled += len(batch)
+            hashes = room[:filled]
             hashes.sort()
             if (hashes[1:] == hashes[:-1]).any():
                 return True
@@ -550,7 +558,7 @@ class _Copies:
     def __init__(self, job: Job, relation: str, key: str, whole: str, rows: int) -> None:
         self.same: tuple[int, list[tuple[int, int]]] = (0, [])
         self.different: tuple[int, list[tuple[int, int]]] = (0, [])
-        parts = _parts(rows)
+        parts = _parts(rows, COPIES_AT_ONCE)
         for part in range(parts):
             found = job.con.execute(
                 f"SELECT row, k, w FROM (SELECT row, {key} AS k, {whole} AS w FROM {relation}) "

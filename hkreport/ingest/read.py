@@ -45,6 +45,9 @@ LONGEST_LINE = 32 << 20
 PROVEN_BYTES = 192 << 20
 MOST_HASHES = 120_000_000
 
+# A database's costs grow faster than its columns, and past a thousand no expression may name them all.
+MOST_COLUMNS = 600
+
 # Rows of real exports shrink to a fifth when packed, equal ones to a fortieth; a bomb, to a thousandth.
 MOST_TIMES = 200
 HARMLESS_BYTES = 64 << 20
@@ -108,7 +111,13 @@ def find_sources(
             unusable[path.name] = (
                 f"{path.name} cannot be opened ({error.strerror or error}). Check the permissions."
             )
-    return sources, unusable
+    for source in sources:
+        if len(source.headers) > MOST_COLUMNS:
+            unusable[source.label] = (
+                f"{source.label} has {len(source.headers):,} columns, and at most {MOST_COLUMNS} are read. Take "
+                "out those that no table knows ('hkreport templates' lists those that are known)."
+            )
+    return [each for each in sources if len(each.headers) <= MOST_COLUMNS], unusable
 
 
 def _exports_in(folder: Path) -> str:
@@ -388,7 +397,12 @@ def _csv_query(path: Path, width: int, skip: int, delimiter: str, *, marked: boo
         f"{quoted(path)}, auto_detect = false, header = false, skip = {skip}, "
         f"delim = {quoted(delimiter)}, quote = '\"', escape = '\"', columns = {{{columns}}}, "
         f"strict_mode = true, compression = 'none'"
-        + (f", max_line_size = {LONGEST_LINE}, parallel = false" if marked else "")
+        + (
+            # By itself DuckDB would take sixteen times the longest line for its buffer.
+            f", max_line_size = {LONGEST_LINE}, buffer_size = {2 * LONGEST_LINE}, parallel = false"
+            if marked
+            else ""
+        )
         + ")"
     )
 

@@ -165,18 +165,22 @@ class Report:
     @functools.cached_property
     def _sums(self) -> Sums:
         """What the usual groupings need of the slice, in one query."""
-        return Sums(self.current.rows, self.current.known, (*USUAL, (self.step,)))
+        usual = (*USUAL, (self.step,))
+        return Sums(self.current.rows, self.current.known, usual, many=self.current.many)
 
     @functools.cached_property
     def _population_sums(self) -> Sums:
         if not self.filters:
             return self._sums
-        return Sums(self.population.rows, self.current.known, [("influencer",), ("product",)])
+        usual, many = [("influencer",), ("product",)], self.population.many
+        return Sums(self.population.rows, self.current.known, usual, many=many)
 
     @functools.cached_property
     def _previous_sums(self) -> Sums | None:
         before = self.previous
-        return None if before is None else Sums(before.rows, before.known, [(), (self.step,)])
+        if before is None:
+            return None
+        return Sums(before.rows, before.known, [(), (self.step,)], many=before.many)
 
     def compute_before(self, metrics: Sequence[Metric], *by: str) -> "pd.DataFrame":
         """The same one period before; empty where the data does not reach back."""
@@ -586,7 +590,8 @@ def _read_allocated(data: Ledger) -> list[float] | None:
     all_spend = sums["spend"].sum()
     if not all_spend > 0:
         return None
-    brands = m.compute(data.rows, [m.SPEND], by=["brand", "quarter"], known=data.known)
+    spent = data.rows.filter(data.rows["kind"] == "payout")
+    brands = m.compute(spent, [m.SPEND], by=["brand", "quarter"], known=data.known)
     any_brand = bool((brands["brand"] != UNASSIGNED).any())
     lost = (brands["quarter"] == UNASSIGNED) | ((brands["brand"] == UNASSIGNED) & any_brand)
     unassigned = float(brands.loc[lost, "spend"].sum() / all_spend)
@@ -736,6 +741,8 @@ def open_report(
     base = base.held() if held else base
     history, _ = base.where(replace(parsed, min_roas=None))
     current, hidden = history.in_period(span).where(Filters(min_roas=parsed.min_roas))
+    # A period may be few rows of a brand that has many.
+    current = current.held() if base.many else current
     before = span.previous()
     reaches = (
         before is not None

@@ -88,7 +88,11 @@ def _journeys(report: Report, touches: "ir.Table", led: "ir.Table") -> Journeys:
     rows = led.select(*columns).union(idle.select(*columns))
     journey = ["user_id", "date"]
     seconds = rows["moment"].epoch_seconds()
-    rows = rows.mutate(age=(seconds.max().over(group_by=journey) - seconds) / 3600.0)
+    # Both at once, so that the touches are sorted once.
+    rows = rows.mutate(
+        age=(seconds.max().over(group_by=journey) - seconds) / 3600.0,
+        touches=rows["influencer_id"].count().over(group_by=journey),
+    )
     return _collapsed(_with_people(report, rows), journey)
 
 
@@ -234,8 +238,7 @@ def _stored(rows: "ir.Table") -> "Iterator[ir.Table]":
 
 def _collapsed(rows: "ir.Table", journey: Sequence[str]) -> Journeys:
     """Sum journeys of one touch by channel; fetch the others, touch by touch in order of time."""
-    counted = rows.mutate(touches=rows["influencer_id"].count().over(group_by=journey))
-    with _stored(counted) as kept:
+    with _stored(rows) as kept:
         single = _alone(kept.filter(kept["touches"] == 1)).to_pandas()
         several = _in_order(kept.filter(kept["touches"] > 1), journey).to_pandas()
     several["nulls"] = (several["conversions"] == 0).astype(float)
@@ -317,7 +320,9 @@ def posted(report: Report, sold: "ir.Table", posts: "ir.Table") -> Journeys:
         touch=_nothing("string"),
         age=rows["date"].delta(rows["day"], unit="day").cast("float64"),
     )
-    return _collapsed(_with_people(report, rows), ["influencer_id", "brand", "date"])
+    journey = ["influencer_id", "brand", "date"]
+    rows = rows.mutate(touches=rows["influencer_id"].count().over(group_by=journey))
+    return _collapsed(_with_people(report, rows), journey)
 
 
 def by_platform(

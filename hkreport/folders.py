@@ -49,11 +49,16 @@ class Scratch:
         place = Path(tempfile.gettempdir()) if parent is None else parent
         place.mkdir(parents=True, exist_ok=True)
         sweep(prefix, place)
-        for _ in range(TRIES):
+        # Another process may sweep it between its making and its lock.
+        for attempt in range(TRIES):
             self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
-            self._lock = os.open(self.path, os.O_RDONLY)
+            try:
+                self._lock = os.open(self.path, os.O_RDONLY)
+            except FileNotFoundError:
+                if attempt == TRIES - 1:
+                    raise
+                continue
             _lock(self._lock)
-            # Another process may have swept it between its making and its lock.
             if self.path.is_dir():
                 break
             os.close(self._lock)

@@ -68,6 +68,22 @@ def test_a_folder_that_was_kept_for_a_person_stays(tmp_path):
     assert scratch.path.exists()
 
 
+def test_a_folder_that_is_swept_before_its_lock_is_made_anew(tmp_path, monkeypatch):
+    # Of two builds that began at once, one took the other's folder for one that a killed process left.
+    make, made = folders.tempfile.mkdtemp, []
+
+    def swept(**given):
+        made.append(Path(make(**given)))
+        if len(made) == 1:
+            assert folders.sweep("mine-", tmp_path) == 1
+        return str(made[-1])
+
+    monkeypatch.setattr(folders.tempfile, "mkdtemp", swept)
+    with folders.Scratch("mine-", tmp_path) as own:
+        assert own == made[1]
+        assert own.is_dir()
+
+
 def test_a_link_is_not_followed_by_the_sweep(tmp_path):
     goal = tmp_path / "goal"
     goal.mkdir()

@@ -10,6 +10,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import ibis
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,7 +20,17 @@ from hypothesis import strategies as st
 from ingest_fixtures import BRANDS, INFLUENCERS, PAYOUTS, POSTS, write
 
 from hkreport import ingest, ledger, params, store
-from hkreport.ingest import contradictions, distinct, plain, plans, read, spelling, stage, survey
+from hkreport.ingest import (
+    contradictions,
+    distinct,
+    plain,
+    plans,
+    read,
+    spelling,
+    stage,
+    survey,
+    verdicts,
+)
 
 _stage_plain = stage._stage_plain
 
@@ -376,3 +388,23 @@ def test_the_kept_ledger_has_every_column_though_orders_keep_only_theirs(tmp_pat
     assert frames[0].equals(frames[1])
     assert frames[0].equals(frames[2])
     assert opened.rows.schema() == made.rows.schema()
+
+
+def test_rows_of_a_large_file_are_not_numbered_for_the_ledger(tmp_path, large, monkeypatch):
+    # One thread would number them, and everything made of them would wait for it.
+    write(tmp_path, {"tracking_data.csv": rows(), "influencers.csv": INFLUENCERS})
+    small = ingest.load(tmp_path).tables["tracking"].drop("row").to_pandas()
+    large()
+    monkeypatch.setattr(verdicts, "MATERIALISED_ROWS", 0)
+    dataset = ingest.load(tmp_path)
+    table = dataset.tables["tracking"]
+    assert table["row"].count().to_pandas() == 0
+    order = ["date", "user_id", "revenue"]
+    pd.testing.assert_frame_equal(
+        table.drop("row").to_pandas().sort_values(order, ignore_index=True),
+        small.sort_values(order, ignore_index=True),
+    )
+    query = ibis.to_sql(table.drop("row"), dialect="duckdb")
+    (_, plan), *_ = dataset.backend.con.execute(f"EXPLAIN {query}").fetchall()
+    assert "READ_CSV" in plan
+    assert "WINDOW" not in plan

@@ -1,0 +1,88 @@
+"""Sums by many groupings: those of many rows are made of fewer, and are the same."""
+
+import campaigns as c
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hkreport import backends, metrics
+from hkreport.groupings import USUAL, Sums
+
+EVERY = [each for each in metrics.CATALOGUE.values() if not isinstance(each, metrics.Score)]
+WHO = st.sampled_from(["a", "b", "c", None])
+WHEN = st.sampled_from(["2025-05-30", "2025-06-01", "2025-06-02"])
+GROUPINGS = (*USUAL, ("month",), ("brand", "week"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    tracking=st.lists(
+        st.builds(
+            c.order,
+            WHO,
+            WHEN,
+            st.integers(-50, 900),
+            brand=st.sampled_from([None, "X", "Y"]),
+            campaign=st.sampled_from([None, "Push", "Glow"]),
+            user_id=st.sampled_from([None, "u1", "u2", "u3", "u4"]),
+        ),
+        max_size=12,
+    ),
+    posts=st.lists(st.builds(c.post, st.sampled_from("ab"), WHEN), max_size=4),
+)
+def test_sums_of_many_rows_are_those_of_few(tracking, posts):
+    ledger = c.build(tracking=tracking, posts=posts, payouts=[c.payout("a", 50)])
+    few, many = (
+        Sums(ledger.rows, ledger.known, GROUPINGS, many=given_many) for given_many in (False, True)
+    )
+    for by in GROUPINGS:
+        pd.testing.assert_frame_equal(
+            *(metrics.compute(sums, EVERY, by=by, known=ledger.known) for sums in (few, many))
+        )
+
+
+def test_customers_who_come_back_are_counted_once_in_each_group():
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-06-01", 10, user_id="once"),
+            c.order("a", "2025-06-01", 10, user_id="back"),
+            c.order("a", "2025-06-02", 10, user_id="back"),
+            c.order("b", "2025-06-02", 10, user_id="back"),
+            c.order("b", "2025-06-02", 10),
+        ]
+    )
+    sums = Sums(ledger.rows, ledger.known, [(), ("influencer",)], many=True)
+    for by, expected in (((), [2]), (("influencer",), [2, 1])):
+        found = metrics.compute(sums, [metrics.CUSTOMERS], by=by, known=ledger.known)
+        assert found["customers"].tolist() == expected
+
+
+def test_many_groups_are_sorted_as_few_are(monkeypatch):
+    frame = pd.DataFrame(
+        {
+            "influencer_id": ["b", None, "a", "Ä", "𝒳", "b", "ｱ", "a"],
+            "influencer": ["B", None, "A", None, "X", "B", "", "A"],
+            "day": ["2025-01-02", None, "2025-01-03", "2025-01-01", None, "2025-01-01", "2025-01-01", None],
+            "orders": range(8),
+        }
+    )  # fmt: skip
+    keys = ["influencer_id", "influencer", "day"]
+    few = metrics.labelled(frame.copy(), keys)
+    monkeypatch.setattr(metrics, "FEW", 0)
+    pd.testing.assert_frame_equal(metrics.labelled(frame.copy(), keys), few)
+    assert few["influencer_id"].tolist() == ["a", "a", "b", "b", "Ä", "ｱ", "𝒳", "unassigned"]
+
+
+@pytest.mark.parametrize(("size", "limited"), [(0, False), (40 << 20, True)])
+def test_a_ledger_that_is_not_small_is_queried_within_a_limit(tmp_path, size, limited):
+    path = tmp_path / "ledger.parquet"
+    with path.open("wb") as file:
+        file.truncate(size)
+    backend = backends.connect(path)
+    names = ("memory_limit", "temp_directory")
+    memory, spill = (
+        backend.con.execute(f"SELECT current_setting('{name}')").fetchone()[0] for name in names
+    )
+    assert (memory == "1.8 GiB") is limited
+    assert ("hkreport-spill-" in spill) is limited

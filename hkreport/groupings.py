@@ -144,7 +144,7 @@ class Sums:
         source = f"({self._fewer(view, list(chosen))})" if fewer else view
         wanted = [
             f'coalesce(sum({ONCE}), 0) + count(distinct {CODE}) as "{need.name}"'
-            if fewer and need is m.CUSTOMERS
+            if fewer and need == m.CUSTOMERS
             else f'{_sum(need)} as "{need.name}"'
             for need in self._needed
         ]

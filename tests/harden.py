@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,17 @@ def _outcomes(report: Path) -> dict[str, Any]:
         for case in cases
         for each in case.findall("skipped")
     }
-    return {"tests": len(cases), "failed": sorted(failed), "skipped": skipped}
+    names = Counter(
+        case.get("name", "").partition("[")[0].removeprefix("test_")
+        for case in cases
+        if case.get("name", "") not in {*failed, *skipped}
+    )
+    return {
+        "tests": len(cases),
+        "failed": sorted(failed),
+        "skipped": skipped,
+        "held": dict(sorted(names.items())),
+    }
 
 
 def _has(case: ElementTree.Element, kind: str) -> bool:
@@ -148,11 +159,7 @@ def page(told: Mapping[str, Any]) -> str:
     ]
     for name, part in parts.items():
         lines += ["", f"## {PARTS[name][0]}", ""]
-        lines += (
-            _table(part["figures"])
-            if part["figures"]
-            else ["Its tests pass or fail; they measure nothing."]
-        )
+        lines += _table(part["figures"]) if part["figures"] else _held(part.get("held", {}))
         lines += [f"- Failed: `{each}`" for each in part["failed"]]
         lines += [f"- Skipped: `{each}`: {why}" for each, why in part["skipped"].items()]
     lines += ["", "## Dependencies", "", _audit_words(told["dependencies"]), ""]
@@ -182,6 +189,14 @@ def _table(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
             for row in rows
         ]
     return lines
+
+
+def _held(names: Mapping[str, int]) -> list[str]:
+    """Rules that no figure says more about, each with the number of its cases."""
+    return [
+        f"- {_words(name)}{f' ({cases} cases)' if cases > 1 else ''}"
+        for name, cases in names.items()
+    ]
 
 
 def _words(name: str) -> str:

@@ -32,6 +32,7 @@ def test_outcomes_of_a_run_are_counted(tmp_path):
         "tests": 4,
         "failed": ["bad", "broken"],
         "skipped": {"left": "no disk can be mounted"},
+        "held": {"good": 1},
     }
 
 
@@ -48,6 +49,11 @@ def test_the_page_shows_every_figure_and_every_failure():
     assert "- Failed: `test_x[xlsx]`" in page
     assert "| Spoilt inputs | 4 | 1 | 0 | 2.5 | 2026-01-02, 2 cores, Python 3.11 |" in page
     assert "They were not audited: no network." in page
+
+
+def test_where_nothing_is_counted_the_page_lists_the_rules_that_held():
+    page = harden.page(told(soundness=part(held={"spend_is_conserved": 12, "pages_agree": 1})))
+    assert "- spend is conserved (12 cases)\n- pages agree\n" in page
 
 
 def test_weaknesses_of_packages_are_named():

@@ -10,6 +10,7 @@ from pathlib import Path
 import browser
 import hostile
 import pytest
+import reliability
 
 from hkreport import params, store, tables
 from hkreport.ledger import Filters
@@ -64,6 +65,10 @@ def test_no_page_of_the_site_acts(root, chromium):
     assert {(), ("Plain",), ("all",), ("portfolio",), ("data",), ("explorer",)} <= folders
     for page in pages:
         hostile.assert_inert(hostile.look(chromium, page), root / "_site")
+    reliability.record(
+        "hostile", "pages", hostile_texts=len(hostile.TEXTS), pages_opened_in_chromium=len(pages),
+        scripts_dialogs_requests=0,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("page", ["all/2025-Q2/index.html", "explorer/index.html"])
@@ -101,10 +106,13 @@ def test_the_mail_of_the_hostile_brand_is_inert_and_has_no_foreign_header(root, 
 def test_no_csv_of_the_site_holds_a_formula(root):
     files = sorted((root / "_site").rglob("*.csv"))
     assert len(files) >= 15
+    seen = 0
     for path in files:
         with path.open(encoding="utf-8", newline="") as stream:
             cells = [cell for row in csv.reader(stream) for cell in row]
         assert [cell for cell in cells if hostile.is_formula(cell)] == [], path
+        seen += len(cells)
+    reliability.record("hostile", "csv files", files=len(files), cells=seen, formulas=0)
 
 
 def test_no_text_read_a_file_or_the_environment_or_made_a_file(root, require):
@@ -134,6 +142,7 @@ def test_pdfs_hold_no_code_and_no_address_to_elsewhere(root):
         assert hostile.HOST.encode() not in b"".join(re.findall(rb"/URI\s*\(([^)]*)\)", content)), (
             path
         )
+    reliability.record("hostile", "pdfs", files=len(pdfs), code_or_foreign_addresses=0)
 
 
 def test_a_megabyte_of_text_in_every_field_is_cut(tmp_path):

@@ -23,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+import reliability
 
 from hkreport import ingest
 from hkreport.errors import DataError
@@ -432,6 +433,7 @@ def test_thousands_of_mangled_folders_are_read_as_they_were_meant(capsys):
             found += some
     with capsys.disabled():
         sys.stdout.write(f"\n{FOLDERS:,} mangled folders were read, with {len(found)} faults\n")
+    reliability.record("folders", "mangled", folders=FOLDERS, faults=len(found))
     assert not found, "\n".join(found[:10])
 
 
@@ -461,6 +463,7 @@ def test_a_folder_without_what_a_table_needs_is_an_error_that_names_it():
         assert lost in str(error.value) or "header" in str(error.value), (number, str(error.value))
         told += 1
     assert told == FOLDERS // 32
+    reliability.record("folders", "without a needed column", folders=told, refused_by_name=told)
 
 
 def test_the_tables_mangled_are_those_that_people_export():

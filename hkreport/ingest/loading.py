@@ -27,6 +27,7 @@ from hkreport.ingest.plain import Plain
 from hkreport.ingest.read import Unusable, quoted
 from hkreport.ingest.spelling import spell_tables
 from hkreport.ingest.stage import IN_MEMORY_BYTES, stage
+from hkreport.ingest.survey import together
 from hkreport.ingest.verdicts import exact_sum, judge_tables
 from hkreport.pieces import Piece, Pieces
 from hkreport.schema import TABLES, TOTALS
@@ -195,19 +196,19 @@ def _pieces(job: Job, backend: Any) -> Pieces | None:
             runs.append([])
             size = 0
         runs[-1].append(at)
-        size += part.sums.rows
+        size += part.survey.rows
     return Pieces(job.shelf, [_piece(job, backend, staged.source.plain, run) for run in runs])
 
 
 def _piece(job: Job, backend: Any, parts: Sequence[Plain], run: Sequence[int]) -> Piece:
     mine = [parts[at] for at in run]
-    files = ", ".join(quoted(each.sums.path) for each in mine)
-    sets = {name for names in mine[0].sums.sets for name in names}
+    surveys = [each.survey for each in mine]
+    sets = {name for names in surveys[0].sets for name in names}
     texts = {
         name: {
             text
             for (text,) in job.rows(
-                f"SELECT DISTINCT v_{name} FROM read_parquet([{files}]) WHERE v_{name} IS NOT NULL"
+                f"SELECT DISTINCT v_{name} FROM {together(surveys)} WHERE v_{name} IS NOT NULL"
             )
         }
         for name in sorted(sets)

@@ -6,7 +6,7 @@ All of that is a function of the file alone. What is decided over several files 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,7 @@ from hkreport.ingest.plans import make_plans
 from hkreport.ingest.read import prepare
 from hkreport.ingest.source import Source, quoted
 from hkreport.ingest.stage import NOT_PLAIN, extended, has_key, plain_cells, with_constants
-from hkreport.ingest.survey import Sums, is_plain_head, of_rows
+from hkreport.ingest.survey import Survey, is_plain_head, kept_in, of_rows
 from hkreport.shelf import Shelf, digest
 
 __all__ = ["FEWEST_BYTES", "FEWEST_RECORDS", "Plain", "are_alike", "is_worth_keeping", "plain_part", "seen_before"]  # fmt: skip
@@ -46,8 +46,8 @@ class Plain:
         Canonical columns, in order, and the headers of the file.
     constants : mapping of str to str
         Columns that are the same in each row.
-    sums : Sums
-        See :mod:`hkreport.ingest.survey`.
+    survey : Survey
+        Its relation is a file too.
     days : tuple of date
     """
 
@@ -56,7 +56,7 @@ class Plain:
     columns: tuple[str, ...]
     headers: tuple[str, ...]
     constants: Mapping[str, str]
-    sums: Sums
+    survey: Survey
     days: tuple[date, ...]
 
 
@@ -146,8 +146,8 @@ def plain_part(
             if NOT_PLAIN in str(error):
                 _keep(shelf, source, key, {"odd": True})
             return None, prepared
-        sums = of_rows(con, full.table, full.places, rows, fresh / SUMS)
-        if sums is None or not shelf.is_as_hashed(source.path):
+        surveyed = of_rows(con, full.table, full.places, rows, fresh / SUMS)
+        if surveyed is None or not shelf.is_as_hashed(source.path):
             return None, prepared
         days = con.execute(
             f"SELECT DISTINCT v_date FROM read_parquet({quoted(rows)}) ORDER BY 1"
@@ -156,7 +156,7 @@ def plain_part(
             "columns": list(full.places),
             "headers": list(prepared.headers),
             "constants": dict(match.constants),
-            "sums": _said(sums),
+            "sums": _said(surveyed),
             "days": [str(day) for (day,) in days],
         }
         folder = shelf.put(fresh, key, facts)
@@ -173,16 +173,16 @@ def _keep(shelf: Shelf, source: Source, key: str, facts: Mapping[str, Any]) -> N
             shelf.put(fresh, key, facts)
 
 
-def _said(sums: Sums) -> dict[str, Any]:
-    told = asdict(replace(sums, path=Path()))
+def _said(found: Survey) -> dict[str, Any]:
+    told = asdict(found)
     return {name: value if name in ("rows", "unusual", "sets") else str(value) for name, value in told.items()
-            if name != "path"}  # fmt: skip
+            if name != "relation"}  # fmt: skip
 
 
 def _opened(key: str, folder: Path, facts: Mapping[str, Any]) -> Plain:
     said = facts["sums"]
-    sums = Sums(
-        path=folder / SUMS,
+    found = Survey(
+        relation="",
         sets=tuple(tuple(each) for each in said["sets"]),
         rows=said["rows"],
         unusual=said["unusual"],
@@ -197,7 +197,7 @@ def _opened(key: str, folder: Path, facts: Mapping[str, Any]) -> Plain:
         columns=tuple(facts["columns"]),
         headers=tuple(facts["headers"]),
         constants=facts["constants"],
-        sums=sums,
+        survey=kept_in(folder / SUMS, found),
         days=tuple(date.fromisoformat(day) for day in facts["days"]),
     )
 

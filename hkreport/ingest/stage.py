@@ -172,7 +172,7 @@ def _stage_plain(
         f"FROM stage_{name} AS s"
     )
     con.execute(f"CREATE OR REPLACE VIEW plain_{name} AS SELECT {shared} FROM stage_{name} AS s")
-    found = of_parts(con, match.table, tuple(match.places), [each.sums for each in parts])
+    found = of_parts(con, match.table, tuple(match.places), [each.survey for each in parts])
     return Staged(match.table, source, match, found.rows, leftovers.readings, found)
 
 

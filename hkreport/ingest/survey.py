@@ -7,7 +7,7 @@ as any other.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -22,14 +22,15 @@ __all__ = [
     "BRAND_TEXTS",
     "SURVEYED_BYTES",
     "UNUSUAL",
-    "Sums",
     "Survey",
     "is_plain_head",
     "is_small",
+    "kept_in",
     "of_parts",
     "of_rows",
     "profiled_columns",
     "survey",
+    "together",
     "usual",
 ]
 
@@ -53,11 +54,11 @@ UNUSUAL: Mapping[str, str] = {
 class Survey:
     """Sums of a file in which every cell is written plainly.
 
-    The relation ``survey_TABLE`` has the texts as ``v_COLUMN``, ``level`` (the place of its set in
-    `sets`), ``rows``, ``orders``, ``revenue``, ``first`` and ``last``.
-
     Attributes
     ----------
+    relation : str
+        What SQL may read from: the texts as ``v_COLUMN``, ``level`` (the place of its set in `sets`),
+        ``rows``, ``orders``, ``revenue``, ``first`` and ``last``.
     sets : tuple of tuple of str
         The columns that each part of the relation is summed up by.
     unusual : mapping of str to int
@@ -82,20 +83,6 @@ class Survey:
             f"sum(revenue) AS revenue, min(first) AS first, max(last) AS last FROM {self.relation} "
             f"WHERE level = {level} GROUP BY ALL)"
         )
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What a survey says of one part, with its relation as a Parquet file; attributes as of `Survey`."""
-
-    path: Path
-    sets: tuple[tuple[str, ...], ...]
-    rows: int
-    unusual: Mapping[str, int]
-    first: date
-    last: date
-    orders: Decimal
-    revenue: Decimal
 
 
 def profiled_columns(table: Table, places: Mapping[str, int]) -> list[str]:
@@ -145,15 +132,12 @@ def survey(
     relation = f"survey_{table.name}"
     odd = f"CASE WHEN {usual(plans)} THEN NULL WHEN {doubt} THEN error('not plain') ELSE {_ODD} END"
     try:
-        sums = _sum_up(con, relation, profiled_columns(table, places), f"({query})", odd)
+        found = _sum_up(con, relation, profiled_columns(table, places), f"({query})", odd)
     except duckdb.Error:
         return None  # the first doubt ends it; the reading that follows says why
-    if sums is None:
+    if found is None:
         con.execute(f"DROP TABLE {relation}")
-        return None
-    return Survey(
-        relation, sums.sets, sums.rows, sums.unusual, sums.first, sums.last, sums.orders, sums.revenue
-    )  # fmt: skip
+    return found
 
 
 def of_rows(
@@ -162,7 +146,7 @@ def of_rows(
     places: Mapping[str, int],
     rows: Path,
     target: Path,
-) -> Sums | None:
+) -> Survey | None:
     """Sum up kept rows, which are plain, into a Parquet file; None if there are no rows.
 
     Parameters
@@ -171,27 +155,31 @@ def of_rows(
         Parquet files: one with ``v_COLUMN``, and the one to be written.
     """
     wanted, relation = profiled_columns(table, places), f"part_of_{table.name}"
-    sums = _sum_up(con, relation, wanted, f"read_parquet({quoted(rows)})", _ODD)
-    if sums is not None:
+    found = _sum_up(con, relation, wanted, f"read_parquet({quoted(rows)})", _ODD)
+    if found is not None:
         con.execute(
             f"COPY (SELECT * EXCLUDE (odd) FROM {relation}) TO {quoted(target)} (FORMAT parquet)"
         )
     con.execute(f"DROP TABLE {relation}")
-    return sums
+    return None if found is None else kept_in(target, found)
+
+
+def kept_in(path: Path, found: Survey) -> Survey:
+    """The same survey, with its relation in a Parquet file."""
+    return replace(found, relation=f"read_parquet({quoted(path)})")
 
 
 def of_parts(
-    con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str], parts: Sequence[Sums]
+    con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str], parts: Sequence[Survey]
 ) -> Survey:
     """Build the survey of a table out of those of its parts, which have the same columns."""
     relation = f"survey_{table.name}"
     wanted = profiled_columns(table, dict.fromkeys(columns, 0))
-    files = ", ".join(quoted(each.path) for each in parts)
     texts = "".join(f"v_{name}, " for name in wanted)
     con.execute(
         f"CREATE OR REPLACE TABLE {relation} AS SELECT {texts}level, CAST(sum(rows) AS BIGINT) AS rows, "
         "sum(orders) AS orders, sum(revenue) AS revenue, min(first) AS first, max(last) AS last "
-        f"FROM read_parquet([{files}]) GROUP BY ALL"
+        f"FROM {together(parts)} GROUP BY ALL"
     )
     return Survey(
         relation,
@@ -205,6 +193,12 @@ def of_parts(
     )
 
 
+def together(parts: Sequence[Survey]) -> str:
+    """Build SQL for the relations of several surveys, one below the other."""
+    every = " UNION ALL BY NAME ".join(f"SELECT * FROM {each.relation}" for each in parts)
+    return f"({every})"
+
+
 # The rules of ``UNUSUAL`` that hold for a row, as bits; NULL for none.
 _ODD = "nullif({}, 0)".format(
     " + ".join(
@@ -216,7 +210,7 @@ _ODD = "nullif({}, 0)".format(
 
 def _sum_up(
     con: duckdb.DuckDBPyConnection, relation: str, wanted: list[str], rows: str, odd: str
-) -> Sums | None:
+) -> Survey | None:
     """Make the relation of a survey over rows with ``v_COLUMN``, and sum it up; None without rows."""
     sets = _sets(wanted)
     texts = ", ".join(f"v_{name}" for name in wanted)
@@ -249,7 +243,7 @@ def _sum_up(
         rule: sum(count for bits, count in kinds if bits & 1 << at)
         for at, rule in enumerate(UNUSUAL)
     }
-    return Sums(Path(), sets, rows_, unusual, first, last, orders, revenue)
+    return Survey(relation, sets, rows_, unusual, first, last, orders, revenue)
 
 
 def usual(plans: Mapping[str, Plan]) -> str:

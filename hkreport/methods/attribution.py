@@ -9,6 +9,7 @@ have happened without any advertising. Which touches make a path belongs to
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -34,7 +35,7 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Paths:
     """Journeys, touch after touch, and how often each led to conversions and how often to none.
 
@@ -119,27 +120,32 @@ class Paths:
     def __len__(self) -> int:
         return len(self.start)
 
-    @property
+    @cached_property
     def lengths(self) -> Places:
         """Touches of each path."""
         return np.diff(np.append(self.start, len(self.touch)))
 
-    @property
+    @cached_property
     def owner(self) -> Places:
         """Path of each touch."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
-    @property
+    @cached_property
     def last(self) -> Places:
         """Where each path ends in `touch`."""
         return self.start + self.lengths - 1
 
-    @property
+    @cached_property
     def amounts(self) -> Floats:
         """Conversions and value, one row a path."""
         return np.stack([self.conversions, self.value], axis=1)
 
-    @property
+    @cached_property
+    def totals(self) -> tuple[float, float]:
+        """All conversions and all value, added up exactly."""
+        return math.fsum(self.conversions), math.fsum(self.value)
+
+    @cached_property
     def firsts(self) -> Places:
         """Where in `touch` each path meets each of its channels for the first time."""
         met = self.owner * max(len(self.channels), 1) + self.touch
@@ -147,7 +153,7 @@ class Paths:
         new = np.r_[True, met[order][1:] != met[order][:-1]] if len(met) else met.astype(bool)
         return np.asarray(order[new])
 
-    @property
+    @cached_property
     def converting(self) -> Floats:
         """Conversions that each channel had a part in, however small."""
         firsts = self.firsts
@@ -177,18 +183,17 @@ def weighted(paths: Paths, weights: Floats) -> Floats:
     credit = [
         np.bincount(paths.touch, share * amounts[owner, at], len(paths.channels)) for at in (0, 1)
     ]
-    return _settled(np.stack(credit, axis=1), amounts)
+    return _settled(np.stack(credit, axis=1), paths.totals)
 
 
-def _settled(credit: Floats, amounts: Floats) -> Floats:
-    """Make credits sum to the amounts exactly, in whatever order they are added.
+def _settled(credit: Floats, totals: tuple[float, float]) -> Floats:
+    """Make credits sum to the totals exactly, in whatever order they are added.
 
     All are rounded to multiples of the last bit of the total, and what that loses is laid onto the
     largest. Only where refunds make the parts larger than the whole may a last bit be off.
     """
     settled = credit.copy()
-    for at in range(credit.shape[1]):
-        total = math.fsum(amounts[:, at])
+    for at, total in enumerate(totals):
         grid = float(np.spacing(abs(total)))
         parts = np.rint(settled[:, at] / grid) * grid if total else settled[:, at]
         largest = int(np.argmax(np.abs(parts)))
@@ -303,8 +308,7 @@ def markov(paths: Paths) -> Floats:
     whole = lost.sum(axis=0)
     if not whole[0] > 0:
         return np.zeros((len(paths.channels), 2))
-    amounts = paths.amounts
-    return _settled(lost / whole * amounts.sum(axis=0), amounts)
+    return _settled(lost / whole * paths.amounts.sum(axis=0), paths.totals)
 
 
 def removal_effects(paths: Paths) -> Floats:

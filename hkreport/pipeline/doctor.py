@@ -263,14 +263,16 @@ def _embedded_engine() -> Check:
 
 def _quarto(root: Path) -> Check:
     from hkreport.pipeline.render import find_quarto
+    from hkreport.pipeline.render_quarto import QuartoEngine
 
     purpose = "rendering with the Quarto CLI; the embedded engine gives the same report"
     place = find_quarto()
+    fault = QuartoEngine(place).fault() if place else ""
     version = _said_by([str(place), "--version"]) if place else ""
-    if version:
+    if version and not fault:
         return Check(name="Quarto", found=f"{version} ({place})", ok=True, needed_for=purpose)
     if place:
-        found = f"{place} does not start"
+        found = f"{place} {fault}" if version else f"{place} does not start"
     elif (root / ".venv" / QUARTO_NOTE).is_file():
         found = "make setup tried once and was refused"
     else:

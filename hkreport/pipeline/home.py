@@ -199,7 +199,9 @@ def _terms(folder: Path) -> Iterator[tuple[str, str, str]]:
     """What can be found in one report: kind, words and anchor."""
     page = (folder / "index.html").read_text(encoding="utf-8")
     for anchor, words in re.findall(
-        r'<h[23][^>]* id="([^"]+)"[^>]*>(.*?)</h[23]>', page, re.DOTALL
+        r'<h[23][^>]* (?:data-anchor-)?id="((?!toc-title")[^"]+)"[^>]*>(.*?)</h[23]>',
+        page,
+        re.DOTALL,
     ):
         yield "Section", unescape(re.sub(r"<[^>]+>", "", words)).strip(), unescape(anchor)
     for file, column, kind, anchor in SEARCHED:

@@ -175,7 +175,7 @@ def choose_engine(name: str = "auto") -> Engine:
         return QuartoEngine(program)
     if name == "quarto":
         found = (
-            f"{program} does not answer to --version"
+            f"{program} {QuartoEngine(program).fault()}"
             if program
             else f"there is no 'quarto' beside {Path(sys.executable).name} or on PATH"
         )

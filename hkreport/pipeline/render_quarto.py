@@ -7,6 +7,7 @@ then put in place file by file. Written against Quarto 1.10.
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ import yaml
 
 from hkreport.errors import RenderError
 from hkreport.pipeline import fonts, prepare
+from hkreport.pipeline.prepare import Notebook
 from hkreport.pipeline.render import ASSETS, Document, configuration
 from hkreport.units import escape_markdown
 
@@ -26,6 +28,7 @@ __all__ = ["QuartoEngine", "write_project"]
 
 ASSET_FOLDER = "hkreport/pipeline/assets"  # as _quarto.yml names it
 SITE = "_site"
+OLDEST = (1, 9)  # knows pdf-standard and our Typst partials, and brings its Typst packages
 LOG = "quarto.log"
 
 # Quarto reads {{< env NAME >}} in any text. Text from data is escaped, and there is nothing to read.
@@ -47,6 +50,21 @@ POLICY = (
 )
 
 
+# A link to a figure opens the tab that holds it, as report.js has it.
+REVEAL = """<script>
+{
+  const reveal = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const pane = target && target.closest(".tab-pane");
+    const tab = pane && document.querySelector(`[data-bs-target="#${pane.id}"]`);
+    if (tab && !pane.classList.contains("active")) { tab.click(); target.scrollIntoView(); }
+  };
+  addEventListener("hashchange", reveal);
+  addEventListener("load", reveal);
+}
+</script>"""
+
+
 class QuartoEngine:
     """Renders with the Quarto CLI.
 
@@ -62,8 +80,17 @@ class QuartoEngine:
         self.program = program
 
     def works(self) -> bool:
-        """Whether the program starts: a half-finished installation leaves one that does not."""
-        return bool(_version(self.program))
+        """Whether the program starts and is new enough; a half-finished installation does not start."""
+        return not self.fault()
+
+    def fault(self) -> str:
+        """Why the program cannot be used, or nothing."""
+        version = _version(self.program)
+        if not version:
+            return "does not answer to --version"
+        if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
+            return f"is Quarto {version}, older than {'.'.join(map(str, OLDEST))}"
+        return ""
 
     def versions(self) -> dict[str, str]:
         """Versions of Quarto and of the font."""
@@ -127,7 +154,7 @@ def write_project(documents: Sequence[Document], config: dict[str, Any], folder:
             )
         notebook = prepare.read(document.notebook)
         front = document_front_matter(document, prepare.front_matter(notebook))
-        content = prepare.dump(prepare.with_front_matter(notebook, front))
+        content = prepare.dump(_in_lines(prepare.with_front_matter(notebook, front)))
         prepare.write_atomically(source, content)
         sources.append(source.relative_to(folder).as_posix())
     settings = {**config, "project": {"type": "default", "output-dir": SITE, "render": sources}}
@@ -151,15 +178,15 @@ def document_front_matter(document: Document, own: dict[str, Any]) -> dict[str, 
     front = {key: value for key, value in own.items() if key not in ("format", "title", "subtitle")}
     title = document.title or str(own.get("title", ""))
     subtitle = document.subtitle or str(own.get("subtitle", ""))
-    front["title"] = escape_markdown(title)
+    front["title"] = _inert(title)
     if subtitle:
-        front["subtitle"] = escape_markdown(subtitle)
+        front["subtitle"] = _inert(subtitle)
     front["format"] = {}
     if document.html:
         front["format"]["html"] = {
             **(formats or {}).get("html", {}),
             "output-file": document.html,
-            "pagetitle": escape_markdown(" – ".join(part for part in (title, subtitle) if part)),
+            "pagetitle": _inert(" – ".join(part for part in (title, subtitle) if part)),
             "include-in-header": [
                 {"text": f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'}
             ],
@@ -167,10 +194,57 @@ def document_front_matter(document: Document, own: dict[str, Any]) -> dict[str, 
             "include-after-body": [{"text": _foot(document)}],
         }
     if document.stamp:
-        front["stamp"] = escape_markdown(document.stamp)
+        front["stamp"] = _inert(document.stamp)
     if document.pdf:
         front["format"]["typst"] = {**(formats or {}).get("typst", {}), "output-file": document.pdf}
     return front
+
+
+def _inert(words: str) -> str:
+    r"""Text for a front matter, where Quarto takes a lone ``{{<`` for a shortcode, escaped or not.
+
+    Examples
+    --------
+    >>> _inert("a {{< env HOME >}}")
+    'a\xa0\\{\\{\\<\xa0env HOME\xa0\\>\\}\\}\xa0'
+    """
+    return re.sub(
+        r" ?(?<!\S)(\\\{\\\{\\<(?:\\/\\\*)?|(?:\\\*\\/)?\\>\\\}\\\})(?!\S) ?",
+        "\xa0\\1\xa0",
+        escape_markdown(words),
+    )
+
+
+def _in_lines(notebook: Notebook) -> Notebook:
+    r"""The notebook as Jupyter writes it, texts as lists of lines: of one string Quarto loses the breaks.
+
+    Examples
+    --------
+    >>> _in_lines({"cells": [{"cell_type": "markdown", "source": "## A\n\ntext"}]})["cells"][0]["source"]
+    ['## A\n', '\n', 'text']
+    """
+
+    def lines(text: Any) -> Any:
+        return re.findall(r"[^\n]*\n|[^\n]+", text) if isinstance(text, str) else text
+
+    cells = []
+    for cell in notebook["cells"]:
+        split = {**cell, "source": lines(cell["source"])}
+        if "outputs" in cell:
+            split["outputs"] = [
+                {
+                    **output,
+                    **({"text": lines(output["text"])} if "text" in output else {}),
+                    **(
+                        {"data": {form: lines(text) for form, text in output["data"].items()}}
+                        if "data" in output
+                        else {}
+                    ),
+                }
+                for output in cell["outputs"]
+            ]
+        cells.append(split)
+    return {**notebook, "cells": cells}
 
 
 def _bar(document: Document) -> str:
@@ -199,7 +273,7 @@ def _foot(document: Document) -> str:
     script = (
         f'<script src="{document.site}nav.js" data-external="1"></script>' if document.site else ""
     )
-    return stamp + script
+    return stamp + REVEAL + script
 
 
 def _environment(epoch: int) -> dict[str, str]:
@@ -216,8 +290,8 @@ def _environment(epoch: int) -> dict[str, str]:
 
 def _at(output: str) -> str:
     """The document that Quarto announced last."""
-    announced = [line for line in output.splitlines() if line.startswith("[") and "/" in line]
-    return f" at {announced[-1].partition('] ')[2].strip()}" if announced else ""
+    announced = re.findall(r"(?m)^\[ *\d+/\d+\] (.+)$", output)
+    return f" at {announced[-1].strip()}" if announced else ""
 
 
 def _cause(output: str) -> str:

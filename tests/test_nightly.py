@@ -14,7 +14,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from hkreport.errors import DataError
-from hkreport.pipeline import nightly
+from hkreport.pipeline import home, nightly, sitecheck
 from hkreport.pipeline.nightly import Failed, Skipped, Status
 
 ROOT = Path(__file__).parents[1]
@@ -90,9 +90,9 @@ def project(tmp_path_factory):
     for name in ("_quarto.yml", "requirements.lock"):
         shutil.copy(ROOT / name, root / name)
     shutil.copytree(ROOT / "params", root / "params")
-    # without their notebooks the site's own pages are not built, which takes half of the time
+    # without its notebook the portfolio is not built, which takes a third of the time
     (root / "notebooks").mkdir()
-    for name in ("brand_report.ipynb", "summary.ipynb"):
+    for name in ("brand_report.ipynb", "summary.ipynb", "data_quality.ipynb"):
         shutil.copy(ROOT / "notebooks" / name, root / "notebooks" / name)
     (root / "params" / "runs.yml").write_text("- {brands: [HKVitals], periods: [2025-Q2]}\n")
     with (root / "params" / "HKVitals.yml").open("a") as stream:
@@ -130,6 +130,20 @@ def hkreport(project, inbox, *words):
         timeout=600,
         check=False,
     )
+
+
+def test_a_filtered_report_keeps_nobody_from_publishing(project, first_night, tmp_path):
+    _, _ = first_night
+    site = tmp_path / "site"
+    shutil.copytree(project / "_site", site)
+    report = site / "HKVitals" / "2025-Q2"
+    shutil.copytree(report, report / "platform-Instagram")
+    found = sitecheck.examine(site, lambda words: set())
+    assert [str(each) for each in found.problems] == []
+    assert found.left_out == ("HKVitals/2025-Q2/platform-Instagram",)
+    home.refresh(site)
+    assert "platform-Instagram" not in (site / "index.html").read_text(encoding="utf-8")
+    assert [str(each) for each in sitecheck.examine(site, lambda words: set()).problems] == []
 
 
 def lines(done):

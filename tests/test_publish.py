@@ -302,6 +302,17 @@ def test_numbers_and_pictures_are_not_taken_for_ids(site, tmp_path):
     assert go(site, tmp_path / "out", users_among=users).done
 
 
+def test_a_row_may_be_called_after_a_column_of_ids_but_no_column(site):
+    table = "<table><tr>{}user_id</th></tr><tr><td>U</td></tr></table>"
+    page = site / "HKVitals/2025-Q4/index.html"
+    whole = page.read_text(encoding="utf-8")
+    for head, fine in (('<th scope="row">', True), ('<th scope="col">', False), ("<th>", False)):
+        write(page, whole + table.format(head))
+        seal(site)
+        problems = [str(each) for each in sitecheck.examine(site, nobody).problems]
+        assert (problems == []) == fine, (head, problems)
+
+
 def test_reports_outside_the_sites_list_stay_at_home(site, tmp_path):
     other = site / "HKVitals" / "2025-Q4" / "platform-YouTube"
     write(other / "index.html", f"<p>{USER}")

@@ -229,7 +229,6 @@ def _page(
     style += (ASSETS / "home.css").read_text(encoding="utf-8")
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     body = [_failures(failed), _doors(site), SEARCH_BOX if there else "", _grid(there, failed)]
-    body.append(_slices(site))
     return TEMPLATE.format(
         policy=POLICY,
         style=style,
@@ -400,21 +399,6 @@ def _spark(values: Sequence[float | None]) -> str:
         f'<svg class="hk-spark" viewBox="0 0 {wide:.0f} {high:.0f}" preserveAspectRatio="none" '
         f'aria-hidden="true"><path class="hk-area" d="{area}"/><path d="M{line}"/></svg>'
     )
-
-
-def _slices(site: Path) -> str:
-    """Filtered reports, which have no place in the grid."""
-    found = [
-        path.parent.relative_to(site).as_posix() for path in sorted(site.glob("*/*/*/run.json"))
-    ]
-    found = [folder for folder in found if (site / folder / "index.html").exists()]
-    if not found:
-        return ""
-    items = "".join(
-        f'<li><a href="{escape(folder)}/index.html">{escape(folder.replace("/", " · "))}</a></li>'
-        for folder in found
-    )
-    return f'<h2 id="slices">Filtered reports</h2><ul class="hk-list">{items}</ul>'
 
 
 SEARCH_BOX = """<form class="hk-search" role="search" hidden>

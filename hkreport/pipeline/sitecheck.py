@@ -251,7 +251,8 @@ class _Page(HTMLParser):
         return page
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._tag = tag
+        # The heading of a row names the row: the data page lists columns by name, not by what they hold.
+        self._tag = "td" if tag == "th" and ("scope", "row") in attrs else tag
         for name, value in attrs:
             if not value:
                 continue

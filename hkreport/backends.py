@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hkreport.errors import DataError, UsageError, listed
 from hkreport.folders import Scratch
+from hkreport.ledger import draw_no_bars
 from hkreport.schema import TABLES, Column, Kind
 
 if TYPE_CHECKING:
@@ -129,8 +130,7 @@ def connect(ledger: Path | None = None) -> Any:
             weakref.finalize(found, spill.remove)
             found.con.execute(f"SET memory_limit = '{MEMORY}'")
             found.con.execute("SET temp_directory = ?", [str(spill.path)])
-        # DuckDB would draw bars of its own for queries of some seconds, between what the command says.
-        found.con.execute("SET enable_progress_bar = false")
+        draw_no_bars(found.con)
         return found
     _require_spark(name)
     # pandas 3 is newer than what pyspark promises; what we fetch are small frames of plain types.

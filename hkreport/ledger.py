@@ -7,8 +7,10 @@ pieces add up to the payouts exactly. Everything is an Ibis expression; DuckDB r
 What the numbers mean belongs to :mod:`hkreport.metrics`.
 """
 
+import contextlib
 import datetime
 import functools
+import glob
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hkreport.errors import DataError, ParamsError, did_you_mean, listed
-from hkreport.metrics import INFLUENCER_REVENUE, ROAS, SPEND, UNASSIGNED, compute
+from hkreport.metrics import INFLUENCER_REVENUE, REVENUE, ROAS, SPEND, UNASSIGNED, compute
 from hkreport.periods import Period
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ __all__ = [
     "Ledger",
     "Rules",
     "build",
+    "draw_no_bars",
     "has_no_room",
     "read",
     "stored",
@@ -313,6 +316,15 @@ class Ledger:
             return kept, None
         return kept._with_minimum_roas(filters.min_roas)
 
+    def without_price(self, filters: Filters) -> tuple[float, float]:
+        """Revenue and spend that limits of the price leave out because no price is known; 0 without limits."""
+        if filters.min_price is None and filters.max_price is None:
+            return 0.0, 0.0
+        kept, _ = self.where(replace(filters, min_price=None, max_price=None, min_roas=None))
+        rows = kept.rows.filter(kept.rows["product_price"].isnull())
+        sums = compute(rows, [REVENUE, SPEND], known=kept.known).fillna(0.0).iloc[0]
+        return float(sums["revenue"]), float(sums["spend"])
+
     def _untold(self, filters: Filters) -> frozenset[str]:
         """Measures of posts that a filter would cut to nothing only because posts do not name it."""
         cut = [name for name in filters.values if name in POST_MAY_NOT_NAME]
@@ -442,7 +454,8 @@ def read(path: Path, known: frozenset[str], backend: Any = None) -> Ledger:
     if not path.is_dir():
         return _described(backend.read_parquet(path, table_name="ledger"), known)
     if backend.name == "duckdb":
-        places = str(path / "**" / "*.parquet")
+        # The folders above may be called [old]: only what follows them is a pattern.
+        places = str(Path(glob.escape(str(path))) / "**" / "*.parquet")
         rows = backend.read_parquet(places, table_name="ledger", union_by_name=True)
     else:
         rows = backend.read_parquet(path, table_name="ledger")
@@ -1265,6 +1278,17 @@ def allocation(rows: "ir.Table") -> "pd.DataFrame":
     frame = spent.group_by("allocation").aggregate(spend=spent["spend"].sum()).to_pandas()
     frame["spend"] = frame["spend"].astype(float)
     return frame.sort_values(["spend", "allocation"], ascending=[False, True], ignore_index=True)
+
+
+def draw_no_bars(con: Any) -> None:
+    """Keep DuckDB from drawing bars of its own for queries of some seconds, between what a command says.
+
+    In a kernel that was not forked it refuses to be told where ipywidgets is missing, and draws none.
+    """
+    import duckdb
+
+    with contextlib.suppress(duckdb.InvalidInputException):
+        con.execute("SET enable_progress_bar = false")
 
 
 def has_no_room(error: Exception) -> bool:

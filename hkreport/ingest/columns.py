@@ -8,6 +8,8 @@ import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
@@ -34,6 +36,20 @@ ORDER_IDS = frozenset(
     """orderid orderno ordernumber orderref orderreference ordername transactionid conversionid saleid
     actionid""".split()
 )
+# Headers that may count orders, number them, or say what they were worth.
+DOUBTFUL_COUNTS = frozenset("order sales".split())
+LEAST_WORTH = 20  # rupees of revenue an order, below which a column counts no orders
+# Tables of what happened, that one file may hold side by side: a row a post with its orders and its fee.
+EVENTS = ("posts", "tracking", "payouts")
+# What a file must have to be such a table too; a cost beside orders may be that of the goods.
+TELLING = {
+    "posts": frozenset("reach impressions views likes".split()),
+    "tracking": frozenset({"revenue"}),
+    "payouts": frozenset({"total_payout"}),
+}
+COSTS = frozenset("cost costs amount total value".split())
+# What a row says of both.
+SHARED = frozenset("influencer_id date brand product campaign platform".split())
 # Headers that only tables on what influencers brought have.
 OUTCOME_HEADERS = frozenset(
     """revenue totalrevenue orders totalorders sales totalsales payout totalpayout spend totalspend
@@ -153,11 +169,21 @@ def match(
         if folded[place] in PEOPLE and _is_named(place, head):
             places["name"] = place
     constants = {}
-    if table.name == "tracking" and "orders" not in places and set(folded) & ORDER_IDS:
-        constants["orders"] = "1"
+    if table.name == "tracking":
+        numbered = bool(set(folded) & ORDER_IDS)
+        if "orders" not in (overrules or {}) and _counts_no_orders(places, headers, head):
+            place = places.pop("orders")
+            taken.discard(place)
+            if folded[place] == "order":  # then it numbers them
+                numbered = True
+                if "tracking_id" not in places:
+                    places["tracking_id"] = place
+                    taken.add(place)
+        if numbered and "orders" not in places:
+            constants["orders"] = "1"
     rivals: dict[str, list[str]] = {}
     for _, _, place, name in sorted(offers):
-        if place not in taken:
+        if place not in taken and name in places:
             rivals.setdefault(name, []).append(headers[place])
     return Match(
         table=table,
@@ -179,6 +205,39 @@ def _is_named(place: int, head: Sequence[Sequence[str]]) -> bool:
     cells = [row[place].strip() for row in head if place < len(row) and row[place].strip()]
     words = [cell for cell in cells if not any(character.isdigit() for character in cell)]
     return 2 * len(words) > len(cells)
+
+
+def _counts_no_orders(
+    places: Mapping[str, int], headers: Sequence[str], head: Sequence[Sequence[str]]
+) -> bool:
+    """Whether the column taken for orders numbers them, or says what they were worth.
+
+    It does not count them where it holds no numbers, where these go up by one from row to row, or where
+    so many orders would have been worth next to nothing.
+    """
+    if not {"orders", "revenue"} <= places.keys():
+        return False
+    place, worth = places["orders"], places["revenue"]
+    if fold(headers[place]) not in DOUBTFUL_COUNTS:
+        return False
+    cells = [row[place] for row in head if place < len(row) and row[place].strip()]
+    counts = [number for cell in cells if (number := _plain_number(cell)) is not None]
+    if not counts:
+        return bool(cells)
+    if len(counts) > 4 and all(two - one == 1 for one, two in pairwise(counts)):
+        return True
+    amounts = [_plain_number(row[worth]) for row in head if worth < len(row) and row[worth].strip()]
+    # Amounts in lakh or thousands, in the cell or in the header, are not compared.
+    if not amounts or None in amounts or UNITS_IN_HEADERS.search(headers[worth]):
+        return False
+    return sum(filter(None, amounts)) < LEAST_WORTH * sum(counts)
+
+
+def _plain_number(cell: str) -> float | None:
+    try:
+        return float(re.sub(r"[,\s₹]|(?i:rs\.?|inr)|/-", "", cell))
+    except ValueError:
+        return None
 
 
 def _is_plausible(column: Column, place: int, head: Sequence[Sequence[str]]) -> bool:
@@ -234,9 +293,10 @@ def nearest_header(table: Table, name: str, headers: Sequence[str]) -> str | Non
     """
     column = next(each for each in table if each.name == name)
     best, place = 0.0, -1
+    others = {word for each in table if each.name != name for word in _words(table, each)}
     for at, header in enumerate(headers):
         folded = fold(header)
-        if folded in NEVER_MEANT:
+        if folded in NEVER_MEANT or folded in others:
             continue
         for word in (name, *column.aliases):
             score = difflib.SequenceMatcher(None, folded, fold(word)).ratio()
@@ -313,8 +373,56 @@ def choose(
             chosen[table] = [ranked.pop(0)]
         if ranked:
             left[table] = ranked
+    _add_tables_side_by_side(chosen, left, files, columns)
     order = list(TABLES)
     return dict(sorted(chosen.items(), key=lambda each: order.index(each[0]))), left, strangers
+
+
+def _add_tables_side_by_side(
+    chosen: dict[str, list[Candidate]],
+    left: dict[str, list[Candidate]],
+    files: Mapping[str, str],
+    columns: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Take the files of one table for another too, which no file is: posts with what they brought and cost."""
+    for name in [each for each in EVENTS if each in chosen and each not in files]:
+        every = [*chosen[name], *left.get(name, [])]
+        for other in EVENTS:
+            if other in chosen or other in left or other in files:
+                continue
+            both = [
+                each
+                for each in map(partial(_beside, TABLES[other], columns.get(other)), every)
+                if each
+            ]
+            if both:
+                chosen[other], left[other] = both[:1], both[1:]
+                if not left[other]:
+                    del left[other]
+
+
+def _beside(
+    table: Table, overrules: Mapping[str, str] | None, given: Candidate
+) -> Candidate | None:
+    """The same source as another table, if columns that its own has no use for say what that one must know."""
+    source, own = given.source, given.match
+    shared = {
+        name: source.headers[place]
+        for name, place in own.places.items()
+        if name in SHARED and name in table.names
+    }
+    found = match(table, source.headers, {**shared, **(overrules or {})}, source.head)
+    telling = TELLING[table.name] & found.places.keys()
+    free = {name for name in telling if source.headers[found.places[name]] in own.unused}
+    if table.name == "payouts" and own.table.name == "tracking":
+        free = {name for name in free if fold(source.headers[found.places[name]]) not in COSTS}
+    if found.missing or not free or not _is_filled(source, found.places[min(free)]):
+        return None
+    return Candidate(source, found, 0, given.derived)
+
+
+def _is_filled(source: Source, place: int) -> bool:
+    return any(place < len(row) and row[place].strip() for row in source.head)
 
 
 def named_files(words: str, sources: Sequence[Source]) -> list[str]:
@@ -369,7 +477,14 @@ def _best(source: Source, columns: Mapping[str, Mapping[str, str]]) -> Candidate
         else:
             continue
         offer = Candidate(source, found, hit, is_derived(source, found))
-        rank = (standing, offer.derived, -hit, -len(found.places), -len(table.required))
+        rank = (
+            offer.unfit,
+            standing,
+            offer.derived,
+            -hit,
+            -len(found.places),
+            -len(table.required),
+        )
         offers.append((rank, offer))
     return min(offers, key=lambda each: each[0])[1] if offers else None
 

@@ -5,6 +5,7 @@ two tables is first summed up by influencer.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -157,6 +158,19 @@ def _of_tracking(job: Job) -> list[Rule]:
             "tracking: {count} {rows} {have} a fraction of an order; it is kept",
         ),
     ]
+    paid = job.has("payouts") or job.has("influencers")
+    if paid and not job.staged["tracking"].match.places.keys() & {"influencer_id", "source"}:
+        rules.append(
+            Rule(
+                "no_influencer_column",
+                "influencer_id",
+                "warning",
+                "true",
+                "date",
+                "tracking: no column says which influencer an order came through (a coupon code or an address is not "
+                "looked up), so {count} {rows} are credited to nobody and no influencer has revenue",
+            )
+        )
     if job.has("tracking", "source", "influencer_id"):
         rules += [
             Rule(
@@ -464,6 +478,13 @@ def _key_twice(job: Job, staged: Staged, keys: list[str]) -> None:
         Rule("duplicate_key", keys[-1], "warning", "later AND NOT same", "value",
              f"{staged.source.label}: {{count}} {{rows}} {{have}} {words}, but other values; all are kept.{mend}"),
     ]  # fmt: skip
+    if name == "tracking" and "orders" in staged.match.constants:
+        rules[1] = replace(
+            rules[1],
+            words=f"{staged.source.label}: {{count}} {{rows}} {{have}} {words}, as where each item of an order has a "
+            "row: each was counted as an order, so that there are so many orders too many; and if revenue is that of "
+            "the whole order, it is counted again as well. Export one row an order",
+        )
     relation = f"(SELECT * FROM table_{name} WHERE {filled})"
     if staged.rows > MATERIALISED_ROWS:
         plain = f"plain_{name}" if staged.survey else relation

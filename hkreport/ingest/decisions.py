@@ -1,6 +1,6 @@
 """What was decided about the values of a column, in words and as numbers for the check."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import duckdb
@@ -17,8 +17,19 @@ __all__ = ["suspicious_defaults", "tell_columns", "tell_dates", "tell_numbers"]
 Say = Callable[..., None]
 # Headers of what became of an order or a payout.
 STATUS_HEADERS = frozenset(
-    "status orderstatus deliverystatus paymentstatus payoutstatus fulfilmentstatus".split()
+    """status orderstatus deliverystatus paymentstatus payoutstatus fulfilmentstatus fulfillmentstatus
+    financialstatus shipmentstatus shippingstatus itemstatus currentstatus returnstatus refundstatus invoicestatus
+    orderstate cancelled canceled cancelledat canceledat returned rto isrto iscancelled""".split()
 )
+# What a cell says of an order or a payout that did not last.
+UNDONE = frozenset(
+    """cancelled canceled cancel rto rtodelivered returned return refunded refund partiallyrefunded voided void
+    reversed rejected failed declined chargeback undelivered lost""".split()
+)
+CURRENCY_HEADERS = frozenset(
+    "currency currencycode ordercurrency salecurrency payoutcurrency ccy".split()
+)
+RUPEES = frozenset("inr rs rupee rupees ₹".split())
 NUMBER_KINDS: Mapping[str, str] = {
     "formatted": "carry a currency sign, spaces or thousands separators, which were removed",
     "scaled": "are in lakh, crore, thousands or millions and were written out",
@@ -35,9 +46,13 @@ DATE_KINDS: Mapping[str, str] = {
 }
 
 
-def tell_columns(staged: Staged, say: Say) -> None:
-    """Say which header was taken where several could be meant, and what was kept aside."""
+def tell_columns(staged: Staged, used: Collection[str], say: Say) -> None:
+    """Say which header was taken where several could be meant, and what was kept aside.
+
+    A file that is several tables has columns that another of them `used`.
+    """
     name, source, match = staged.table.name, staged.source, staged.match
+    unused = [header for header in match.unused if header not in used]
     for column, others in match.rivals.items():
         taken = source.headers[match.places[column]]
         same = [other for other in others if other == taken]
@@ -62,18 +77,26 @@ def tell_columns(staged: Staged, say: Say) -> None:
         say(name, None, rule, severity, 1, sentence)
     if not staged.rows:
         say(name, None, "no_rows", "warning", 0, f"{source.label} has a header but no rows.")
-    for header in match.unused:
-        if fold(header) in STATUS_HEADERS:
+    for header in unused:
+        if fold(header) in CURRENCY_HEADERS:
+            told = _different(source, header)
+            other = [each for each in told if (fold(each.value) or each.value) not in RUPEES]
+            if other:
+                say(name, None, "currency_not_used", "warning", 1,
+                    f"{source.label}: the column '{header}' says {other[0].value}, and is not used: all amounts are taken "
+                    "as rupees. Convert them, or leave those rows out.", other)  # fmt: skip
+        undone = any(fold(each.value) in UNDONE for each in _different(source, header))
+        if undone or fold(header) in STATUS_HEADERS:
             what = "payouts" if name == "payouts" else "orders"
             say(name, None, "status_not_used", "warning", 1,
                 f"{source.label}: the column '{header}' is not used, so that {what} count whatever it says. Remove "
                 "rows that are cancelled, returned or not to be paid, if there are any.",
                 _different(source, header))  # fmt: skip
-    if match.unused:
-        listing = ", ".join(repr(header) for header in match.unused[:6])
-        more = f" and {len(match.unused) - 6} more" if len(match.unused) > 6 else ""
-        say(name, None, "extra_columns", "note", len(match.unused),
-            f"{source.label}: {listing}{more} {'is' if len(match.unused) == 1 else 'are'} not used by the "
+    if unused:
+        listing = ", ".join(repr(header) for header in unused[:6])
+        more = f" and {len(unused) - 6} more" if len(unused) > 6 else ""
+        say(name, None, "extra_columns", "note", len(unused),
+            f"{source.label}: {listing}{more} {'is' if len(unused) == 1 else 'are'} not used by the "
             "report and kept aside.")  # fmt: skip
 
 

@@ -98,6 +98,14 @@ def choose_files(
     for table, candidates in chosen.items():
         for candidate in candidates:
             structure.extend(_wrong_columns(table, candidate))
+    _tell_side_by_side(job, chosen)
+    if not chosen and not structure:
+        structure += [
+            f"{each.source.label} was not used for {table}: it looks like a summary made from other tables. "
+            f"If it is the export itself, say --map {table}={each.source.label}."
+            for table in sorted(left)
+            for each in left[table]
+        ]
     if not chosen and not structure:
         structure.append(
             f"{job.folder} has files, but none is a table of this report. "
@@ -109,6 +117,20 @@ def choose_files(
             next_step="To read a table from another file, say --map TABLE=FILE.",
         )
     return chosen, left, not_used
+
+
+def _tell_side_by_side(job: Job, chosen: Mapping[str, list[Candidate]]) -> None:
+    """Say of a file that it was read as several tables, unless a person said so."""
+    read: dict[str, list[str]] = {}
+    for table, candidates in chosen.items():
+        if table not in job.settings.files:
+            for candidate in candidates:
+                read.setdefault(candidate.source.label, []).append(table)
+    for label, tables in read.items():
+        if len(tables) > 1:
+            job.say(None, None, "several_tables", "note", 1,
+                    f"{label} has columns of several tables and was read as {listed(tables)}. If it is one of them only, "
+                    f"say so: --map {tables[0]}={label}.")  # fmt: skip
 
 
 def _require_folder(folder: Path) -> None:

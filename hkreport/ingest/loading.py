@@ -29,6 +29,7 @@ from hkreport.ingest.spelling import spell_tables
 from hkreport.ingest.stage import IN_MEMORY_BYTES, stage
 from hkreport.ingest.survey import together
 from hkreport.ingest.verdicts import exact_sum, judge_tables
+from hkreport.ledger import draw_no_bars
 from hkreport.pieces import Piece, Pieces
 from hkreport.schema import TABLES, TOTALS
 from hkreport.shelf import Shelf, digest
@@ -171,7 +172,7 @@ def load(
 def _prepare(job: Job, chosen: Mapping[str, Sequence[Candidate]], workdir: Path) -> None:
     """Set the connection up: nothing is fetched from anywhere, and large data spills to disk."""
     job.con.execute("SET autoinstall_known_extensions = false")
-    job.con.execute("SET enable_progress_bar = false")
+    draw_no_bars(job.con)
     job.con.execute(f"SET temp_directory = {quoted(workdir / 'spill')}")
     if sum(each.source.size for some in chosen.values() for each in some) > IN_MEMORY_BYTES:
         job.con.execute(f"SET memory_limit = '{MEMORY}'")
@@ -278,7 +279,11 @@ def _place_exceptions(job: Job) -> None:
 def _tell_decisions(job: Job) -> None:
     job.derived["dates"], job.derived["numbers"] = {}, {}
     for staged in job.staged.values():
-        tell_columns(staged, job.say)
+        beside = [each for each in job.staged.values() if each.source.label == staged.source.label]
+        used = {
+            each.source.headers[place] for each in beside for place in each.match.places.values()
+        }
+        tell_columns(staged, used, job.say)
         job.derived["numbers"] |= tell_numbers(job.con, staged, job.say)
         job.derived["dates"] |= tell_dates(job.con, staged, job.say)
     suspicious_defaults(job.staged, job.say)

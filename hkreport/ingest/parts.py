@@ -22,6 +22,7 @@ from hkreport.ingest.job import Job
 from hkreport.ingest.plain import Plain, are_alike, is_worth_keeping, plain_part
 from hkreport.ingest.plans import DATES, one_row, setting
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
+from hkreport.ingest.stage import LONGEST_TOTAL, TOTAL_WORDS
 from hkreport.schema import Kind, Table, fold
 from hkreport.units import Unit, text
 
@@ -285,7 +286,7 @@ class _Content:
         keys = [values.identifier(self.cell(each)) for each in self.key]
         filled = " AND ".join(f"{each} IS NOT NULL" for each in keys)
         others = [self.cell(each) for each in sorted(set(places) - set(self.key))]
-        a_row = f"NOT ({header or 'false'})"
+        a_row = f"NOT ({header or 'false'}) AND NOT ({self._is_total()})"
         is_filled = f"{a_row} AND concat({shared}) <> ''"
         key = (
             f"CASE WHEN {a_row} AND {filled} THEN hash({', '.join(keys)}) END"
@@ -298,6 +299,19 @@ class _Content:
             else "NULL::UBIGINT"
         )
         return f"{key} AS k, CASE WHEN {is_filled} THEN hash({shared}) END AS r, {rest} AS w"
+
+    def _is_total(self) -> str:
+        """SQL that is true for a record whose first filled cell says that it is a total."""
+        cells = ", ".join(
+            f"nullif(trim({self.source.cell(place)}), '')"
+            for place in range(len(self.source.headers))
+        )
+        word = f"regexp_replace(lower(coalesce({cells})), '[^a-z]', '', 'g')"
+        # The pattern is asked of short texts alone: few cells of an export are a word.
+        return (
+            f"CASE WHEN strlen(coalesce({cells})) <= {LONGEST_TOTAL} "
+            f"THEN coalesce(regexp_full_match({word}, {quoted(TOTAL_WORDS)}), false) ELSE false END"
+        )
 
     def _read(self) -> None:
         self._take(f"SELECT {self._hashed()} FROM ({self.source.query})")

@@ -151,7 +151,7 @@ def _compare(con: duckdb.DuckDBPyConnection, has: Has) -> None:
             ELSE '{NOTHING}' END AS agrees_with
         FROM (
             SELECT p.row, p.influencer_id, p.payout_id, p.basis, p.rate AS rate_stated, p.brand, p.campaign,
-                date_trunc('month', coalesce(p.invoice_date, p.date)) AS month,
+                date_trunc('month', coalesce(p.invoice_date, p.date)) AS month, p.date, p.invoice_date,
                 CAST(p.rate AS DOUBLE) AS rate, CAST(p.total_payout AS DOUBLE) AS paid,
                 CAST(p.total_payout AS DOUBLE) / nullif(CAST(p.rate AS DOUBLE), 0) AS times,
                 CAST(coalesce(p.performance_bonus, 0) AS DOUBLE) AS bonus,
@@ -301,7 +301,13 @@ def _paid_twice(has: Has) -> str:
             "NOT (coalesce(basis, '') = 'post' AND copies <= coalesce(posts_made, 0)) "
             "AND NOT coalesce(orders_stated = 1, false)"
         )
-        return _twins(everything, "influencer, basis, rate, count and amount", likely)
+        dated = has("payouts", "date") or has("payouts", "invoice_date")
+        what = (
+            "influencer, basis, rate, count, amount and date"
+            if dated
+            else "influencer, basis, rate, count and amount"
+        )
+        return _twins(f"{everything}, brand, campaign, date, invoice_date", what, likely)
     found = _twins("coalesce(payout_id, CAST(row AS VARCHAR))", "payout id", "true")
     if not (has("payouts", "date") or has("payouts", "invoice_date")):
         return found

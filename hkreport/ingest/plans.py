@@ -34,8 +34,9 @@ INTEGERS = (
 )
 
 _UNIT = re.compile(
-    r"[(\[{]\s*(?:in\s+)?(?:₹|rs\.?|inr|rupees)?\s*(?:in\s+)?"
-    r"('?000'?s?|k|thousands?|lakhs?|lacs?|l|crores?|cr|millions?|mn|m)\.?\s*[)\]}]|"
+    r"[(\[{](?:\s|[,./-]|₹|rs\b|inr\b|rupees\b|in\b|of\b)*"
+    r"('?000'?s?|k|thousands?|lakhs?|lacs?|l|crores?|cr|millions?|mn|m)(?![a-z])"
+    r"(?:\s|[,./-]|₹|rs\b|inr\b|rupees\b)*[)\]}]|"
     r"\bin\s+(?:₹|rs\.?|inr)?\s*(thousands?|lakhs?|lacs?|crores?|cr|millions?|mn)\b",
     re.IGNORECASE,
 )

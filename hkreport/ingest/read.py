@@ -479,6 +479,13 @@ def _types(con: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ...]:
 # --- workbooks ----------------------------------------------------------------------------------
 
 
+def _merged_note(label: str, filled: int) -> tuple[tuple[str, str], ...]:
+    if not filled:
+        return ()
+    sentence = f"{label}: a text in cells merged over several rows was written into {filled:,} rows below the first."
+    return (("merged_cells", sentence),)
+
+
 def _workbook_sources(path: Path, workdir: Path) -> tuple[list[Source], dict[str, str]]:
     try:
         sheets = unpack(path, workdir / f"sheets-{len(list(workdir.iterdir()))}")
@@ -509,6 +516,7 @@ def _workbook_sources(path: Path, workdir: Path) -> tuple[list[Source], dict[str
                 size=path.stat().st_size,
                 kind="workbook",
                 cells=sheet.cells,
+                notes=_merged_note(label, sheet.filled),
             )
         )
     return found, empty

@@ -387,6 +387,10 @@ def _brand(work: Spelling, staged: Staged, joins: list[str]) -> str:
         job.derived.setdefault("brand_by_table", {})[name] = {
             "rule": "none", "rows": 0, "rules": {}, "without_brand": staged.rows, "disagree": 0,
         }  # fmt: skip
+        if name == "tracking":
+            job.say(name, "brand", "brand_missing", "warning", staged.rows,
+                    f"{staged.source.label}: nothing says which brand an order is of, so all count for none. Add a column "
+                    "for the brand, or report everything with BRAND=all.")  # fmt: skip
         if staged.survey:
             job.view(
                 f"brand_sales_{name}",

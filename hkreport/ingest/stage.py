@@ -34,6 +34,9 @@ IN_MEMORY_BYTES = 48 << 20  # larger files are staged on disk, as Parquet
 MATERIALISED_ROWS = 2_000_000  # below this the typed table is kept, above it is computed when read
 NOT_PLAIN = "not plain"
 TOTAL_WORDS = "(grand|sub|overall)?totals?|sum|overall"
+LONGEST_TOTAL = 20
+# Where a name before the word is one of people or days; a product may well be called so.
+SUBTOTALLED = ("posts", "tracking", "payouts")
 
 
 @dataclass
@@ -410,6 +413,7 @@ def _suspect(match: Match, plans: Mapping[str, Plan]) -> str:
                 f"OR strlen({cell}) <= {len(plan.header.encode()) + 8} "
                 f"AND (contains(lower({cell}), 'total') OR contains(lower({cell}), {header}) "
                 f"OR lower({cell}) = 'sum' OR lower({cell}) = 'overall')"
+                + (f" OR {_is_subtotal(cell)}" if match.table.name in SUBTOTALLED else "")
             )
     return " OR ".join(signs)
 
@@ -432,6 +436,7 @@ def _mark(source: Source, match: Match) -> str:
     first = "coalesce(" + ", ".join(f"nullif(trim({cell}), '')" for cell in cells) + ")"
     # A pattern, since DuckDB turns a long IN list into a join over every row.
     total = f"'[^a-z]', '', 'g'), {quoted(TOTAL_WORDS)})"
+    subtotal = _is_subtotal(key) if match.table.name in SUBTOTALLED else "false"
     return f"""CASE
         WHEN {key} IS NULL OR trim({key}, '{BLANKS}') = '' THEN CASE
             WHEN trim({every}, '{BLANKS}') = '' THEN CASE WHEN bad IS NULL THEN 'blank' ELSE 'malformed' END
@@ -443,4 +448,10 @@ def _mark(source: Source, match: Match) -> str:
              AND ({same}) >= {max(1, (filled + 1) // 2)} THEN 'repeated_header'
         WHEN starts_with({key}, '.') AND trim({key}, ' .') = '' OR starts_with({key}, '…')
              AND trim({key}, ' .…') = '' THEN 'placeholder'
-        WHEN regexp_full_match(regexp_replace(lower({key}), {total} THEN 'total_row' END"""
+        WHEN regexp_full_match(regexp_replace(lower({key}), {total} THEN 'total_row'
+        WHEN {subtotal} THEN 'total_row' END"""
+
+
+def _is_subtotal(cell: str) -> str:
+    """SQL that is true for 'Asha Rao Total', as a spreadsheet's subtotals and copied pivots write it."""
+    return f"suffix(lower(rtrim({cell})), ' total')"

@@ -236,6 +236,9 @@ def number_query(
             WHEN p.after <> '' AND (p.sign <> '' OR is_bracketed) THEN 'unreadable'
             WHEN p.percent <> '' AND NOT {str(percent).lower()} THEN 'unreadable'
             WHEN is_foreign AND NOT {str(foreign).lower()} THEN 'unreadable'
+            WHEN p.scale IN ('cr', 'cr.') AND EXISTS (
+                SELECT 1 FROM {relation} WHERE regexp_matches(raw, '(?i)[0-9]\\s*dr\\.?\\s*$')
+            ) THEN 'unreadable'  -- beside debits it is a credit, and no crore
             WHEN value IS NULL OR abs(value) > {MOST} THEN 'too_large'
             WHEN is_foreign THEN 'foreign'
             WHEN p.percent <> '' THEN 'percent'

@@ -1,0 +1,261 @@
+"""Sheets that analysts keep by hand: what their columns count, what their rows repeat, and what is missing."""
+
+import io
+
+import pytest
+from ingest_fixtures import load, only, problem, records, rules
+from openpyxl import Workbook
+
+from hkreport.errors import DataError
+
+# What counts orders
+
+
+def orders(dataset):
+    return sum(row[0] for row in records(dataset, "tracking", "orders"))
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "counted"),
+    [
+        pytest.param("Order,Amount", ["100001,500", "100007,700"], 2, id="numbers_of_orders"),
+        pytest.param("Order,Amount", ["#1001,500", "#1002,700"], 2, id="names_of_orders"),
+        pytest.param("Order,Amount", [f"{n},500" for n in range(1, 8)], 7, id="one_after_the_other"),
+        pytest.param("Order ID,Sales,GMV", ["A1,500,510", "A2,700,710"], 2, id="sales_are_amounts"),
+        pytest.param("Total Orders,Sales", ["2,900", "3,1200"], 5, id="orders_beside_sales"),
+        pytest.param("Transactions,Sales", ["2,900", "3,1200"], 5, id="transactions_beside_sales"),
+        pytest.param("Total Orders,Sales,GMV", ["2,900,950", "3,1200,1250"], 5, id="all_three"),
+        pytest.param("Sales,Revenue", ["2,900", "3,1200"], 5, id="sales_are_orders"),
+        pytest.param("Order,Revenue (Lakhs)", ["20,0.3", "10,0.2"], 30, id="revenue_in_lakh"),
+        pytest.param("Order,Revenue", ["20,0.3 L", "10,0.2 L"], 30, id="revenue_in_lakh_in_the_cell"),
+        pytest.param("Order,Revenue", ["2,900", "3,1200", "4,1300"], 9, id="counts_that_rise"),
+    ],
+)  # fmt: skip
+def test_a_column_that_may_count_orders_is_taken_by_what_it_holds(header, rows, counted, tmp_path):
+    lines = [f"Date,Influencer ID,Brand,{header}"]
+    lines += [f"2025-01-{at:02d},INF_1,HKVitals,{row}" for at, row in enumerate(rows, 1)]
+    assert orders(load(only(tmp_path, sales="\n".join(lines) + "\n"))) == counted
+
+
+def test_items_of_one_order_are_said_to_be_counted_each(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            orders="Order ID,Date,Brand,Amount\nA1,2025-01-05,HKVitals,300\nA1,2025-01-05,HKVitals,200\n",
+        )
+    )
+    said = problem(dataset, "duplicate_key").message
+    assert "each was counted as an order" in said
+    assert "Export one row an order" in said
+
+
+# Totals between the rows
+
+
+PAID = """Influencer,Month,Amount
+Asha Rao,Jan-25,1000
+Asha Rao,Feb-25,500
+Asha Rao Total,,1500
+Dev Mehta,Jan-25,2000
+Dev Mehta Total,,2000
+Grand Total,,3500
+"""
+
+
+def test_subtotals_of_a_spreadsheet_are_not_paid_again(tmp_path):
+    dataset = load(only(tmp_path, payouts=PAID))
+    assert sum(row[0] for row in records(dataset, "payouts", "total_payout")) == 3500
+    assert problem(dataset, "total_row").count == 3
+
+
+def test_a_product_may_be_called_total(tmp_path):
+    dataset = load(only(tmp_path, products="Product,Brand,Price\nVitamin Total,HKVitals,500\n"))
+    assert records(dataset, "products", "product") == [("Vitamin Total",)]
+
+
+def test_a_line_of_totals_does_not_keep_files_of_brands_apart(tmp_path):
+    files = {
+        f"orders_{brand}": "Order ID,Date,Brand,Amount\n"
+        + "".join(f"{brand}{n},2025-01-0{n},{brand},{100 * n}\n" for n in range(1, 4))
+        + "Total,,,600\n"
+        for brand in ("HKVitals", "Gritzo")
+    }
+    dataset = load(only(tmp_path, **files))
+    assert orders(dataset) == 6
+    assert "file_left" not in rules(dataset)
+
+
+# Payouts
+
+
+def spend(dataset):
+    return float(sum(row[0] for row in records(dataset, "payouts", "total_payout")))
+
+
+def test_the_total_is_what_was_paid_and_not_a_part_of_it(tmp_path):
+    sheet = "Influencer,Commission Amount,Fixed Fee,Total\nAsha Rao,1000,5000,6000\n"
+    assert spend(load(only(tmp_path, payouts=sheet))) == 6000
+
+
+def test_the_same_fee_every_month_is_a_retainer_and_not_paid_twice(tmp_path):
+    rows = [
+        f"{who},{day}-2025,50000"
+        for who in ("Asha Rao", "Dev Mehta")
+        for day in ("15-01", "15-02", "15-03")
+    ]
+    dataset = load(
+        only(tmp_path, payouts="Influencer,Payment Date,Amount\n" + "\n".join(rows) + "\n")
+    )
+    assert "paid twice" not in set(dataset.reconciliation()["kind"])
+    twice = rows[0]
+    dataset = load(
+        only(
+            tmp_path / "twice",
+            payouts="Influencer,Payment Date,Amount\n" + "\n".join([*rows, twice]) + "\n",
+        )
+    )
+    assert "paid twice" in set(dataset.reconciliation()["kind"])
+
+
+def test_the_month_of_a_payout_is_when_it_was_earned(tmp_path):
+    sheet = "Influencer,Month,Amount\nAsha Rao,2025-01,600\nAsha Rao,2025-04,5400\n"
+    dataset = load(only(tmp_path, payouts=sheet))
+    assert [str(day) for (day,) in records(dataset, "payouts", "date")] == [
+        "2025-01-01",
+        "2025-04-01",
+    ]
+
+
+@pytest.mark.parametrize("unit", ["Lakhs INR", "₹, Lakhs", "Lacs Rs.", "in ₹ lakh", "L"])
+def test_a_unit_in_the_header_counts_in_any_order_of_words(unit, tmp_path):
+    assert (
+        spend(load(only(tmp_path, payouts=f'Influencer,"Amount ({unit})"\nAsha Rao,4\n')))
+        == 400_000
+    )
+
+
+def test_credits_of_a_ledger_are_no_crores(tmp_path):
+    sheet = 'Influencer,Amount\nAsha Rao,"12,500.00 Dr"\nDev Mehta,"7,500.00 Cr"\n'
+    dataset = load(only(tmp_path, payouts=sheet))
+    assert spend(dataset) == 12500
+    assert "7,500.00 Cr" in problem(dataset, "unreadable").message
+    assert (
+        spend(load(only(tmp_path / "crore", payouts="Influencer,Amount\nAsha Rao,1.5 Cr\n")))
+        == 15_000_000
+    )
+
+
+# What is said of columns that are not used
+
+
+@pytest.mark.parametrize(
+    "header", ["Fulfillment Status", "Financial Status", "Cancelled at", "State", "Type"]
+)
+def test_orders_that_did_not_last_are_warned_of(header, tmp_path):
+    rows = "A1,2025-01-05,HKVitals,300,delivered\nA2,2025-01-06,HKVitals,200,Refund\n"
+    dataset = load(only(tmp_path, orders=f"Order ID,Date,Brand,Amount,{header}\n{rows}"))
+    assert header in problem(dataset, "status_not_used").message
+
+
+def test_a_state_of_india_is_no_state_of_an_order(tmp_path):
+    rows = "A1,2025-01-05,HKVitals,300,Kerala\nA2,2025-01-06,HKVitals,200,Goa\n"
+    assert "status_not_used" not in rules(
+        load(only(tmp_path, orders=f"Order ID,Date,Brand,Amount,State\n{rows}"))
+    )
+
+
+@pytest.mark.parametrize(("second", "warned"), [("USD", True), ("INR", False)])
+def test_a_column_of_other_currencies_is_warned_of(second, warned, tmp_path):
+    rows = f"A1,2025-01-05,HKVitals,300,INR\nA2,2025-01-06,HKVitals,200,{second}\n"
+    dataset = load(only(tmp_path, orders=f"Order ID,Date,Brand,Amount,Currency\n{rows}"))
+    assert ("currency_not_used" in rules(dataset)) is warned
+
+
+def test_orders_without_any_word_of_an_influencer_or_a_brand_are_warned_of(tmp_path):
+    dataset = load(
+        only(
+            tmp_path,
+            orders="Order ID,Date,Amount,Coupon\nA1,2025-01-05,300,ASHA10\n",
+            payouts="Influencer,Amount\nAsha Rao,1000\n",
+        )
+    )
+    assert "no influencer has revenue" in problem(dataset, "no_influencer_column").message
+    assert "nothing says which brand" in problem(dataset, "brand_missing").message
+
+
+def test_no_advice_renames_a_column_that_means_something_else(tmp_path):
+    with pytest.raises(DataError) as error:
+        load(only(tmp_path, tracking="Date,Total Orders,Influencer\n2025-01-05,3,Asha Rao\n"))
+    assert "Rename 'Total Orders'" not in str(error.value)
+
+
+# One sheet for everything
+
+
+TRACKER = """Influencer,Brand,Post Date,Reach,Likes,Orders,Revenue,Cost
+Asha Rao,HKVitals,2025-01-05,1000,50,3,3000,1500
+Dev Mehta,MuscleBlaze,2025-01-06,2000,60,2,2500,1000
+"""
+
+
+@pytest.mark.parametrize("name", ["campaign_tracker", "influencer_sheet", "data"])
+def test_a_sheet_of_posts_with_what_they_brought_and_cost_is_all_three_tables(name, tmp_path):
+    dataset = load(only(tmp_path, **{name: TRACKER}))
+    assert records(dataset, "posts", "influencer_id", "reach") == [
+        ("Asha Rao", 1000),
+        ("Dev Mehta", 2000),
+    ]
+    assert records(dataset, "tracking", "influencer_id", "orders", "revenue") == [
+        ("Asha Rao", 3, 3000), ("Dev Mehta", 2, 2500),
+    ]  # fmt: skip
+    assert spend(dataset) == 2500
+    assert "'posts', 'tracking', 'payouts'" in problem(dataset, "several_tables").message
+    assert "extra_columns" not in rules(dataset)
+
+
+def test_months_of_such_sheets_are_joined_for_every_table(tmp_path):
+    later = TRACKER.replace("2025-01", "2025-02").replace("3000", "3100")
+    dataset = load(only(tmp_path, tracker_jan=TRACKER, tracker_feb=later))
+    assert orders(dataset) == 10
+    assert spend(dataset) == 5000
+    assert len(records(dataset, "posts", "reach")) == 4
+
+
+def test_a_cost_beside_orders_is_that_of_the_goods_and_spend_is_not(tmp_path):
+    rows = "Date,Influencer,Brand,Orders,Revenue,{}\n2025-01-05,Asha Rao,HKVitals,3,3000,1000\n"
+    assert not records(load(only(tmp_path, orders=rows.format("Cost"))), "payouts", "total_payout")
+    assert spend(load(only(tmp_path / "spend", orders=rows.format("Spend")))) == 1000
+
+
+def test_where_payouts_have_a_file_no_other_is_taken_for_them(tmp_path):
+    dataset = load(only(tmp_path, tracker=TRACKER, payouts="Influencer,Amount\nAsha Rao,700\n"))
+    assert spend(dataset) == 700
+    assert orders(dataset) == 5
+
+
+def test_a_file_that_is_refused_as_a_summary_is_told_so(tmp_path):
+    sheet = "Influencer,Total Orders,Total Revenue,ROAS,Total Payout\nAsha Rao,3,3000,2.0,1500\n"
+    with pytest.raises(DataError, match="looks like a summary made from other tables"):
+        load(only(tmp_path, influencer_summary=sheet))
+
+
+# Merged cells
+
+
+def test_a_name_merged_over_rows_is_that_of_each_and_an_amount_is_not(tmp_path):
+    book = Workbook()
+    sheet = book.active
+    sheet.append(["Influencer", "Date", "Brand", "Orders", "Revenue"])
+    for day in range(1, 5):
+        sheet.append(["Asha Rao", f"2025-01-0{day}", "HKVitals", day, 100 * day])
+    sheet.merge_cells("A2:A4")
+    sheet.merge_cells("E4:E5")
+    stream = io.BytesIO()
+    book.save(stream)
+    (tmp_path / "orders.xlsx").write_bytes(stream.getvalue())
+    dataset = load(tmp_path)
+    assert [row[0] for row in records(dataset, "tracking", "influencer_id")] == ["Asha Rao"] * len(
+        records(dataset, "tracking", "orders")
+    )
+    assert sum(float(row[0]) for row in records(dataset, "tracking", "revenue")) == 600
+    assert problem(dataset, "merged_cells").severity == "warning"

@@ -196,8 +196,20 @@ class Ratio:
         """Why it may be missing: what usually lacks, by default the denominator."""
         if self.missing:
             return self.missing
-        short = self.denominator.label.partition(" (")[0]
-        return f"no {short[0].lower()}{short[1:]}"
+        return f"no {_short(self.denominator.label)}"
+
+    def why(self, row: Mapping[Any, Any]) -> str:
+        """Why it is missing in a row: what it divides, where the row has something to divide by.
+
+        Examples
+        --------
+        >>> ROAS.why({"spend": 0.0}), ROAS.why({"spend": 500.0})
+        ('no spend', 'influencer revenue not known')
+        """
+        below = row.get(self.denominator.name)
+        if self.missing or not isinstance(below, int | float) or below != below or not below:
+            return self.undefined
+        return f"{_short(self.numerator.label)} not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +279,12 @@ class Returns:
 
 
 Metric = Total | Distinct | Linear | Ratio | Share | Score
+
+
+def _short(label: str) -> str:
+    """A label within a sentence, without what it says in brackets."""
+    bare = label.partition(" (")[0]
+    return f"{bare[0].lower()}{bare[1:]}"
 
 
 def _unnamed(part: "Total | Distinct | Linear") -> bool:

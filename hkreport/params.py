@@ -8,7 +8,7 @@ import datetime
 import math
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -21,8 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from hkreport.errors import ParamsError, did_you_mean, listed
-from hkreport.schema import TABLES, fold
+from hkreport import metrics
+from hkreport.errors import ParamsError, UsageError, did_you_mean, listed
+from hkreport.schema import TABLES, Kind, fold
 
 __all__ = ["Email", "Settings", "brands", "checked_address", "load", "project_root"]
 
@@ -57,11 +58,30 @@ class Allocation(_Strict):
     displaced_warning: float = Field(ge=0, le=1)
 
 
+def _require_metrics(names: Iterable[str]) -> None:
+    """Refuse a name that no metric has: a misspelt one would count for nothing, in silence."""
+    for name in names:
+        try:
+            metrics.find(name)
+        except UsageError as error:
+            near = error.message.partition("'. ")[2]
+            raise ValueError(
+                error.message if near else f"{error.message} {error.next_step}"
+            ) from error
+
+
+def _require_weights(weights: Mapping[str, float]) -> Mapping[str, float]:
+    for name, weight in weights.items():
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"the weight of {name} must be 0 or more")
+    return weights
+
+
 class Band(_Strict):
     """Below `poor` is poor, from `good` up is good."""
 
-    poor: float
-    good: float
+    poor: float = Field(allow_inf_nan=False)
+    good: float = Field(allow_inf_nan=False)
 
 
 class Scores(_Strict):
@@ -69,6 +89,12 @@ class Scores(_Strict):
 
     performance: Mapping[str, float]
     product: Mapping[str, float]
+
+    @field_validator("performance", "product")
+    @classmethod
+    def _weighs_metrics(cls, weights: Mapping[str, float]) -> Mapping[str, float]:
+        _require_metrics(weights)
+        return _require_weights(weights)
 
 
 class Money(_Strict):
@@ -95,10 +121,7 @@ class Attribution(_Strict):
     @field_validator("platform_weights")
     @classmethod
     def _no_weight_is_negative(cls, weights: Mapping[str, float]) -> Mapping[str, float]:
-        for name, weight in weights.items():
-            if not 0 <= weight < math.inf:
-                raise ValueError(f"the weight of {name} must be 0 or more")
-        return weights
+        return _require_weights(weights)
 
 
 class Around(_Strict):
@@ -243,6 +266,23 @@ class DataFacts(_Strict):
     columns: Mapping[str, Mapping[str, str]]
     files: Mapping[str, str]
 
+    @field_validator("day_first")
+    @classmethod
+    def _names_dates(cls, day_first: Mapping[str, bool]) -> Mapping[str, bool]:
+        dates = [
+            f"{table.name}.{column.name}"
+            for table in TABLES.values()
+            for column in table
+            if column.kind in (Kind.DATE, Kind.TIMESTAMP)
+        ]
+        for name in day_first:
+            if name not in dates:
+                near = did_you_mean(name, dates)
+                raise ValueError(
+                    f"'{name}' is no date. {near or f'Dates: {listed(dates, most=20)}.'}"
+                )
+        return day_first
+
 
 class Email(_Strict):
     """Who gets the mail of a report, and what it says above the fold."""
@@ -331,6 +371,21 @@ class Settings(_Strict):
     data: DataFacts
     email: Email
     as_of: datetime.date | None = None
+
+    @field_validator("targets", "bands")
+    @classmethod
+    def _are_of_metrics(cls, by_metric: Mapping[str, Any]) -> Mapping[str, Any]:
+        _require_metrics(by_metric)
+        for name, band in by_metric.items():
+            lower_is_better = metrics.find(name).good is metrics.Direction.DOWN
+            if not isinstance(band, Band) or band.poor == band.good:
+                continue
+            if (band.poor < band.good) == lower_is_better:
+                side = "above" if lower_is_better else "below"
+                raise ValueError(
+                    f"poor is {band.poor:g} and good {band.good:g}; poor must be {side} good for {name}"
+                )
+        return by_metric
 
     @field_validator("tiers")
     @classmethod
@@ -517,7 +572,8 @@ def _explained(error: ValidationError, origin: Mapping[str, str]) -> str:
             # A rule about several keys names them itself.
             found = "" if isinstance(problem["input"], dict) else f" is {problem['input']!r};"
             joint = "" if found else ":"
-            sentences.append(f"{where}: {key}{found}{joint} {said[0].lower()}{said[1:]}.")
+            end = "" if said.endswith(("?", ".")) else "."
+            sentences.append(f"{where}: {key}{found}{joint} {said[0].lower()}{said[1:]}{end}")
     return " ".join(sentences)
 
 

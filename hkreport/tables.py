@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from hkreport import periods
 from hkreport.errors import InputError, ParamsError, did_you_mean, listed
-from hkreport.metrics import DIMENSIONS, TIME_STEPS, Direction, Metric, Ratio
+from hkreport.metrics import DIMENSIONS, TIME_STEPS, Direction, Metric, Ratio, find
 from hkreport.units import (
     Unit,
     escape_html,
@@ -143,6 +143,7 @@ class Col:
     high: str = ""
     spanner: str = ""
     width: str = ""
+    ratio: Ratio | None = None
 
     @classmethod
     def of(cls, measure: "Metric | Col", **changes: object) -> Self:
@@ -163,6 +164,7 @@ class Col:
             unit=measure.unit,
             reason=reason,
             caveat=measure.caveat,
+            ratio=measure if isinstance(measure, Ratio) else None,
         )
         return replace(column, **changes)  # type: ignore[arg-type]
 
@@ -321,7 +323,9 @@ class Table:
     def _rows(self, most: int) -> Iterator[_Row]:
         """The rows to show: what both renderings are made of."""
         shown = self.frame.head(most)
-        needed = dict.fromkeys([*self._names(), *self._verdicts(), self.group, self.alert])
+        below = [each.ratio.denominator.name for each in self.columns if each.ratio]
+        below = [name for name in below if name in shown]
+        needed = dict.fromkeys([*self._names(), *self._verdicts(), *below, self.group, self.alert])
         lists = {name: shown[name].tolist() for name in needed if name}
         before: object = object()
         for index in range(len(shown)):
@@ -357,7 +361,8 @@ class Table:
         if column.change:
             words = signed(size, column.unit, short=column.short)
         else:
-            words = text(size, column.unit, short=column.short, reason=column.reason)
+            reason = column.ratio.why(values) if column.ratio else column.reason
+            words = text(size, column.unit, short=column.short, reason=reason)
         low, high = (number(values.get(name)) for name in (column.low, column.high))
         if math.isnan(size) or math.isnan(low) or math.isnan(high):
             return words
@@ -685,7 +690,10 @@ def bands(limits: "Mapping[str, Any]") -> dict[str, Bands]:
     >>> bands({"roas": SimpleNamespace(poor=1.0, good=3.0)})["roas"].verdict(2.0)
     'ok'
     """
-    return {name: Bands(good=each.good, ok=each.poor) for name, each in limits.items()}
+    return {
+        name: Bands(good=each.good, ok=each.poor, direction=find(name).good)
+        for name, each in limits.items()
+    }
 
 
 def _html_tile(tile: Tile) -> str:

@@ -504,7 +504,7 @@ def test_what_is_zero_throughout_is_a_sentence_and_no_empty_chart() -> None:
     assert [str(each.words) for each in said] == [
         "Orders by tier cannot be shown: every value is 0.",
         "ROAS by tier cannot be shown: every estimate is 0.",
-        "The trend of revenue cannot be shown: every value is 0.",
+        "The trend of revenue cannot be shown: no whole week has any.",
     ]
     # One that is not 0 is worth the drawing, and so is a flat line after something.
     assert charts.bars(nobody.assign(roas=[0.0, 2.0]), "tier", [m.ORDERS, m.ROAS]).title

@@ -77,6 +77,27 @@ def test_dimensions_of_every_name_can_be_grouped_by(run, data):
         assert sum(part["revenue"] for part in parts) == pytest.approx(whole), name
 
 
+def test_a_filter_given_twice_keeps_both(run, data):
+    tiers = {row["tier"]: row["revenue"] for row in records(run, data, "--by", "tier")}
+    first, second = [name for name in tiers if name != metrics.UNASSIGNED][:2]
+    (both,) = records(run, data, "--tier", first, "--tier", second)
+    (listed,) = records(run, data, "--tier", f"{first},{second}")
+    assert both == listed
+    assert both["revenue"] == tiers[first] + tiers[second]
+
+
+def test_limits_of_the_price_say_what_has_none(run, tmp_path):
+    folder = exports.write(tmp_path)
+    (folder / "posts.csv").unlink()
+    (folder / "products.csv").unlink(missing_ok=True)
+    code, out, err = run(
+        "metrics", folder, "--min-price", "1", "--metric", "revenue", "--format", "json"
+    )
+    assert code == 0
+    assert json.loads(out)[0]["revenue"] in (0.0, None)
+    assert "The limits of the price hide ₹13,100 of revenue" in err
+
+
 def test_minimum_roas_says_what_it_hides(run, data):
     code, out, err = run(
         "metrics", data, "--min-roas", "4", "--metric", "revenue", "--format", "json"
@@ -121,6 +142,13 @@ def test_minimum_roas_says_what_it_hides(run, data):
         pytest.param(["--tier", "huge"], 1, "No tier 'huge' in the data.", id="tier"),
         pytest.param(["--tier", " ,"], 2, "--tier is empty. Name what to keep", id="empty"),
         pytest.param(["--min-roas", "x"], 2, "Invalid value for '--min-roas'", id="number"),
+        pytest.param(["--min-roas", "nan"], 2, "--min-roas is nan; it must be a number.", id="nan"),
+        pytest.param(
+            ["--min-price", "9", "--max-price", "5"],
+            2,
+            "--min-price is 9 and --max-price 5, so that no product is left.",
+            id="prices",
+        ),
         pytest.param(["--map", "trakcing=a.csv"], 1, "Did you mean 'tracking'?", id="map"),
         pytest.param(["--as-of", "tomorrow"], 1, "command line: as_of is 'tomorrow'", id="as_of"),
     ],

@@ -10,6 +10,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import exports
 import nbformat
 import pytest
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
@@ -164,6 +165,23 @@ def test_long_folder_for_temporary_files_starts_processes_the_plain_way(tmp_path
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 80)))
     assert not processes.is_supported()
     assert processes.context().get_start_method() == "spawn"
+
+
+def test_a_report_is_built_where_processes_cannot_be_forked(tmp_path, project):
+    """As on macOS: kernels are ordinary ones, which DuckDB knows for notebooks and wants widgets of."""
+    long = tmp_path / ("x" * 80)
+    long.mkdir()
+    folder = exports.write(tmp_path / "exports")
+    told = ["report", "--brand", "HKVitals", "--period", "2025-Q2", "--data", str(folder)]
+    done = subprocess.run(
+        [sys.executable, "-m", "hkreport.cli", *told, "--engine", "pandoc", "--formats", "html",
+         "--site", str(tmp_path / "site")],
+        cwd=project, env={**os.environ, "TMPDIR": str(long)}, capture_output=True, text=True, check=False,
+        timeout=400,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "site" / "HKVitals" / "2025-Q2" / "index.html").read_text(encoding="utf-8")
+    assert "₹10,600" in page
 
 
 def test_use_makes_this_process_fork():

@@ -118,7 +118,8 @@ def trend(
         return nothing(f"The trend of {in_sentence(measure.label)}", "there is no dated value")
     drawn = [name for name in (measure.name, previous, low, high) if name]
     if not any(abs(value) > 0 for name in drawn for value in numbers(dated, name)):
-        return nothing(f"The trend of {in_sentence(measure.label)}", "every value is 0")
+        why = "no whole week has any" if x == "week" else "every value is 0"
+        return nothing(f"The trend of {in_sentence(measure.label)}", why)
     ahead = _flags(dated, forecast)
     seen = [math.nan if later else value for value, later in zip(values, ahead, strict=True)]
     steps = key_words(dated, x)

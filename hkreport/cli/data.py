@@ -81,23 +81,23 @@ def metrics(
     output: Annotated[str, typer.Option("--format", metavar="table|csv|json")] = "table",
     brand: str | None = BRAND,
     period: Period = "all",
-    platform: str | None = PLATFORM,
-    post_platform: str | None = POST_PLATFORM,
-    tier: str | None = TIER,
-    category: str | None = CATEGORY,
-    gender: str | None = GENDER,
-    influencer: str | None = INFLUENCER,
-    persona: str | None = PERSONA,
-    city: str | None = CITY,
-    product: str | None = PRODUCT,
-    product_category: str | None = PRODUCT_CATEGORY,
-    campaign: str | None = CAMPAIGN,
-    campaign_type: str | None = CAMPAIGN_TYPE,
-    content_type: str | None = CONTENT_TYPE,
-    source: str | None = SOURCE,
-    channel: str | None = CHANNEL,
-    payout_basis: str | None = PAYOUT_BASIS,
-    arm: str | None = ARM,
+    platform: list[str] | None = PLATFORM,
+    post_platform: list[str] | None = POST_PLATFORM,
+    tier: list[str] | None = TIER,
+    category: list[str] | None = CATEGORY,
+    gender: list[str] | None = GENDER,
+    influencer: list[str] | None = INFLUENCER,
+    persona: list[str] | None = PERSONA,
+    city: list[str] | None = CITY,
+    product: list[str] | None = PRODUCT,
+    product_category: list[str] | None = PRODUCT_CATEGORY,
+    campaign: list[str] | None = CAMPAIGN,
+    campaign_type: list[str] | None = CAMPAIGN_TYPE,
+    content_type: list[str] | None = CONTENT_TYPE,
+    source: list[str] | None = SOURCE,
+    channel: list[str] | None = CHANNEL,
+    payout_basis: list[str] | None = PAYOUT_BASIS,
+    arm: list[str] | None = ARM,
     min_roas: MinRoas = None,
     min_price: MinPrice = None,
     max_price: MaxPrice = None,
@@ -138,7 +138,7 @@ def metrics(
     }
     settings = settings_of(one_brand, as_of, maps)
     opened = open_data(data, settings, backend)
-    frame, hidden = views.slice_metrics(
+    frame, hides = views.slice_metrics(
         opened,
         settings,
         chosen,
@@ -146,8 +146,8 @@ def metrics(
         period,
         filters_of(values, min_roas, min_price, max_price),
     )
-    if hidden is not None:
-        print(views.hidden_words(hidden), file=sys.stderr)
+    if hides:
+        print(hides, file=sys.stderr)
     if output == "json":
         print(json.dumps(views.records(frame), ensure_ascii=False, indent=1))
     elif output == "csv":

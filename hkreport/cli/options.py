@@ -1,7 +1,8 @@
 """Options that several commands take, and what is made of them."""
 
+import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,9 @@ DataFolder = Annotated[
 
 def _filter(words: str) -> Any:
     """An option that keeps rows by one dimension."""
-    return typer.Option(None, metavar="A,B", help=f"Keep {words}; several separated by commas.")
+    return typer.Option(
+        None, metavar="A,B", help=f"Keep {words}; several separated by commas, or one each time."
+    )
 
 
 BRAND = _filter("this brand")
@@ -97,7 +100,7 @@ def settings_of(brand: str | None, as_of: str | None, maps: list[str] | None) ->
 
 
 def filters_of(
-    chosen: Mapping[str, str | None],
+    chosen: Mapping[str, str | Sequence[str] | None],
     min_roas: float | None,
     min_price: float | None,
     max_price: float | None,
@@ -107,17 +110,32 @@ def filters_of(
     Raises
     ------
     UsageError
-        If one is given without a value: it would silently filter nothing.
+        If one is given without a value: it would silently filter nothing. If a limit is no number, or the
+        lowest price is above the highest: nothing would be left.
     """
     from hkreport.ledger import Filters
 
-    for name, value in chosen.items():
-        if value is not None and not value.strip(" ,"):
+    values = {
+        name: (value,) if isinstance(value, str) else tuple(value)
+        for name, value in chosen.items()
+        if value is not None
+    }
+    for name, words in values.items():
+        if any(not each.strip(" ,") for each in words):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(
                 f"{option} is empty.", next_step=f"Name what to keep, or leave {option} out."
             )
-    values = {name: (value,) for name, value in chosen.items() if value}
+    values = {name: words for name, words in values.items() if words}
+    limits = {"--min-roas": min_roas, "--min-price": min_price, "--max-price": max_price}
+    for option, limit in limits.items():
+        if limit is not None and not math.isfinite(limit):
+            raise UsageError(f"{option} is {limit}; it must be a number.")
+    if min_price is not None and max_price is not None and min_price > max_price:
+        raise UsageError(
+            f"--min-price is {min_price:g} and --max-price {max_price:g}, so that no product is left.",
+            next_step="Give the lower of the two as --min-price.",
+        )
     return Filters(values=values, min_roas=min_roas, min_price=min_price, max_price=max_price)
 
 

@@ -149,6 +149,8 @@ def table(
     share = report.settings.experiments.assumed_organic_share
     assumed = (roas, *(assumed_baseline(roas, min(share * turn, 1.0)) for turn in BAND[::-1]))
     no_spend = "" if spend > 0 else "no spend"
+    if roas != roas and not no_spend:
+        no_spend = "influencer revenue not known"
     influencer, organic = float(totals["influencer_revenue"]), float(totals["organic_revenue"])
     no_organic = no_spend or ("" if organic > 0 else "no organic orders recorded")
     rows = [

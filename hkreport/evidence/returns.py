@@ -89,7 +89,8 @@ class GroupReturns:
     def empty(self) -> str:
         """What to say in place of the table."""
         return (
-            f"Nobody of a known {self.dimension} was paid in this selection, so there is no return."
+            f"Nobody of a known {self.dimension} was paid in this selection, or it is not known what they brought, "
+            "so there is no return."
         )
 
     @property

@@ -296,6 +296,9 @@ def _why(
     if not found:
         return "the exports do not say why", "Look at what was agreed", numbers
     part, (worse, own, usual) = next(iter(found.items()))
+    if worse < math.log(LEAST_WORSE) and len(found) < len(WORDS):
+        # Without people reached or posts, what lies between the fee and the orders is not known.
+        return "the exports do not say why", "Look at what was agreed", numbers
     if worse < math.log(LEAST_WORSE):
         return (
             "cost, orders and order value are near those of others",

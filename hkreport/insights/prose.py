@@ -18,7 +18,6 @@ from hkreport.views import (
     Quality,
     Report,
     brands,
-    hidden_words,
     shared_influencers,
 )
 
@@ -77,7 +76,11 @@ def headline(report: Report, caused: Incrementality | None = None, *, brief: boo
     totals = report.totals
     said = [change(report, m.REVENUE) + "."]
     spend, roas = float(totals["spend"]), float(totals["roas"])
-    if spend > 0:
+    if totals["revenue"] != totals["revenue"]:
+        said = ["The exports hold no orders, so revenue and ROAS cannot be shown."]
+        if spend == spend:
+            said.append(f"{text(spend, Unit.MONEY, short=True)} was paid to influencers.")
+    elif spend > 0:
         said.append(
             f"{text(spend, Unit.MONEY, short=True)} was paid to influencers and "
             f"{text(float(totals['influencer_revenue']), Unit.MONEY, short=True)} was credited to them: "
@@ -87,11 +90,14 @@ def headline(report: Report, caused: Incrementality | None = None, *, brief: boo
         said.append("The exports hold no payouts, so spend and ROAS cannot be shown.")
     else:
         said.append("Nothing was paid in this selection, so ROAS is undefined.")
+        if report.fragility.reasons:  # what was paid may only not have reached it
+            said.append(f"But {'; '.join(report.fragility.reasons)}.")
     if roas == roas:
         said.append(attributed(roas, report.break_even))
     if caused is not None and caused.iroas is not None:
         estimate = caused.iroas.words(Unit.MULTIPLE)
-        said.append(f"A randomised test in this period puts incremental ROAS at {estimate}.")
+        whole = " of the whole brand" if report.filters else ""  # filters do not cut an experiment
+        said.append(f"A randomised test{whole} in this period puts incremental ROAS at {estimate}.")
     body = escape_markdown(" ".join(said)) + "\n"
     return Prose("\n".join([body, *_warnings(report, brief)]))
 
@@ -134,14 +140,11 @@ def _warnings(report: Report, brief: bool) -> list[str]:
             "" if brief else " See @tbl-rules."
         )
         found.append(callout("warning", "ROAS rests on how payouts were allocated", body))
-    if report.hidden is not None:
-        found.append(
-            callout(
-                "important",
-                "Some influencers are hidden",
-                escape_markdown(hidden_words(report.hidden)),
-            )
+    if report.hides:
+        what = (
+            "Some influencers are hidden" if report.hidden else "The filters hide more than meant"
         )
+        found.append(callout("important", what, escape_markdown(report.hides)))
     if report.data.simulated and not brief:  # the title says it too
         body = "These figures come from `hkreport simulate`, not from real exports."
         found.append(callout("note", "Simulated data", body))
@@ -388,9 +391,10 @@ def cohort_words(cohorts: Cohorts) -> str:
 def bridge_words(bridge: Bridge) -> str:
     """What is left of each rupee of credited revenue, as a chart title."""
     levels = bridge.steps[bridge.steps["total"]]
-    gross, last = float(levels["amount"].iloc[0]), levels.iloc[-1]
-    if len(levels) < 2 or not gross > 0:
+    gross = float(levels["amount"].iloc[0]) if len(levels) > 1 else 0.0
+    if not gross > 0:
         return "From gross revenue to what is left after payouts"
+    last = levels.iloc[-1]
     left = text(abs(float(last["amount"])) / gross, Unit.MONEY)
     if float(last["amount"]) < 0 and last["step"] == "Left after payouts":
         return f"Each rupee of credited revenue loses {left} once payouts are taken off"

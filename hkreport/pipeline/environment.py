@@ -93,6 +93,10 @@ def _install_with(uv: str | None, python: Path, root: Path) -> None:
         packages=packages,
     )
     _run([*_installer(uv, venv), *project], what="hkreport itself")
+    # Relative, and so of plain letters: Python 3.11 reads this file in the encoding of the locale, and a
+    # folder of another alphabet would end every command before it begins.
+    for path in venv.glob("lib/python*/site-packages/*hkreport*.pth"):
+        path.write_text(os.path.relpath(root, path.parent) + "\n", encoding="ascii")
 
 
 def _python_of(venv: Path) -> str:

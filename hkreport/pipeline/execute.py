@@ -32,7 +32,14 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     """
     import papermill
 
-    declared = set(papermill.inspect_notebook(str(notebook)))
+    try:
+        declared = set(papermill.inspect_notebook(str(notebook)))
+    except (ValueError, AttributeError, KeyError) as error:  # NotJSONError is a ValueError
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ParamsError(
+            f"{notebook.name} cannot be read as a notebook: {cause[:200]}",
+            next_step="Take it from git again: git checkout -- notebooks",
+        ) from error
     unknown = sorted(set(parameters) - declared)
     if unknown:
         near = did_you_mean(unknown[0], declared)

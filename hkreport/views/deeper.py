@@ -294,6 +294,9 @@ def bridge(report: Report) -> Bridge:
     import pandas as pd
 
     known, money = report.current.known, report.settings.money
+    if report.value(m.INFLUENCER_REVENUE) != report.value(m.INFLUENCER_REVENUE):
+        steps = pd.DataFrame({"step": [], "amount": [], "total": []})
+        return Bridge(steps, ("orders (none in the exports)",))
     simulated = report.data.simulated is not None
     taxed = simulated if money.revenue_includes_gst is None else money.revenue_includes_gst
     before = (

@@ -113,6 +113,16 @@ class Report:
     population: Ledger
     hidden: Hidden | None
 
+    @functools.cached_property
+    def hides(self) -> str:
+        """What filters leave out without its being asked for, in words."""
+        unpriced = (0.0, 0.0)
+        if self.filters:
+            brand = {"brand": (self.brand,)} if self.brand else {}
+            mine = replace(self.filters, values={**self.filters.values, **brand})
+            unpriced = self.data.ledger.in_period(self.period).without_price(mine)
+        return hidden_words(self.hidden, unpriced)
+
     @property
     def name(self) -> str:
         """Brand as titles show it."""
@@ -215,6 +225,7 @@ class Report:
                 "previous": float(self.totals_before[metric.name]),
                 "previous_label": self.previous_label,
                 "target": self.settings.targets.get(metric.name),
+                "reason": metric.why(self.totals.to_dict()) if isinstance(metric, m.Ratio) else "",
             }
             for metric in HEADLINE
         ]
@@ -592,7 +603,8 @@ def _read_allocated(data: Ledger) -> list[float] | None:
         return None
     spent = data.rows.filter(data.rows["kind"] == "payout")
     brands = m.compute(spent, [m.SPEND], by=["brand", "quarter"], known=data.known)
-    any_brand = bool((brands["brand"] != UNASSIGNED).any())
+    known = m.compute(data.rows, [m.ORDERS, m.SPEND], by=["brand"], known=data.known)
+    any_brand = bool((known["brand"] != UNASSIGNED).any())
     lost = (brands["quarter"] == UNASSIGNED) | ((brands["brand"] == UNASSIGNED) & any_brand)
     unassigned = float(brands.loc[lost, "spend"].sum() / all_spend)
     apart = (sums["influencer_revenue"] <= 0) & (sums["quarter"] != UNASSIGNED)
@@ -785,6 +797,10 @@ def _nothing_there(report: Report) -> str:
         first=report.history.rows["date"].min(), last=report.history.rows["date"].max()
     ).to_pandas()
     first, last = _iso(frame["first"][0]), _iso(frame["last"][0])
+    if report.hidden is not None and report.hidden.influencers:
+        return f"{report.name}{chosen}: nothing is left of {report.period.words}. {report.hides}"
+    if report.data.ledger.first is None and not first:
+        return f"{report.name}{chosen} has no order, post or payout with a date."
     there = f" There is data from {first} to {last}." if first else ""
     return f"{report.name}{chosen} has no order, post or payout in {report.period.words}.{there}"
 
@@ -876,13 +892,13 @@ def slice_metrics(
     by: Sequence[str],
     period: str,
     filters: Filters,
-) -> tuple["pd.DataFrame", Hidden | None]:
+) -> tuple["pd.DataFrame", str]:
     """Any metrics of any slice: what ``hkreport metrics`` prints.
 
     Returns
     -------
-    DataFrame, Hidden or None
-        One row a group, and what a minimum ROAS hides.
+    DataFrame, str
+        One row a group, and what filters hide without its being asked for, in words.
     """
     span = resolve(data.ledger, period)
     base = data.ledger.in_period(span)
@@ -902,22 +918,33 @@ def slice_metrics(
         population=population.rows,
         returns=ranked,
     )
-    return frame, hidden
+    return frame, hidden_words(hidden, base.without_price(filters))
 
 
-def hidden_words(hidden: Hidden) -> str:
-    """What a minimum ROAS leaves out, as a sentence.
+def hidden_words(hidden: Hidden | None, unpriced: tuple[float, float] = (0.0, 0.0)) -> str:
+    """What a minimum ROAS leaves out, and limits of the price where none is known, in sentences.
 
     Examples
     --------
     >>> hidden_words(Hidden(2, 1000.0, 5000.0))
     'The minimum ROAS hides 2 influencers with ₹1,000 of influencer revenue and ₹5,000 of spend.'
+    >>> hidden_words(None, (300.0, 0.0))
+    'The limits of the price hide ₹300 of revenue and ₹0 of spend whose product has no known price.'
     """
-    who = "1 influencer" if hidden.influencers == 1 else f"{hidden.influencers:,} influencers"
-    return (
-        f"The minimum ROAS hides {who} with {text(hidden.revenue, Unit.MONEY)} of influencer revenue "
-        f"and {text(hidden.spend, Unit.MONEY)} of spend."
-    )
+    said = []
+    if hidden is not None:
+        who = "1 influencer" if hidden.influencers == 1 else f"{hidden.influencers:,} influencers"
+        said.append(
+            f"The minimum ROAS hides {who} with {text(hidden.revenue, Unit.MONEY)} of influencer "
+            f"revenue and {text(hidden.spend, Unit.MONEY)} of spend."
+        )
+    if any(unpriced):
+        revenue, spend = (text(each, Unit.MONEY) for each in unpriced)
+        said.append(
+            f"The limits of the price hide {revenue} of revenue and {spend} of spend whose product "
+            "has no known price."
+        )
+    return " ".join(said)
 
 
 def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:

@@ -64,6 +64,7 @@ const showNotes = () => {
     const { influencers, revenue, spend } = current.hidden;
     notes.push(`The minimum ROAS hides ${plural(influencers, "influencer")} with ${text(revenue, "money")} of influencer revenue and ${text(spend, "money")} of spend.`);
   }
+  if (state.minPrice !== null || state.maxPrice !== null) notes.push("Under limits of the price, products without a known price and spend that names no product are left out.");
   for (const name of current.untold) notes.push(`Posts name no ${name.replace("_", " ")} in these dates, so nothing about posts is known under that filter.`);
   if (settings().apart) notes.push(settings().apart);
   if (cube.grain !== "day" && current.filters.days) {

@@ -1,0 +1,124 @@
+"""What the exports do not hold is said to be unknown: no 0, no reason that is another's, no sentence about it."""
+
+import math
+
+import exports
+import pandas as pd
+import pytest
+from ingest_fixtures import only
+
+from hkreport import charts, insights, ledger, params, store, tables, views
+from hkreport import metrics as m
+from hkreport.evidence import definitions, returns
+from hkreport.insights import causes
+from hkreport.methods.estimate import Refusal
+
+
+def plain(prose):
+    """What is read of Markdown whose signs are escaped."""
+    return prose.markdown.replace("\\", "")
+
+
+@pytest.fixture
+def unsold(tmp_path):
+    """A report of exports without orders, as of an agency that only pays."""
+    folder = only(
+        tmp_path / "exports",
+        influencers="influencer_id,name,platform,tier\nI1,Asha,Instagram,micro\nI2,Dev,YouTube,nano\n",
+        payouts="influencer_id,basis,rate,total_payout,brand,date\nI1,post,500,500,HKVitals,2025-04-02\n"
+        "I2,post,700,700,HKVitals,2025-05-03\n",
+        posts="post_id,influencer_id,platform,date,reach,likes,comments\nP1,I1,Instagram,2025-04-02,1000,50,5\n"
+        "P2,I2,YouTube,2025-05-03,900,40,4\n",
+    )  # fmt: skip
+    data = store.open_data(folder, params.load(None))
+    return views.open_report(brand="all", period="2025-Q2", opened=data, settings=params.load(None))
+
+
+def test_the_headline_says_that_there_are_no_orders(unsold):
+    said = plain(insights.headline(unsold))
+    assert said.startswith("The exports hold no orders, so revenue and ROAS cannot be shown.")
+    assert "₹1,200 was paid" in said
+    assert "n/a" not in said
+
+
+def test_a_missing_ratio_blames_what_is_missing(unsold):
+    frame = unsold.by("platform")
+    table = tables.Table(
+        frame, [tables.Col.key("platform"), tables.Col.of(m.SPEND), tables.Col.of(m.ROAS)]
+    )
+    assert "n/a (influencer revenue not known)" in table.html
+    assert "no spend" not in table.html
+    tiles = {each["metric"].name: each for each in unsold.headline()}
+    assert tiles["roas"]["reason"] == "influencer revenue not known"
+
+
+def test_what_is_not_known_is_no_zero_on_the_way_from_gross_to_net(unsold):
+    money = views.bridge(unsold)
+    assert money.steps.empty
+    assert "orders (none in the exports)" in plain(insights.bridge_note(money))
+    column = tables.Col(name="amount", label="Amount", unit=tables.Unit.MONEY)
+    drawn = charts.bridge(money.steps, "step", column, "total", title=insights.bridge_words(money))
+    assert isinstance(drawn, tables.Sentence)
+
+
+def test_nobody_is_said_to_be_unpaid_who_was_paid(unsold):
+    said = returns.group_returns(unsold, "platform")
+    assert said.frame.empty
+    assert "or it is not known what they brought" in said.empty
+    found = definitions.table(unsold, Refusal("no experiment"), None)
+    assert not found.astype(str).apply(lambda column: column.str.contains("no spend")).any().any()
+
+
+def test_a_reason_needs_every_part_of_it_to_be_known():
+    """Where posts carry no brand, only the order value can be compared: then it cannot be all three."""
+
+    def people(spend, orders, revenue, base):
+        return pd.DataFrame(
+            {"spend": [spend], "orders": [orders], "revenue": [revenue], "base": [base],
+             "base_name": ["reach"], "influencer_id": ["A"]}
+        )  # fmt: skip
+
+    mine, others = people(5000.0, 10.0, 9000.0, 0.0), people(1000.0, 10.0, 9000.0, 0.0)
+    assert causes._why(None, mine, others)[0] == "the exports do not say why"
+    mine, others = people(1000.0, 10.0, 9000.0, 500.0), people(1000.0, 10.0, 9000.0, 500.0)
+    assert (
+        causes._why(None, mine, others)[0]
+        == "cost, orders and order value are near those of others"
+    )
+
+
+def test_a_minimum_that_leaves_nobody_says_so(tmp_path):
+    from hkreport.errors import DataError
+
+    folder = exports.write(tmp_path / "exports")
+    with pytest.raises(DataError, match=r"nothing is left of .* The minimum ROAS hides"):
+        views.open_report(
+            brand="all", period="2025-Q2", opened=store.open_data(folder, params.load(None)),
+            settings=params.load(None), filters={"min_roas": 1e6},
+        )  # fmt: skip
+
+
+def test_spend_that_no_brand_has_is_told_where_nothing_seems_paid(tmp_path):
+    """Payouts name no brand or date, and no order names an influencer: they reach no brand."""
+    folder = only(
+        tmp_path / "exports",
+        tracking="date,brand,orders,revenue\n2025-04-05,HKVitals,1,500\n",
+        payouts="influencer_id,total_payout\nI1,900\n",
+    )
+    report = views.open_report(
+        brand="HKVitals", period="2025-Q2", opened=store.open_data(folder, params.load("HKVitals")),
+        settings=params.load("HKVitals"),
+    )  # fmt: skip
+    said = plain(insights.headline(report))
+    assert "Nothing was paid in this selection" in said
+    assert "100% of spend could not be given a brand or a date" in said
+
+
+def test_a_ledger_in_a_folder_with_brackets_is_read(tmp_path):
+    rows = ledger.Filters()
+    folder = exports.write(tmp_path / "exports")
+    root = tmp_path / "Reports [2025] *?"
+    root.mkdir()
+    data = store.open_data(folder, params.load(None), root=root)
+    (found,) = m.compute(data.ledger.where(rows)[0].rows, [m.REVENUE]).to_dict("records")
+    assert not math.isnan(found["revenue"])

@@ -80,7 +80,8 @@ def dictionary() -> str:
         "",
         "Put the exports directly into this folder, or name another one with `DATA=`. Column names in",
         "any case and many other spellings are recognised; `hkreport check` says what was taken for",
-        "what. This page is made from `hkreport/schema.py`.",
+        "what. One sheet with a row a post, its orders and its fee is read as posts, tracking and",
+        "payouts, if no other file is one of them. This page is made from `hkreport/schema.py`.",
     ]
     for table in TABLES.values():
         lines += ["", f"## {table.name}", "", f"One row: {table.grain}. {table.meaning}", ""]

@@ -227,6 +227,16 @@ def test_a_cost_beside_orders_is_that_of_the_goods_and_spend_is_not(tmp_path):
     assert spend(load(only(tmp_path / "spend", orders=rows.format("Spend")))) == 1000
 
 
+@pytest.mark.parametrize("more", ["Clicks,Impressions", "Posts,Likes"])
+def test_a_day_with_clicks_or_several_posts_is_no_post(more, tmp_path):
+    sheet = (
+        f"Date,Influencer,Brand,Orders,Revenue,{more}\n2025-01-05,Asha Rao,HKVitals,3,3000,7,900\n"
+    )
+    dataset = load(only(tmp_path, affiliate_report=sheet))
+    assert orders(dataset) == 3
+    assert not records(dataset, "posts", "influencer_id")
+
+
 def test_where_payouts_have_a_file_no_other_is_taken_for_them(tmp_path):
     dataset = load(only(tmp_path, tracker=TRACKER, payouts="Influencer,Amount\nAsha Rao,700\n"))
     assert spend(dataset) == 700
@@ -237,6 +247,13 @@ def test_a_file_that_is_refused_as_a_summary_is_told_so(tmp_path):
     sheet = "Influencer,Total Orders,Total Revenue,ROAS,Total Payout\nAsha Rao,3,3000,2.0,1500\n"
     with pytest.raises(DataError, match="looks like a summary made from other tables"):
         load(only(tmp_path, influencer_summary=sheet))
+
+
+@pytest.mark.parametrize(("name", "severity"), [("orders.json", "warning"), ("notes.json", "note")])
+def test_an_export_of_a_kind_that_is_not_read_is_warned_of(name, severity, tmp_path):
+    only(tmp_path, payouts="Influencer,Amount\nAsha Rao,700\n")
+    (tmp_path / name).write_text("[]")
+    assert problem(load(tmp_path), "file_not_used").severity == severity
 
 
 # Merged cells

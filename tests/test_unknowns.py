@@ -122,3 +122,17 @@ def test_a_ledger_in_a_folder_with_brackets_is_read(tmp_path):
     data = store.open_data(folder, params.load(None), root=root)
     (found,) = m.compute(data.ledger.where(rows)[0].rows, [m.REVENUE]).to_dict("records")
     assert not math.isnan(found["revenue"])
+
+
+def test_all_dates_are_those_of_posts_and_payouts_too(tmp_path):
+    folder = only(
+        tmp_path / "exports",
+        tracking="date,brand,orders,revenue\n2025-04-05,HKVitals,1,500\n",
+        posts="post_id,influencer_id,platform,date,reach\nP1,I1,Instagram,2024-02-01,100\n",
+        payouts="influencer_id,total_payout,date\nI1,900,2025-06-30\n",
+    )
+    report = views.open_report(
+        brand="all", period="all", opened=store.open_data(folder, params.load(None)),
+        settings=params.load(None),
+    )  # fmt: skip
+    assert report.subtitle == "All dates: 1 Feb 2024 to 30 Jun 2025"

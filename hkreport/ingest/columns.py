@@ -43,11 +43,15 @@ LEAST_WORTH = 20  # rupees of revenue an order, below which a column counts no o
 EVENTS = ("posts", "tracking", "payouts")
 # What a file must have to be such a table too; a cost beside orders may be that of the goods.
 TELLING = {
-    "posts": frozenset("reach impressions views likes".split()),
+    "posts": frozenset("likes comments shares saves caption url".split()),
     "tracking": frozenset({"revenue"}),
     "payouts": frozenset({"total_payout"}),
 }
 COSTS = frozenset("cost costs amount total value".split())
+# Where posts are counted, a row is a day or a month, and no post.
+COUNTED_POSTS = re.compile(
+    r"(total|number(of)?|no(of)?|count(of)?)?(posts|reels|videos|content)(made|live|count|delivered)?"
+)
 # What a row says of both.
 SHARED = frozenset("influencer_id date brand product campaign platform".split())
 # Headers that only tables on what influencers brought have.
@@ -414,6 +418,10 @@ def _beside(
     found = match(table, source.headers, {**shared, **(overrules or {})}, source.head)
     telling = TELLING[table.name] & found.places.keys()
     free = {name for name in telling if source.headers[found.places[name]] in own.unused}
+    if table.name == "posts" and any(
+        COUNTED_POSTS.fullmatch(fold(each)) for each in source.headers
+    ):
+        return None
     if table.name == "payouts" and own.table.name == "tracking":
         free = {name for name in free if fold(source.headers[found.places[name]]) not in COSTS}
     if found.missing or not free or not _is_filled(source, found.places[min(free)]):

@@ -29,6 +29,8 @@ __all__ = ["choose_files"]
 # The four that people export: a broken file that is called so is an error, not an absent table.
 MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
 LONGEST_HEADER = 40
+# Exports too, of kinds that are not read: one that is called after a table is missed.
+OTHER_EXPORTS = (".json", ".jsonl", ".ndjson", ".ods", ".numbers", ".xml")
 
 
 def choose_files(
@@ -73,7 +75,8 @@ def choose_files(
         if name == GUIDE_FILE:
             continue
         data = _is_data(name)
-        job.say(None, None, "file_not_used", "warning" if data else "note", 1, reason)
+        other = _plain(name).endswith(OTHER_EXPORTS) and bool(_meant(_plain(name)))
+        job.say(None, None, "file_not_used", "warning" if data or other else "note", 1, reason)
         meant = _meant(name.rsplit("[", 1)[-1])
         if data and meant and meant not in chosen and not name.endswith("/"):
             structure.append(reason)
@@ -223,8 +226,12 @@ def _has_known_headers(source: Source) -> bool:
     return max(len(match(table, source.headers).places) for table in TABLES.values()) >= 2
 
 
+def _plain(name: str) -> str:
+    return name.split(" [")[0].lower().removesuffix(".gz")
+
+
 def _is_data(name: str) -> bool:
-    plain = name.split(" [")[0].lower().removesuffix(".gz")
+    plain = _plain(name)
     if plain.endswith("/"):
         return True  # a folder of exports
     return plain.endswith((*TEXT_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS))

@@ -852,7 +852,16 @@ def resolve(ledger: Ledger, period: str) -> Period:
             )
         day = datetime.date(1970, 1, 1)
         return Period("all", day, day + datetime.timedelta(days=1), periods.Grain.ALL)
-    return periods.resolve(period, ledger.first, ledger.last)
+    found = periods.resolve(period, ledger.first, ledger.last)
+    return found if found.name != "all" else _whole(ledger, found)
+
+
+def _whole(ledger: Ledger, found: Period) -> Period:
+    """All dates from the first to the last of any row: posts and payouts may lie before and after orders."""
+    date = ledger.rows["date"]
+    frame = ledger.rows.aggregate(first=date.min(), last=date.max()).to_pandas()
+    ends = [datetime.date.fromisoformat(str(_iso(frame[name][0]))) for name in ("first", "last")]
+    return replace(found, start=ends[0], end=ends[1] + datetime.timedelta(days=1))
 
 
 def filters_of(given: Mapping[str, Any]) -> Filters:

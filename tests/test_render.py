@@ -576,6 +576,48 @@ def test_texts_reach_quarto_as_lists_of_lines(tmp_path: Path, project: Path) -> 
             assert all(line.endswith("\n") and line.count("\n") == 1 for line in text[:-1])
 
 
+def test_no_text_says_to_quarto_what_quarto_says_to_itself(tmp_path: Path, project: Path) -> None:
+    """What Quarto sets aside it marks with numbers of its own; a name that holds one would become code."""
+    mark = "b58fc729-690b-4000-b19f-365a4093b2ff;3C7363726970743E;"
+    quote = "cf5733e5-0370-4aae-8689-61bad1dd9ec0&#x22;"
+    book = {"cells": [markdown(f"## {mark}\n\n{quote}")]}
+    made = document(write_notebook(tmp_path, book), title=f"A {mark}")
+    render_quarto.write_project([made], {"format": {}}, tmp_path / "quarto")
+    (path,) = (tmp_path / "quarto").rglob("*.ipynb")
+    text = path.read_text(encoding="utf-8")
+    assert "b58fc729" not in text
+    assert "cf5733e5" not in text
+    assert text.lower().count("b58fc729") >= 2  # shown all the same, in capitals
+
+
+@pytest.mark.parametrize(
+    "words", ["({{< env HOME >}})", "{{<", "{{{< env HOME >}}}", "x{{< meta lang >}}y"]
+)
+def test_a_shortcode_in_a_title_is_never_whole(words: str) -> None:
+    inert = render_quarto._inert(words)
+    assert "{{<" not in inert.replace("\\", "")
+    assert ">}}" not in inert.replace("\\", "")
+    assert inert.replace("\\", "").replace("\u2060", "") == words
+
+
+def test_text_that_reads_like_a_page_break_is_text(tmp_path: Path, project: Path) -> None:
+    said = {
+        "output_type": "display_data",
+        "data": {"text/markdown": r"\{\{\< pagebreak \>\}\}"},
+        "metadata": {},
+    }
+    cells = [markdown("## A\n\n{{< pagebreak >}}\n\nafter"), sample.code("name", said)]
+    made = document(write_notebook(tmp_path, {"cells": cells}))
+    page, _ = render.render(
+        [made], tmp_path / "_site", project=project, work=tmp_path / "work",
+        engine=render_pandoc.PandocEngine(),
+    )  # fmt: skip
+    assert page.read_text(encoding="utf-8").count("{{&lt; pagebreak &gt;}}") == 1
+    (source,) = (tmp_path / "work").rglob("*.typ")
+    body = source.read_text(encoding="utf-8").partition("#show: doc")[2]
+    assert body.count("#pagebreak(weak: true)") == 1
+
+
 def test_what_quarto_announces_is_told_from_what_else_stands_in_brackets() -> None:
     said = "[ 3/12] HKVitals/2025-Q2/index.ipynb\n[typst]: compiling https://x/y\n"
     assert render_quarto._at(said) == " at HKVitals/2025-Q2/index.ipynb"
@@ -747,7 +789,8 @@ def test_both_engines_give_the_same_report(
         assert theirs.of(tag) == ours.of(tag), tag
     assert {*ours.of("h2"), *ours.of("h3")} <= {*theirs.of("h2"), *theirs.of("h3")}
     paragraphs = {text for text in ours.of("p") if text not in ("By platform", "By category")}
-    assert paragraphs <= set(theirs.of("p"))
+    # a word joiner, which nobody sees, keeps a shortcode in a title from being one
+    assert paragraphs <= {text.replace("\u2060", "") for text in theirs.of("p")}
     numbers = re.compile(r"\d[\d,.]*")
     # Where a page ends differs by a line, and with it the page numbers in the contents and at the foot.
     headings = "|".join(re.escape(text) for text in (*ours.of("h2"), *ours.of("h3")))

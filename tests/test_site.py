@@ -6,6 +6,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import browser
@@ -13,7 +14,7 @@ import exports
 import pytest
 
 from hkreport import periods, store
-from hkreport.errors import ParamsError, UsageError
+from hkreport.errors import ParamsError, RenderError, UsageError
 from hkreport.pipeline import home, runs, serve
 from hkreport.pipeline import site as pipeline
 
@@ -490,3 +491,34 @@ def test_server_shows_the_site_to_this_machine_only(site):
 def test_server_without_a_site_says_how_to_build_one(tmp_path):
     with pytest.raises(UsageError, match="There is no site in"):
         serve.open_server(tmp_path, 0)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_report_on_which_quarto_fails_is_failed_alone_and_among_others(
+    number, tmp_path, monkeypatch
+):
+    """One alone was once counted as built, without a page."""
+
+    def made_of(name):
+        job = SimpleNamespace(folder=name, subject=name, root=tmp_path, engine="quarto")
+        return SimpleNamespace(job=job)
+
+    def refuse(group, engine, work):
+        work.mkdir(parents=True, exist_ok=True)
+        (work / "quarto.log").write_text(f"{len(group)}")
+        if any(each.job.folder == "bad" for each, _, _ in group):
+            raise RenderError("Quarto stopped.", next_step=f"See {work / 'quarto.log'}.")
+
+    collected = []
+    monkeypatch.setattr(pipeline.render, "choose_engine", lambda name: None)
+    monkeypatch.setattr(pipeline, "_render_together", refuse)
+    monkeypatch.setattr(pipeline, "collect", lambda made: collected.append(made.job.folder))
+    course = pipeline._Course(number, 1, lambda event: None)
+    waiting = [(made_of(name), "", 1.0) for name in ("good", "bad")[-number:]]
+    pipeline._render(waiting, course, tmp_path / "work")
+    assert {name: each.status for name, each in course.outcomes.items()} == (
+        {"bad": "failed"} | ({"good": "built"} if number == 2 else {})
+    )
+    assert collected == (["good"] if number == 2 else [])
+    assert (tmp_path / "build" / "failed" / "bad" / "quarto.log").read_text() == "1"
+    assert "build/failed/bad/quarto.log" in course.outcomes["bad"].reason

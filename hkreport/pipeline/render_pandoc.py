@@ -46,7 +46,7 @@ CALLOUTS = {
     "caution": ("Caution", "hk-bad"),
 }
 NBSP = "\u00a0"
-PAGE_BREAK = "{{< pagebreak >}}"
+PAGE_BREAK = re.compile(r"^\{\{< pagebreak >\}\}$", re.MULTILINE)  # in cells of text only
 # Nothing but the page itself and the site's nav.js: what is in a page cannot reach a network, nor run a
 # script of its own.
 POLICY = (
@@ -192,7 +192,7 @@ def to_markdown(
     cells = notebook["cells"]
     for number, cell in enumerate(cells[1:] if prepare.front_matter(notebook) else cells):
         if cell["cell_type"] != "code":
-            parts.append(cell["source"])
+            parts.append(PAGE_BREAK.sub("```{=typst}\n#pagebreak(weak: true)\n```", cell["source"]))
             continue
         options = prepare.options(cell["source"])
         shown = []
@@ -295,8 +295,6 @@ class Tree:
                     return [node] if node["c"][0] == "html" else []
                 case "RawInline":
                     return [_text(node["c"][1])]
-                case "Para" if _plain(node) == PAGE_BREAK:
-                    return []
                 case "Cite":
                     return self._references(node, self._html_reference)
                 case "Div":
@@ -315,8 +313,6 @@ class Tree:
                     return [node] if node["c"][0] == "typst" else []
                 case "RawInline":
                     return [_text(node["c"][1])]
-                case "Para" if _plain(node) == PAGE_BREAK:
-                    return [_raw("typst", "#pagebreak(weak: true)")]
                 case "Header":
                     level, attributes, inlines = node["c"]
                     return [

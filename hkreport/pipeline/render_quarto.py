@@ -43,6 +43,11 @@ KEPT_VARIABLES = (
     "XDG_DATA_HOME",
 )
 
+# With these two numbers Quarto marks what it has set aside, and undoes it: "NUMBER;7B7B3C…;" in a text
+# from data would become a shortcode, a script in a raw block, or code of Typst. It knows them in small
+# letters only.
+SET_ASIDE = re.compile(r"b58fc729(?=\W+690b\W)|cf5733e5(?=\W+0370\W)")
+
 # The scripts of Quarto's pages are its own; what the policy takes away is the network.
 POLICY = (
     "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline' data:; "
@@ -50,9 +55,18 @@ POLICY = (
 )
 
 
-# A link to a figure opens the tab that holds it, as report.js has it.
+# A link to a figure opens the tab that holds it, as report.js has it; a phone gets the contents too, which
+# Quarto has only in the margin of a wide page.
 REVEAL = """<script>
 {
+  const list = document.querySelector("#TOC > ul"), bar = document.querySelector(".hk-bar");
+  if (list && bar) {
+    const contents = document.createElement("details"), head = document.createElement("summary");
+    contents.className = "hk-contents-narrow";
+    head.textContent = "Contents";
+    contents.append(head, list.cloneNode(true));
+    bar.after(contents);
+  }
   const reveal = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const pane = target && target.closest(".tab-pane");
@@ -155,6 +169,7 @@ def write_project(documents: Sequence[Document], config: dict[str, Any], folder:
         notebook = prepare.read(document.notebook)
         front = document_front_matter(document, prepare.front_matter(notebook))
         content = prepare.dump(_in_lines(prepare.with_front_matter(notebook, front)))
+        content = SET_ASIDE.sub(lambda number: number.group().upper(), content)
         prepare.write_atomically(source, content)
         sources.append(source.relative_to(folder).as_posix())
     settings = {**config, "project": {"type": "default", "output-dir": SITE, "render": sources}}
@@ -201,18 +216,16 @@ def document_front_matter(document: Document, own: dict[str, Any]) -> dict[str, 
 
 
 def _inert(words: str) -> str:
-    r"""Text for a front matter, where Quarto takes a lone ``{{<`` for a shortcode, escaped or not.
+    r"""Text for a front matter, where Quarto takes ``{{<`` and ``>}}`` for a shortcode, escaped or not.
 
     Examples
     --------
-    >>> _inert("a {{< env HOME >}}")
-    'a\xa0\\{\\{\\<\xa0env HOME\xa0\\>\\}\\}\xa0'
+    >>> _inert("a{{< env HOME >}}")
+    'a\\{\\{\u2060\\< env HOME \\>\u2060\\}\\}'
     """
-    return re.sub(
-        r" ?(?<!\S)(\\\{\\\{\\<(?:\\/\\\*)?|(?:\\\*\\/)?\\>\\\}\\\})(?!\S) ?",
-        "\xa0\\1\xa0",
-        escape_markdown(words),
-    )
+    # A word joiner is not seen, not cut off at the ends as a space is, and a part of the word.
+    escaped = escape_markdown(words)
+    return escaped.replace("\\{\\<", "\\{\u2060\\<").replace("\\>\\}", "\\>\u2060\\}")
 
 
 def _in_lines(notebook: Notebook) -> Notebook:

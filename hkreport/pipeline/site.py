@@ -442,19 +442,23 @@ def _one(job: Job, work: Path) -> tuple[Made, float]:
     try:
         made = build_job(job, work)
     except HkreportError as error:
-        # Its message names a file of the working folder, which goes; what it names is kept.
-        kept = job.root / "build" / "failed" / job.folder
-        with contextlib.suppress(OSError):  # a full disk is what the message is about
-            shutil.rmtree(kept, ignore_errors=True)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(work, kept)
-        error.next_step = error.next_step.replace(str(work), str(kept))
+        _keep(error, work, job)
         raise
     except Exception as error:  # one broken report must not end the others
         raise RenderError(f"{job.subject}: {type(error).__name__}: {error}.") from error
     if job.engine != "quarto":
         shutil.rmtree(work, ignore_errors=True)
     return made, time.monotonic() - started
+
+
+def _keep(error: HkreportError, work: Path, job: Job) -> None:
+    """Its message names a file of the working folder, which goes; what it names is kept."""
+    kept = job.root / "build" / "failed" / job.folder
+    with contextlib.suppress(OSError):  # a full disk is what the message is about
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(work, kept)
+    error.next_step = error.next_step.replace(str(work), str(kept))
 
 
 def _failed(job: Job, error: HkreportError) -> Outcome:
@@ -467,21 +471,25 @@ def _render(waiting: Sequence[tuple[Made, str, float]], course: _Course, work: P
     """Quarto for many reports in one call; where that fails, one by one, to find out which."""
     if not waiting:
         return
-    engine = render.choose_engine("quarto")
-    groups: list[list[tuple[Made, str, float]]] = [list(waiting)]
+    place = work / "quarto"
     try:
-        _render_together(groups[0], engine, work / "quarto")
-    except RenderError:
-        groups = [[each] for each in waiting]
-    for group in groups:
+        _render_together(waiting, render.choose_engine("quarto"), place)
+    except RenderError as error:
+        if len(waiting) > 1:
+            for each in waiting:
+                _render([each], course, work)
+            return
+        job = waiting[0][0].job
+        _keep(error, place, job)
+        course.add(_failed(job, error))
+        return
+    for made, reason, seconds in waiting:
         try:
-            if len(groups) > 1:
-                _render_together(group, engine, work / "quarto")
-            for made, reason, seconds in group:
-                collect(made)
-                course.add(Outcome(made.job, "built", reason, seconds))
-        except RenderError as error:
-            course.add(_failed(group[0][0].job, error))
+            collect(made)
+        except HkreportError as error:
+            course.add(_failed(made.job, error))
+        else:
+            course.add(Outcome(made.job, "built", reason, seconds))
 
 
 def _render_together(

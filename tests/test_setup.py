@@ -631,3 +631,25 @@ def test_missing_tool_skips_unless_it_was_promised(
     )
     assert done.returncode == exit_code, done.stdout
     assert sentence in done.stdout + done.stderr
+
+
+def test_the_project_is_found_in_any_locale_though_its_folder_has_another_alphabet(
+    tmp_path, monkeypatch
+):
+    """Python 3.11 reads .pth files in the encoding of the locale: an absolute path ended every command."""
+    root = tmp_path / "My Projét"
+    packages = root / ".venv" / "lib" / "python3.11" / "site-packages"
+
+    def run(command, *, what, packages_=packages, **_):
+        packages_.mkdir(parents=True, exist_ok=True)
+        if what == "hkreport itself":
+            (packages_ / "hkreport.pth").write_text(f"{root}\n", encoding="utf-8")
+
+    root.mkdir()
+    (root / "requirements.lock").write_text("a==1\n")
+    for name in ("_remove", "_create"):
+        monkeypatch.setattr(environment, name, lambda *_: None)
+    monkeypatch.setattr(environment, "_run", run)
+    environment._install_with(None, Path(sys.executable), root)
+    line = (packages / "hkreport.pth").read_bytes().decode("ascii").strip()
+    assert (packages / line).resolve() == root.resolve()

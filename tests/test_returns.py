@@ -105,7 +105,8 @@ def test_without_tiers_nothing_is_shown_and_said_so(tmp_path):
     assert found.drawn.empty
     assert math.isnan(found.pooled)
     assert found.empty == (
-        "Nobody of a known tier was paid in this selection, so there is no return."
+        "Nobody of a known tier was paid in this selection, or it is not known what they brought, "
+        "so there is no return."
     )
 
 

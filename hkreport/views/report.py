@@ -603,8 +603,7 @@ def _read_allocated(data: Ledger) -> list[float] | None:
         return None
     spent = data.rows.filter(data.rows["kind"] == "payout")
     brands = m.compute(spent, [m.SPEND], by=["brand", "quarter"], known=data.known)
-    known = m.compute(data.rows, [m.ORDERS, m.SPEND], by=["brand"], known=data.known)
-    any_brand = bool((known["brand"] != UNASSIGNED).any())
+    any_brand = bool(data.values("brand"))  # of orders too: spend may have reached none of theirs
     lost = (brands["quarter"] == UNASSIGNED) | ((brands["brand"] == UNASSIGNED) & any_brand)
     unassigned = float(brands.loc[lost, "spend"].sum() / all_spend)
     apart = (sums["influencer_revenue"] <= 0) & (sums["quarter"] != UNASSIGNED)
@@ -750,6 +749,7 @@ def open_report(
     base = opened.ledger
     if chosen is not None:
         base, _ = base.where(Filters(values={"brand": (chosen,)}))
+    span = _whole(base, span) if span.name == "all" else span
     base = base.held() if held else base
     history, _ = base.where(replace(parsed, min_roas=None))
     current, hidden = history.in_period(span).where(Filters(min_roas=parsed.min_roas))
@@ -852,16 +852,18 @@ def resolve(ledger: Ledger, period: str) -> Period:
             )
         day = datetime.date(1970, 1, 1)
         return Period("all", day, day + datetime.timedelta(days=1), periods.Grain.ALL)
-    found = periods.resolve(period, ledger.first, ledger.last)
-    return found if found.name != "all" else _whole(ledger, found)
+    return periods.resolve(period, ledger.first, ledger.last)
 
 
-def _whole(ledger: Ledger, found: Period) -> Period:
-    """All dates from the first to the last of any row: posts and payouts may lie before and after orders."""
-    date = ledger.rows["date"]
-    frame = ledger.rows.aggregate(first=date.min(), last=date.max()).to_pandas()
-    ends = [datetime.date.fromisoformat(str(_iso(frame[name][0]))) for name in ("first", "last")]
-    return replace(found, start=ends[0], end=ends[1] + datetime.timedelta(days=1))
+def _whole(rows: Ledger, found: Period) -> Period:
+    """All dates of a brand: from the first to the last of any row, since posts may come before orders."""
+    date = rows.rows["date"]
+    frame = rows.rows.aggregate(first=date.min(), last=date.max()).to_pandas()
+    first, last = _iso(frame["first"][0]), _iso(frame["last"][0])
+    if not first:
+        return found
+    end = datetime.date.fromisoformat(last) + datetime.timedelta(days=1)
+    return replace(found, start=datetime.date.fromisoformat(first), end=end)
 
 
 def filters_of(given: Mapping[str, Any]) -> Filters:

@@ -152,7 +152,6 @@ TEXT_COLUMNS = (
     *EVENT_DIMENSIONS,
     "channel",
     "arm",
-    "user_id",
     "order_city",
     "allocation",
 )
@@ -818,7 +817,7 @@ def _arms(units: "ir.Table") -> "ir.Table":
     import ibis
 
     units = units.filter(units["unit_type"].isnull() | (units["unit_type"].lower() == "user"))
-    return units.group_by("unit_id").aggregate(
+    return units.group_by(customer=units["user_id"]).aggregate(
         # A unit in two arms belongs to none.
         assigned=ibis.ifelse(units["arm"].min() == units["arm"].max(), units["arm"].max(), None)
     )
@@ -832,7 +831,7 @@ def _orders(
 
     rows = _with_catalogue(tables["tracking"], catalogue)
     arms = _arms(tables["assignments"]) if arms is None else arms
-    rows = rows.left_join(arms, rows["user_id"] == arms["unit_id"]).drop("unit_id")
+    rows = rows.left_join(arms, rows["user_id"] == arms["customer"]).drop("customer")
     credited = rows["channel"] == "influencer"
     profit = rows["profit"].coalesce(_times(rows["revenue"], rows["margin"]))
     nothing = ibis.literal(0).cast(MONEY)
@@ -908,6 +907,7 @@ def _complete(rows: "ir.Table") -> "ir.Table":
         "date": "date",
         "product_price": MONEY,
         **dict.fromkeys(TEXT_COLUMNS, "string"),
+        "user_id": "int64",
         **dict.fromkeys(MEASURES, MONEY),
     }
     wanted = [

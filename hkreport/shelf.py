@@ -47,6 +47,8 @@ class Shelf:
         Of the code that fills them.
     hashes : mapping of str to (str, tuple)
         Of each file of the data folder its hash, and size, time and number when that was taken.
+    secret : str
+        For what must not lie there as it stands; see :mod:`hkreport.pseudonyms`.
 
     Examples
     --------
@@ -63,11 +65,12 @@ class Shelf:
     place: Path
     version: str = ""
     hashes: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
 
     def key(self, path: Path) -> str:
         """The key of a file's content under its name."""
         known = self.hashes.get(path.name)
-        return digest(self.version, path.name, known[0] if known else "")
+        return digest(self.version, self.secret, path.name, known[0] if known else "")
 
     def is_as_hashed(self, path: Path) -> bool:
         """Whether a file is still the one whose hash is known."""

@@ -14,10 +14,11 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hkreport import backends, ledger
+from hkreport import backends, ledger, pseudonyms
 from hkreport.errors import DataError
 from hkreport.folders import Scratch, write_atomically
 from hkreport.params import Settings, brands, project_root
@@ -38,9 +39,14 @@ EXPORT_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet", ".xl
 
 # Tables that the ledger does not hold and that some methods read row by row.
 KEPT_TABLES = ("assignments", "posts", "touchpoints")
+# Anything may stand in the text of a post, such as an address, and no method reads it.
+NOT_KEPT = "caption"
 
 # Seed and scenario of simulated exports.
 SIMULATED = "simulated.json"
+
+# Key of the pseudonyms in a ledger, beside it: the project's may be made anew.
+SECRET = "pseudonyms.key"
 
 # Validated tables on their way to Spark.
 HANDED_OVER = "canonical"
@@ -53,6 +59,7 @@ _CODE = (
     "schema.py",
     "ledger.py",
     "pieces.py",
+    "pseudonyms.py",
     "shelf.py",
     "backends.py",
     "metrics.py",
@@ -94,7 +101,7 @@ class Data:
     def table(self, name: str) -> "ir.Table | None":
         """A table beside the ledger (one of ``KEPT_TABLES``), as ingestion read it.
 
-        None where the exports hold none. Columns are those of :mod:`hkreport.schema`.
+        None where the exports hold none. Columns are those of :mod:`hkreport.schema` but for ``NOT_KEPT``.
         """
         path = self.kept / f"{name}.parquet"
         return self.ledger.beside(path, name) if path.exists() else None
@@ -127,9 +134,9 @@ def default_folder(root: Path) -> Path:
 
 @functools.cache
 def code_version() -> str:
-    """Hash of the code that makes the ledger."""
+    """Hash of the code that makes the ledger, DuckDB's version included: the next may hash otherwise."""
     package = Path(__file__).parent
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(metadata.version("duckdb").encode())
     for name in _CODE:
         path = package / name
         for part in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
@@ -186,7 +193,8 @@ def _shelf(folder: Path, root: Path) -> Shelf:
         if entry.is_file():
             facts = facts_of(entry)  # before the hash: a file that changes meanwhile is not kept
             hashes[entry.name] = (_content(entry, *facts).hex(), facts)
-    return Shelf(root / "build" / "parts", code_version(), hashes)
+    secret = pseudonyms.find_secret(root / "build")
+    return Shelf(root / "build" / "parts", code_version(), hashes, secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +299,8 @@ def open_check(
     if not kept.exists():
         say = progress or (lambda words: None)
         with _unchanged(folder, settings, aliases, key):
-            check = _ingest(folder, settings, aliases, root, say).check.to_json()
+            shelf = _shelf(folder, root)
+            check = _ingest(folder, settings, aliases, root, say, shelf).check.to_json()
         write_atomically(kept, json.dumps(check))
     found: Mapping[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return found
@@ -360,9 +369,12 @@ def _fill(
     )
     for name in KEPT_TABLES:
         if found.has.get(name):
-            found.tables[name].to_parquet(fresh / f"{name}.parquet")
+            table = found.tables[name]
+            wanted = [column for column in table.columns if column != NOT_KEPT]
+            table.select(wanted).to_parquet(fresh / f"{name}.parquet")
     found.reconciliation.to_parquet(fresh / "reconciliation.parquet")
     (fresh / "known.json").write_text(json.dumps(sorted(made.known)), encoding="utf-8")
+    (fresh / SECRET).write_text(found.secret, encoding="ascii")
     if (folder / SIMULATED).exists():
         shutil.copyfile(folder / SIMULATED, fresh / SIMULATED)
     # Last, because its presence says that the folder is complete.
@@ -412,6 +424,7 @@ class _Found:
     check: Mapping[str, Any]
     reconciliation: "pd.DataFrame"
     source: Any  # what must live as long as the tables do
+    secret: str  # of the pseudonyms in the tables
     pieces: "Pieces | None" = None
 
 
@@ -429,14 +442,17 @@ def _found(
         there = backends.Canonical(folder)
         tables = there.tables(backends.connect())
         check = there.check(tables)
-        return _Found(tables, there.has, check, there.reconciliation(), there)
-    dataset = _ingest(folder, settings, aliases, root, progress)
+        secret = pseudonyms.find_secret(root / "build")
+        tables = {name: pseudonyms.applied(name, each, secret) for name, each in tables.items()}
+        return _Found(tables, there.has, check, there.reconciliation(), there, secret)
+    shelf = _shelf(folder, root)
+    dataset = _ingest(folder, settings, aliases, root, progress, shelf)
     has = {name: dataset.has(name) for name in dataset.tables}
     for name, table in dataset.tables.items():
         has |= {f"{name}.{column}": dataset.has(name, column) for column in table.columns}
     tables = backends.hand_over(dataset.tables, fresh / HANDED_OVER)
     check, odd = dataset.check.to_json(), dataset.reconciliation()
-    return _Found(tables, has, check, odd, dataset, dataset.pieces)
+    return _Found(tables, has, check, odd, dataset, shelf.secret, dataset.pieces)
 
 
 def _ingest(
@@ -445,6 +461,7 @@ def _ingest(
     aliases: Mapping[str, tuple[str, ...]],
     root: Path,
     progress: Callable[[str], None],
+    shelf: Shelf,
 ) -> "ingest.Dataset":
     """Read the exports as the settings say; what was left out goes to ``build/quarantine``."""
     from hkreport import ingest
@@ -457,7 +474,6 @@ def _ingest(
         brands=aliases,
         as_of=settings.as_of,
     )
-    shelf = _shelf(folder, root)
     shelf.sweep()
     return ingest.load(folder, chosen, quarantine=root / "build" / "quarantine", shelf=shelf)
 
@@ -488,35 +504,41 @@ def _open(folder: Path, key: str, kept: Path) -> Data:
     )
 
 
-# Units of an experiment that are people; others are cities, campaigns and the like.
-_PERSONAL = ("user", "customer", "person", "member", "visitor", "household", "device", "account")
-
-
 def users_among(data: Data, words: Iterable[str]) -> set[str]:
     """Which of the words are ids of users anywhere in the data, in lower case.
 
-    A word that also names something public (an influencer, a city, a campaign) is no id of a user.
+    The ledger knows pseudonyms only, so that a word is tried as it stands, in lower case and in capitals. A word
+    that also names something public (an influencer, a city, a campaign) is no id of a user.
     """
     import ibis
     import pyarrow as pa
 
     rows = data.ledger.rows
-    asked = sorted({word.lower() for word in words})
-    wanted = ibis.memtable(pa.table({"word": pa.array(asked, pa.string())}))
+    asked = {form for word in words for form in (word, word.lower(), word.upper())}
+    told = pseudonyms.of_words(_maker(data), (data.kept / SECRET).read_text("ascii"), asked)
+    numbers = ibis.memtable(pa.table({"number": pa.array(sorted(told), pa.int64())}))
 
-    def among(table: "ir.Table", column: str) -> set[str]:
-        found = table.select(word=table[column].cast("string").lower()).distinct()
-        return set(found.semi_join(wanted, "word").to_pandas()["word"])
+    def users(column: "ir.Column") -> set[str]:
+        there = column.name("number").as_table().distinct().semi_join(numbers, "number")
+        return {told[int(number)].lower() for number in there.to_pandas()["number"]}
 
-    found = among(rows, "user_id")
+    found = users(rows["user_id"])
     touches, units = data.table("touchpoints"), data.table("assignments")
     if touches is not None:
-        found |= among(touches, "user_id")
+        found |= users(touches["user_id"])
     if units is not None:
-        kind = units["unit_type"].lower()
-        personal = ibis.or_(kind.isnull(), *(kind.contains(word) for word in _PERSONAL))
-        found |= among(units.filter(personal), "unit_id")
+        found |= users(units["user_id"])
+    public = ibis.memtable(pa.table({"word": pa.array(sorted(found), pa.string())}))
     for column in ledger.TEXT_COLUMNS if found else ():
-        if column != "user_id":
-            found -= among(rows, column)
+        named = rows.select(word=rows[column].lower()).distinct().semi_join(public, "word")
+        found -= set(named.to_pandas()["word"])
     return found
+
+
+def _maker(data: Data) -> Any:
+    """The kind of database that made the pseudonyms of a ledger: DuckDB, unless its tables came validated."""
+    import ibis
+
+    if (data.folder / backends.MARKER).is_file():
+        return data.ledger.rows.get_backend()
+    return ibis.duckdb.connect()

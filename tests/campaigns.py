@@ -8,7 +8,7 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
-from hkreport import ledger, schema
+from hkreport import ledger, pseudonyms, schema
 
 TYPES = {
     schema.Kind.DATE: pa.date32(),
@@ -49,7 +49,7 @@ def tables(**rows: Sequence[Mapping[str, Any]]) -> dict[str, ibis.Table]:
             columns["channel"] = pa.array(channels, type=pa.string())
         backend.con.register("given", pa.table(columns))
         backend.con.execute(f"create table {name} as select * from given")
-        made[name] = backend.table(name)
+        made[name] = pseudonyms.applied(name, backend.table(name), "")
     return made
 
 

@@ -225,10 +225,11 @@ LIMITS = [
     "nothing is forced to the disk; the log of sent mail is.",
     "- Between the first and the last rename of a report its pages can be new and its PDF still old; its "
     "`run.json` is renamed last, so that the next run knows.",
-    "- `build/data` and `build/parts` hold the exports once more, ids of users included, since customers are counted by them. "
-    "Only their owner can enter what is in them, no command copies them anywhere, and deleting them is safe. A digest in place "
-    "of an id would hide little (short ids are found by trying all of them), and publishing could no longer "
-    "look for ids in what it publishes.",
+    "- `build/data` and `build/parts` name customers by pseudonyms, made with a key in `build/pseudonyms` and copied beside each "
+    "ledger, by which publishing looks for ids. Who has both a ledger and the key can find short ids by trying all of "
+    "them; only the owner can enter these folders, no command copies them anywhere, and deleting them is safe. While "
+    "exports are read, copies of them can lie in a folder of the system's for temporary files, which only the owner "
+    "can enter and which is removed at the end.",
     "- Memory of a workbook is limited where the system can limit it (Linux); elsewhere only its time is.",
     "- Locks are the file system's own. Where it has none for folders (some network drives), two builds at once "
     "can leave a report of two states until the next run.",

@@ -267,6 +267,67 @@ def test_assignments_count_where_an_experiment_is_read(root, whole, tmp_path, mo
     assert found(plain, [plan]) == found(late, [plan])
 
 
+# Customers
+
+MAY = params.Experiment(
+    name="May", start=date(2025, 5, 1), end=date(2025, 5, 31), share=0.5, randomised=True
+)
+
+
+def whole_digests(place: Path, root: Path, patch: pytest.MonkeyPatch, **more: str):
+    """Digests of all tables in a folder, assignments included, of which an experiment is read."""
+    patch.setattr(cache, "_plans", lambda *_: [MAY])
+    folder = exports.write(place, **(WHOLE | more))
+    chosen = params.load("HKVitals", root=ROOT)
+    data = store.open_data(folder, chosen, root=root)
+    return cache._read_digests(data, chosen, "HKVitals", periods.parse("2025-Q2"))
+
+
+def test_other_names_and_another_key_for_all_customers_change_nothing(root, tmp_path, monkeypatch):
+    shutil.copytree(root / "params", tmp_path / "other" / "params")
+    renamed = {name: re.sub(r"\bu([1-9])\b", lambda found: f"buyer-{97 - int(found[1])}", WHOLE[name])
+               for name in ("tracking", "touchpoints", "assignments")}  # fmt: skip
+    assert "buyer-96" in renamed["assignments"]
+    found = whole_digests(tmp_path / "same", root, monkeypatch)
+    assert found == whole_digests(tmp_path / "same", tmp_path / "other", monkeypatch)
+    assert found == whole_digests(tmp_path / "new", root, monkeypatch, **renamed)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        # An order of another customer, or of one who was never heard of, where hers had touches and an arm.
+        {"tracking": SOLD.replace("1,u1,HKVitals", "1,u2,HKVitals")},
+        {"tracking": SOLD.replace("1,u1,HKVitals", "1,u99,HKVitals")},
+        {"tracking": SOLD.replace("u7,HKVitals", "u5,HKVitals")},
+        {"touchpoints": TOUCHPOINTS.replace("u1,", "u5,")},
+        {"assignments": ASSIGNED.replace("u1,", "u4,")},
+    ],
+)
+def test_what_is_one_customers_counts(more, root, tmp_path, monkeypatch):
+    before = whole_digests(tmp_path / "before", root, monkeypatch)
+    after = whole_digests(tmp_path / "after", root, monkeypatch, **more)
+    found = cache.changed(before, after)
+    assert "customers" in found
+    assert set(found) <= {"customers", "rows"}  # an order has the arm of its customer
+
+
+def test_customers_who_swap_all_they_did_are_the_same_two(root, tmp_path, monkeypatch):
+    swapped = (
+        WHOLE["tracking"].replace("1,u1,", "1,ux,").replace("1,u2,", "1,u1,").replace("ux", "u2")
+    )
+    touches, arms = (
+        WHOLE[name].replace("u1,", "ux,").replace("u2,", "u1,").replace("ux,", "u2,")
+        for name in ("touchpoints", "assignments")
+    )
+    before = whole_digests(tmp_path / "before", root, monkeypatch)
+    both = {"tracking": swapped, "touchpoints": touches, "assignments": arms}
+    assert cache.changed(before, whole_digests(tmp_path / "all", root, monkeypatch, **both)) == []
+    both.pop("touchpoints")
+    after = whole_digests(tmp_path / "some", root, monkeypatch, **both)
+    assert cache.changed(before, after) == ["customers"]
+
+
 # What is not data
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ingest_fixtures import BRANDS, INFLUENCERS, PAYOUTS, POSTS, write
 
@@ -294,6 +294,8 @@ FIELDS = st.text('T019.," x-é', min_size=0, max_size=5) | st.text(
     block=st.sampled_from([7, 60, 1 << 19]),
     shared=st.sampled_from([0, 1 << 26]),
 )
+# A longer id beside one of the two that are alike, in a block of its own.
+@example(["0", "00", "000000000", "0"], 0, "\n", True, 7, 0)
 def test_ids_that_are_surely_distinct_are_so(ids, place, end, closed, block, shared):
     """Whatever the bytes: it says yes only where no two ids are alike, and for plain ids always then."""
     plain = all(re.fullmatch(r"[T0-9x-]{1,40}", each) for each in ids)

@@ -1,8 +1,7 @@
 """What must not leave: ids of people, passwords, the environment. And what must never be done.
 
 A site is built from exports full of marked secrets; then every file that was made is opened, unpacked and
-searched. What may hold ids of users is the ledger that is kept in ``build/data`` (customers are counted by
-them): it is a copy of the exports, only its owner can enter it, and no command copies it anywhere.
+searched, the ledger and all else that is kept in ``build/`` included: there customers have pseudonyms.
 
 An address in an influencer's name is data that somebody chose to export as a name, and is shown. Captions
 are shown nowhere, so what stands in them is not either.
@@ -22,6 +21,7 @@ import pandas as pd
 import pytest
 
 from hkreport import params
+from hkreport.ingest import plain
 from hkreport.ledger import Filters
 from hkreport.pipeline import mail, runs
 from hkreport.pipeline import report as pipeline
@@ -39,7 +39,19 @@ def exported(folder: Path) -> Path:
     """Exports in which every user has a marked id, some of them in rows that cannot be used."""
     folder.mkdir(parents=True)
     days = pd.date_range("2025-04-01", periods=90).strftime("%Y-%m-%d")
+    orders = [
+        {"tracking_id": f"T{n}", "source": "influencer" if n % 3 else "organic",
+         "influencer_id": f"I{n % 8}" if n % 3 else "", "user_id": USERS[n % 40], "brand": "HKVitals",
+         "product": "Biotin", "campaign": "HKV_Glow", "orders": 1,
+         "date": days[n % 90] if n % 17 or n % 90 >= 30 else "never",
+         "revenue": 100 + n if n % 19 or n % 90 >= 30 else "lots",
+         "Customer e-mail": f"zqxbuyer{n}@example.com", "Mobile": f"98765{n:05}"} for n in range(180)
+    ]  # fmt: skip
+    # One file a month: of those that are written plainly the rows are kept.
+    months = {f"tracking_2025-0{4 + at}": [row for n, row in enumerate(orders) if n % 90 // 30 == at]
+              for at in range(3)}  # fmt: skip
     tables = {
+        **months,
         "influencers": [
             {"influencer_id": f"I{n}", "name": f"Name {n}", "platform": "Instagram", "category": "Fitness",
              "gender": "Female", "follower_count": 1000 * n + 500} for n in range(8)
@@ -48,12 +60,6 @@ def exported(folder: Path) -> Path:
             {"post_id": f"P{n}", "influencer_id": f"I{n % 8}", "date": days[n], "caption": CAPTION,
              "platform": "Instagram", "reach": 500, "likes": 20, "comments": 2, "brand": "HKVitals"}
             for n in range(40)
-        ],
-        "tracking": [
-            {"tracking_id": f"T{n}", "source": "influencer" if n % 3 else "organic",
-             "influencer_id": f"I{n % 8}" if n % 3 else "", "user_id": USERS[n % 40], "brand": "HKVitals",
-             "product": "Biotin", "campaign": "HKV_Glow", "date": days[n % 90] if n % 17 else "never",
-             "orders": 1, "revenue": 100 + n if n % 19 else "lots"} for n in range(120)
         ],
         "payouts": [
             {"influencer_id": f"I{n}", "basis": "post", "rate": 100, "total_payout": 500} for n in range(8)
@@ -85,6 +91,7 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("HKREPORT_SMTP_PASSWORD", "HKREPORT_TEST_SECRET", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, PASSWORD)
+        patch.setattr(plain, "FEWEST_BYTES", 0)
         built = sites.build(
             data=data, site=root / "_site", root=root,
             chosen=[runs.Run(("HKVitals",), ("2025-Q2",))], engine="pandoc",
@@ -126,14 +133,11 @@ def texts(path: Path) -> list[bytes]:
 
 
 def holding(root: Path, pattern: bytes) -> list[str]:
-    """Files of a project that say something, its kept ledger left out."""
-    kept = root / "build" / "data"
+    """Files of a project that say something."""
     return sorted(
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
-        if path.is_file()
-        and not (kept in path.parents and path.suffix == ".parquet")
-        and any(re.search(pattern, text) for text in texts(path))
+        if path.is_file() and any(re.search(pattern, text) for text in texts(path))
     )
 
 
@@ -145,13 +149,28 @@ def test_the_scanner_finds_what_is_there(made):
     assert "build/executed.ipynb" in found
     assert any(name.startswith("build/quarantine/") for name in holding(made, b"never"))
     assert any(name.endswith(".eml") for name in holding(made, b"HKVitals"))
-    ledgers = [*(made / "build" / "data").rglob("ledger.parquet/orders.parquet")]
-    assert ledgers
-    assert all(b"UZQ0001X" in text for path in ledgers for text in texts(path)[1:])
+    kept = [name for name in holding(made, b"Biotin") if name.endswith(".parquet")]
+    assert sum(name.startswith("build/data/") for name in kept) >= 2
+    assert sum(name.endswith("/rows.parquet") for name in kept) == 2
+    heads = [name for name in holding(made, b"HKV_Glow") if name.endswith("-head/facts.json")]
+    assert len(heads) == 2
 
 
 def test_no_id_of_a_user_is_in_anything_that_was_made(made):
     assert holding(made, rb"(?i)UZQ\d{4}X") == []
+
+
+def test_no_address_of_a_customer_is_in_anything_that_was_made(made):
+    # In columns that no table has.
+    assert holding(made, rb"zqxbuyer|\b98765 ?00[01]\d\d\b") == []
+
+
+def test_who_opens_the_key_of_the_pseudonyms_is_the_owner(made):
+    keys = [path for path in (made / "build").rglob("*key") if path.parent.name == "pseudonyms"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in keys] == [0o600]
+    assert [name for name in holding(made, keys[0].read_bytes()) if "/data/" not in name] == [
+        "build/pseudonyms/key"
+    ]
 
 
 def test_no_caption_is_in_anything_that_was_made(made):

@@ -90,7 +90,11 @@ def root(tmp_path):
 
 
 def project(place):
+    """A project; all have one key, so that the pseudonyms in their ledgers can be compared."""
     shutil.copytree(PARAMS, place / "params")
+    key = place / "build" / "pseudonyms" / "key"
+    key.parent.mkdir(parents=True)
+    key.write_text("0f" * 16, encoding="ascii")
     return place
 
 

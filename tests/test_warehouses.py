@@ -10,7 +10,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from hkreport import backends, ledger, metrics, schema
+from hkreport import backends, ledger, metrics, pseudonyms, schema
 
 DIALECTS = ("bigquery", "snowflake", "trino")
 
@@ -22,6 +22,8 @@ def canonical() -> dict[str, ibis.Table]:
         columns = {each.name: backends.type_of(each) for each in table}
         if name == "tracking":
             columns["channel"] = "string"
+        if name in ("tracking", "touchpoints", "assignments"):
+            columns[pseudonyms.USER] = "int64"
         tables[name] = ibis.table(columns, name=name)
     return tables
 

@@ -228,6 +228,8 @@ def _assigned(table: "ir.Table", plan: Experiment) -> "ir.Table":
     rows = table.filter(
         mine, within.fill_null(True), table["arm"].lower().isin(["treatment", "control"])
     )
+    if plan.unit == "user":
+        rows = rows.mutate(unit_id=rows["user_id"])
     return rows.group_by("unit_id").aggregate(
         arm=rows["arm"].lower().max(),
         arms=rows["arm"].lower().nunique(),
@@ -290,7 +292,8 @@ def _with_outcomes(report: Report, plan: Experiment, units: "ir.Table") -> "ir.T
     counted = rows.group_by(keys).aggregate(
         times=rows.count(), **{name: rows[name].max() for name in SUMS}
     )
-    return counted.order_by(keys)
+    # Pseudonyms come last: units that are alike in all else may stand in any order.
+    return counted.order_by([*TRAITS, *SUMS, "unit_id"] if plan.unit == "user" else keys)
 
 
 def _outcomes(report: Report, plan: Experiment, units: "ir.Table") -> "ir.Table":

@@ -295,9 +295,12 @@ class _Range:
                 )
             if _bytes_that_are(word, ord(".")).any():
                 return None  # 17.0 is the same id as 17
-            hashes ^= word
-            hashes *= FACTOR
-            hashes ^= hashes >> np.uint64(29)
+            word ^= hashes
+            word *= FACTOR
+            word ^= word >> np.uint64(29)
+            # A text that has ended keeps its hash, whatever the longest of its block: the same text in
+            # another block must have the same.
+            hashes = word if at < shortest else np.where(length > at, word, hashes)
         return hashes
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import duckdb
 
+from hkreport import pseudonyms
 from hkreport.ingest import dates, values
 from hkreport.ingest.check import Example
 from hkreport.ingest.plans import (
@@ -117,8 +118,13 @@ class Leftovers:
             elif plan.column.kind is Kind.FLAG:
                 select, join = self._flag(name)
             else:
-                clean = values.identifier if plan.column.kind is Kind.ID else values.text
-                select, join = f"{clean(f's.v_{name}')} AS {name}, s.v_{name} AS raw_{name}", ""
+                cell, raw = f"s.v_{name}", f"s.v_{name}"
+                if self.source.plain and name == pseudonyms.USER:  # cleaned before it was kept
+                    raw = f"CAST({cell} AS VARCHAR)"
+                else:
+                    clean = values.identifier if plan.column.kind is Kind.ID else values.text
+                    cell = clean(cell)
+                select, join = f"{cell} AS {name}, {raw} AS raw_{name}", ""
             selects.append(select)
             joins.extend([join] if join else [])
         return selects, joins

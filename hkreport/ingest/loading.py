@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
+from hkreport import pseudonyms
 from hkreport.errors import DataError
 from hkreport.folders import Scratch
 from hkreport.ingest.check import Check, TableCheck, ordered, write_quarantine
@@ -58,7 +59,8 @@ class Dataset:
         In process; holds the tables for as long as the data set is referred to.
     tables : mapping of str to ibis.Table
         All canonical tables with all canonical columns; an absent table is empty. Beside them ``row``,
-        where in its file a row stands; a large file of orders has it empty.
+        where in its file a row stands; a large file of orders has it empty. People have pseudonyms in place of
+        their ids; see :mod:`hkreport.pseudonyms`.
     check : Check
     folder : Path
     pieces : Pieces or None
@@ -161,7 +163,10 @@ def load(
     weakref.finalize(backend, scratch.remove)
     return Dataset(
         backend=backend,
-        tables={name: backend.table(f"table_{name}") for name in TABLES},
+        tables={
+            name: pseudonyms.applied(name, backend.table(f"table_{name}"), job.shelf.secret)
+            for name in TABLES
+        },
         check=check,
         folder=job.folder,
         found={name: frozenset(names) for name, names in job.found.items()},

@@ -293,12 +293,16 @@ class _Content:
             if keys
             else "NULL::UBIGINT"
         )
+        # Hashes of rows are kept beside most of their cells, so that the rest could be found by trying.
+        secret = quoted(self.job.shelf.secret)
         rest = (
-            f"CASE WHEN {is_filled} THEN hash({', '.join(others)}) END"
+            f"CASE WHEN {is_filled} THEN hash({secret}, {', '.join(others)}) END"
             if keys and others
             else "NULL::UBIGINT"
         )
-        return f"{key} AS k, CASE WHEN {is_filled} THEN hash({shared}) END AS r, {rest} AS w"
+        return (
+            f"{key} AS k, CASE WHEN {is_filled} THEN hash({secret}, {shared}) END AS r, {rest} AS w"
+        )
 
     def _is_total(self) -> str:
         """SQL that is true for a record whose first filled cell says that it is a total."""

@@ -14,12 +14,16 @@ from typing import Any
 
 import duckdb
 
-from hkreport.ingest.columns import Candidate
+from hkreport import pseudonyms
+from hkreport.ingest import values
+from hkreport.ingest.columns import EVENTS, Candidate, match
 from hkreport.ingest.plans import make_plans
 from hkreport.ingest.read import prepare
 from hkreport.ingest.source import Source, quoted
 from hkreport.ingest.stage import NOT_PLAIN, extended, has_key, plain_cells, with_constants
 from hkreport.ingest.survey import Survey, is_plain_head, kept_in, of_rows
+from hkreport.pseudonyms import USER
+from hkreport.schema import TABLES
 from hkreport.shelf import Shelf, digest
 
 __all__ = ["FEWEST_BYTES", "FEWEST_RECORDS", "Plain", "are_alike", "is_worth_keeping", "plain_part", "seen_before"]  # fmt: skip
@@ -36,7 +40,8 @@ class Plain:
     """What is kept of one file.
 
     The file `rows` has ``v_COLUMN`` as the reading pass gives it, ``whole`` where the table has no key, and
-    the hashes ``k``, ``r`` and ``w`` by which parts are told from copies; in the order of the file.
+    the hashes ``k``, ``r`` and ``w`` by which parts are told from copies; in the order of the file. In place of
+    the ids of users it has pseudonyms.
 
     Attributes
     ----------
@@ -117,29 +122,29 @@ def plain_part(
     Unusable
         If the content is not what the file's name says.
     """
-    source, match = candidate.source, candidate.match
+    source, found = candidate.source, candidate.match
     if source.kind not in KINDS or source.notes or source.sheet is not None:
         return None, source
-    decided = [match.table.name, sorted(match.places.items()), sorted(match.constants.items())]
+    decided = [found.table.name, sorted(found.places.items()), sorted(found.constants.items())]
     # The kept hashes are DuckDB's, whose next version may have others.
     key = f"{shelf.key(source.path)}-{digest(duckdb.__version__, decided)}"
-    if (found := shelf.find(key)) is not None:
-        return None if found[1].get("odd") else _opened(key, *found), source
+    if (kept := shelf.find(key)) is not None:
+        return None if kept[1].get("odd") else _opened(key, *kept), source
     prepared = prepare(source, workdir, con)
     if prepared.marked or prepared.notes:
         _keep(shelf, source, key, {"odd": True})
         return None, prepared
-    full = with_constants(prepared, match)
+    full = with_constants(prepared, found)
     whole = extended(prepared, full)
     plans = make_plans(con, whole, full, day_first)
     if not is_plain_head(full.table, whole, full.places, plans):
         return None, prepared
     with shelf.fresh() as fresh:
         rows = fresh / ROWS
-        kept = [f"v_{name}" for name in plans] + ([] if has_key(full) else ["whole"])
+        cells = [_kept(name, shelf.secret) for name in plans] + ([] if has_key(full) else ["whole"])
         try:
             con.execute(
-                f"COPY (SELECT {', '.join(kept)}, {hashes} FROM ({plain_cells(whole, full, plans)})) "
+                f"COPY (SELECT {', '.join(cells)}, {hashes} FROM ({plain_cells(whole, full, plans, shelf.secret)})) "
                 f"TO {quoted(rows)} (FORMAT parquet)"
             )
         except duckdb.Error as error:  # the first doubt ends it; the reading that follows says why
@@ -155,15 +160,46 @@ def plain_part(
         facts = {
             "columns": list(full.places),
             "headers": list(prepared.headers),
-            "constants": dict(match.constants),
+            "constants": dict(found.constants),
             "sums": _said(surveyed),
             "days": [str(day) for (day,) in days],
         }
         folder = shelf.put(fresh, key, facts)
-    names = ("headers", "header_row", "head", "size", "kind", "encoding", "delimiter", "records")
-    head = {name: getattr(source, name) for name in names}
-    _keep(shelf, source, f"{shelf.key(source.path)}-head", {"source": head})
+    _keep_head(shelf, candidate)
     return _opened(key, folder, facts), prepared
+
+
+def _kept(name: str, secret: str) -> str:
+    value = f"v_{name}"
+    if name != USER:
+        return value
+    return f"{pseudonyms.sql(secret, f'({values.identifier(value)})')} AS {value}"
+
+
+def _keep_head(shelf: Shelf, candidate: Candidate) -> None:
+    """Keep the first records of a file for :func:`seen_before`, cells that may tell who a customer is disguised.
+
+    Where the file would then be taken for something else, it is looked into each time.
+    """
+    source = candidate.source
+    found = [match(TABLES[name], source.headers, None, source.head) for name in EVENTS]
+    known = [candidate.match.places, *(each.places for each in found)]
+    told = {place for places in known for name, place in places.items() if name != USER}
+    head = tuple(
+        tuple(
+            cell if at in told else pseudonyms.disguised(shelf.secret, cell)
+            for at, cell in enumerate(row)
+        )
+        for row in source.head
+    )
+    if any(
+        match(table, source.headers, None, head) != match(table, source.headers, None, source.head)
+        for table in TABLES.values()
+    ):
+        return
+    names = ("headers", "header_row", "size", "kind", "encoding", "delimiter", "records")
+    facts = {name: getattr(source, name) for name in names} | {"head": head}
+    _keep(shelf, source, f"{shelf.key(source.path)}-head", {"source": facts})
 
 
 def _keep(shelf: Shelf, source: Source, key: str, facts: Mapping[str, Any]) -> None:

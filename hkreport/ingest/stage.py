@@ -287,12 +287,15 @@ def _surveyed(source: Source, match: Match, plans: Mapping[str, Plan]) -> tuple[
     return _from(source, inner, ["*", *added]), " OR ".join(doubts)
 
 
-def plain_cells(source: Source, match: Match, plans: Mapping[str, Plan]) -> str:
-    """SQL that gives ``v_COLUMN`` beside the cells as they stand, and fails where one is not plain."""
+def plain_cells(source: Source, match: Match, plans: Mapping[str, Plan], secret: str) -> str:
+    """SQL that gives ``v_COLUMN`` beside the cells as they stand, and fails where one is not plain.
+
+    The `secret` goes into the hash of a row, which is kept beside most of its cells.
+    """
     query, doubt = _surveyed(source, match, plans)
     cells = ", ".join(source.cell(place) for place in range(len(source.headers)))
     return (
-        f"SELECT *, hash({cells}) AS whole FROM (SELECT *, v_orders AS orders, v_revenue AS revenue FROM ({query})) "
+        f"SELECT *, hash({quoted(secret)}, {cells}) AS whole FROM (SELECT *, v_orders AS orders, v_revenue AS revenue FROM ({query})) "
         f"WHERE CASE WHEN {usual(plans)} THEN true WHEN {doubt} THEN error('{NOT_PLAIN}') ELSE true END"
     )
 

@@ -10,6 +10,7 @@ from hkreport.ingest.check import Quarantined
 from hkreport.ingest.job import Job, Rule
 from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
+from hkreport.pseudonyms import USER
 from hkreport.schema import TABLES, Column, Kind, Table
 
 __all__ = ["exact_sum", "judge_tables"]
@@ -85,7 +86,7 @@ def _judge(job: Job, staged: Staged) -> None:
     there = {*staged.match.places, *DERIVED.get(name, ()), "row"}
     columns = ", ".join(
         f"CAST({column if column in there else 'NULL'} AS {kind}) AS {column}"
-        for column, kind in _layout(table)
+        for column, kind in _layout(table, pseudonymous=bool(staged.source.plain))
     )
     used = f"FROM judged_{name} WHERE NOT is_bad AND NOT is_repeated"
     job.view(f"table_{name}", f"SELECT {columns} {used}")
@@ -127,9 +128,12 @@ def _tell_differing(job: Job, staged: Staged) -> None:
     job.apply(name, relation, [rule])
 
 
-def _layout(table: Table) -> list[tuple[str, str]]:
-    """Columns of a canonical table with their SQL types, in order."""
-    layout = [(column.name, _sql_type(column)) for column in table]
+def _layout(table: Table, *, pseudonymous: bool = False) -> list[tuple[str, str]]:
+    """Columns of a canonical table with their SQL types, in order; ids of users may be pseudonyms already."""
+    layout = [
+        (column.name, "BIGINT" if pseudonymous and column.name == USER else _sql_type(column))
+        for column in table
+    ]
     layout.append(("row", "BIGINT"))
     if table.name == "tracking":
         layout.append(("channel", "VARCHAR"))

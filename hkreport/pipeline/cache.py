@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from hkreport import store
 from hkreport.pipeline.prepare import write_atomically
+from hkreport.pseudonyms import USER
 
 if TYPE_CHECKING:
     from hkreport.params import Experiment, Settings
@@ -45,6 +46,7 @@ WORDS: Mapping[str, str] = {
     "rows": "its own rows",
     "earlier rows": "rows before its period",
     "experiments": "rows of its experiments after its period",
+    "customers": "which orders, touches and assignments are one customer's",
     "payouts": "payouts to look at",
     "whole data": "what it reads of the whole data",
     "quality": "what was received and found doubtful",
@@ -55,7 +57,7 @@ WORDS: Mapping[str, str] = {
 
 # The ingredients that come from the data.
 ROWS = ("rows", "earlier rows", "experiments")
-DATA = (*ROWS, "payouts", "whole data", "quality", "tables", "simulated")
+DATA = (*ROWS, "customers", "payouts", "whole data", "quality", "tables", "simulated")
 
 # Rows of a ledger that are looked at one by one for what changed; with more, that takes as long as a report.
 LOOKED_AT = 20_000_000
@@ -238,11 +240,12 @@ def _read_digests(
     backend = data.ledger.rows.get_backend()
     if backend.name != "duckdb" or int(data.ledger.rows.count().to_pandas()) > LOOKED_AT:
         # Elsewhere any change of the data is a change of every report.
-        return found | dict.fromkeys((*ROWS, "payouts", "tables", "whole data"), data.key)
+        names = (*ROWS, "customers", "payouts", "tables", "whole data")
+        return found | dict.fromkeys(names, data.key)
     con = backend.con
     own, inside, earlier = _conditions(brand, period)
     plans = _plans(data, settings, brand, period)
-    tables, people = _beside(data, settings, period, own, plans)
+    tables, people, customers = _beside(data, settings, period, own, plans)
     found["tables"] = tables
     if whole[0]:  # then the ROAS over all dates stands beside the headline
         sums = f"select sum(influencer_revenue), sum(spend) from ledger where {own}"
@@ -256,6 +259,9 @@ def _read_digests(
     found["experiments"] = _digest(
         [_rows(con, "ledger", f"{own} and {each}" if mine else each) for each, mine in later]
     )
+    mine = [each for each, of_brand in later if of_brand]
+    bought = " or ".join(f"({each})" for each in (inside, earlier, *mine))
+    found["customers"] = _customers(con, [("ledger", f"{own} and ({bought})"), *customers])
     found["rows"] = _rows(con, "ledger", f"{own} and {inside}")
     found["earlier rows"] = _rows(con, "ledger", f"{own} and {earlier}")
     sold = con.execute(
@@ -314,19 +320,42 @@ def _conditions(brand: str | None, period: "Period") -> tuple[str, str, str]:
 
 
 def _rows(con: Any, table: str, condition: str) -> str:
-    """Digest of rows as a set: their order does not matter, their number does."""
+    """Digest of rows as a set: their number matters, but neither their order nor the pseudonyms in them."""
     # Two sums of 64-bit hashes over the whole row, each in 128 bits: a sum has no order.
     found = con.execute(
-        f"select count(*), sum(hash(r)::hugeint), sum(hash(r, 1)::hugeint) from {table} r "
+        f"select count(*), sum(hash(r)::hugeint), sum(hash(r, 1)::hugeint) from {_others(con, table)} r "
         f"where {condition}"
+    ).fetchone()
+    return _digest([str(value) for value in found])
+
+
+def _others(con: Any, table: str) -> str:
+    """The columns of a table but for the pseudonyms, which differ from project to project."""
+    columns = [row[0] for row in con.execute(f"describe select * from {table}").fetchall()]
+    return f"(select * exclude ({USER}) from {table})" if USER in columns else table
+
+
+def _customers(con: Any, sources: Iterable[tuple[str, str]]) -> str:
+    """Digest of which rows of some tables are of one customer, whatever the pseudonyms."""
+    cells = f"*columns(* exclude ({USER}))"
+    rows = " union all ".join(
+        f"select {USER}, hash({at}, {cells}) one, hash({at}, {cells}, 1) two from {table} "
+        f"where {USER} is not null and ({condition})"
+        for at, (table, condition) in enumerate(sources)
+    )
+    each = f"(select sum(one::hugeint) one, sum(two::hugeint) two from ({rows}) group by {USER})"
+    found = con.execute(
+        f"select count(*), sum(hash(one, two)::hugeint), sum(hash(one, two, 1)::hugeint) from {each}"
     ).fetchone()
     return _digest([str(value) for value in found])
 
 
 def _beside(
     data: "Data", settings: "Settings", period: "Period", own: str, plans: "Sequence[Experiment]"
-) -> tuple[str, str]:
+) -> tuple[str, str, list[tuple[str, str]]]:
     """Digests of what is read of the tables beside the ledger, and of the influencers concerned.
+
+    The third thing is which rows of these tables are of customers, for :func:`_customers`.
 
     Touches count within the windows before the period, where their post is of the brand or names none;
     posts, where one of the influencers concerned wrote them before the period ended, or a touch or an
@@ -348,6 +377,7 @@ def _beside(
         )
     con.execute(f"create or replace temp table touched as {touches}")
     parts.append(_rows(con, "touched", "true"))
+    customers = [("touched", "true")] if "touchpoints" in there else []
     ids = f"(select influencer_id from ledger where {own} union select influencer_id from touched)"
     if "posts" in there:
         told = f"select post_id from touched union select source from ledger where {own}"
@@ -358,9 +388,10 @@ def _beside(
         days = [f"date between date '{plan.start}' and date '{plan.end}'" for plan in plans]
         rows = "(select * exclude (row) from assignments)"
         parts.append(_rows(con, rows, f"date is null or {' or '.join(days)}"))
+        customers.append((rows, f"date is null or {' or '.join(days)}"))
     # What an influencer is called, and her platform and tier, is read from any row of hers.
     people = "(select distinct influencer_id, influencer, platform, tier from ledger)"
-    return _digest([there, parts]), _rows(con, people, f"influencer_id in {ids}")
+    return _digest([there, parts]), _rows(con, people, f"influencer_id in {ids}"), customers
 
 
 def _exceptions(data: "Data", people: set[str]) -> str:
@@ -394,8 +425,12 @@ def explain(names: Sequence[str]) -> str:
     --------
     >>> explain(["rows", "code"])
     'its own rows and the code of hkreport changed'
+    >>> explain(["customers", "rows"])
+    'its own rows changed'
     """
-    words = [WORDS.get(name, name) for name in names]
+    # Where rows come and go, so does what is one customer's.
+    among = {*names} & {*ROWS, "tables"}
+    words = [WORDS.get(name, name) for name in names if name != "customers" or not among]
     listed = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
     return f"{listed} changed"
 

@@ -424,6 +424,10 @@ def test_tables_made_elsewhere_are_read_where_they_lie(
     )
     assert opened.check["totals"]["posts"] == len(rows["posts"])
     assert opened.check["tables"]["tracking"]["rows_used"] == len(rows["tracking"])
+    # Spark made these pseudonyms, with a hash of its own.
+    ids = set(c.tables(**rows)["tracking"]["user_id"].cast("string").to_pandas().dropna())
+    assert len(ids) > 10
+    assert store.users_among(opened, [*ids, "1234567890"]) == ids
 
 
 @pytest.mark.parametrize(

@@ -437,8 +437,23 @@ def _money(value: float) -> Any:
     return ibis.literal(value).cast(MONEY)
 
 
-def read(path: Path, known: frozenset[str], backend: Any = None) -> Ledger:
-    """Open a ledger that :meth:`Ledger.write` wrote, in a DuckDB of its own or in another backend.
+def read(
+    path: Path,
+    known: frozenset[str],
+    backend: Any = None,
+    *,
+    days: "tuple[datetime.date | None, datetime.date | None] | None" = None,
+) -> Ledger:
+    """Open a ledger that :func:`build` kept or :meth:`Ledger.write` wrote, in a DuckDB of its own or elsewhere.
+
+    Parameters
+    ----------
+    path : Path
+    known : frozenset of str
+        See :class:`Ledger`.
+    backend : ibis backend, optional
+    days : tuple of date or None, optional
+        First and last day, if they are known; otherwise all rows are read for them.
 
     Raises
     ------
@@ -458,7 +473,8 @@ def read(path: Path, known: frozenset[str], backend: Any = None) -> Ledger:
         rows = backend.read_parquet(places, table_name="ledger", union_by_name=True)
     else:
         rows = backend.read_parquet(path, table_name="ledger")
-    return _described(rows.select(*_columns()), known)
+    rows = rows.select(*_columns())
+    return Ledger(rows, known, *days) if days else _described(rows, known)
 
 
 def _described(rows: "ir.Table", known: frozenset[str]) -> Ledger:

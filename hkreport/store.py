@@ -230,8 +230,13 @@ def outline(folder: Path, settings: Settings, *, root: Path) -> Outline | None:
         found = json.loads((kept / "check.json").read_text(encoding="utf-8"))["outline"]
     except (OSError, ValueError, KeyError):
         return None
-    first, last = (datetime.date.fromisoformat(day) if day else None for day in found["span"])
-    return Outline(key, kept, tuple(found["brands"]), first, last)
+    return Outline(key, kept, tuple(found["brands"]), *_days(found))
+
+
+def _days(outline: Mapping[str, Any]) -> tuple[datetime.date | None, datetime.date | None]:
+    """First and last day of a ledger, as its outline tells them."""
+    first, last = (datetime.date.fromisoformat(day) if day else None for day in outline["span"])
+    return first, last
 
 
 def open_data(
@@ -491,12 +496,13 @@ def _open(folder: Path, key: str, kept: Path) -> Data:
     import pandas as pd
 
     known = frozenset(json.loads((kept / "known.json").read_text(encoding="utf-8")))
+    told = json.loads((kept / "check.json").read_text(encoding="utf-8"))
     place = kept / "ledger.parquet"
     marker = kept / SIMULATED
     return Data(
         folder=folder,
-        ledger=ledger.read(place, known, backends.connect(place)),
-        check=json.loads((kept / "check.json").read_text(encoding="utf-8"))["check"],
+        ledger=ledger.read(place, known, backends.connect(place), days=_days(told["outline"])),
+        check=told["check"],
         reconciliation=pd.read_parquet(kept / "reconciliation.parquet"),
         simulated=json.loads(marker.read_text(encoding="utf-8")) if marker.exists() else None,
         key=key,

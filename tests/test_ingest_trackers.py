@@ -276,3 +276,32 @@ def test_a_name_merged_over_rows_is_that_of_each_and_an_amount_is_not(tmp_path):
     )
     assert sum(float(row[0]) for row in records(dataset, "tracking", "revenue")) == 600
     assert problem(dataset, "merged_cells").severity == "warning"
+
+
+# A column for each period
+
+SOLD = "date,orders,revenue,brand\n2025-01-05,2,1000,HKVitals\n"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["Jan-25,Feb-25", "January 2025,February 2025", "Paid Jan,Paid Feb", "2025-01,2025-02", "01/2025,02/2025",
+     "Week 1,Week 2", "W1,W2", "Q1,Q2", "01/04/2025,02/04/2025", "Jan'25,Feb'25"],
+)  # fmt: skip
+def test_a_column_for_each_period_is_named_with_what_to_do(headers, tmp_path):
+    wide = f"Influencer,{headers}\nINF_1,1000,2000\n"
+    with pytest.raises(DataError) as error:
+        load(only(tmp_path / "named", tracking=SOLD, payouts=wide))
+    for words in ("a column for each period", "a row of its own", "'date'", "'total_payout'"):
+        assert words in str(error.value)
+    dataset = load(only(tmp_path / "other", tracking=SOLD, overview=wide))
+    assert problem(dataset, "file_not_used").severity == "warning"
+    assert "a column for each period" in problem(dataset, "file_not_used").message
+
+
+@pytest.mark.parametrize(
+    "headers", ["Novelty,Decor", "Question 1,Question 2", "Marks,Seq", "May Budget Name,Maya"]
+)
+def test_other_columns_are_no_periods(headers, tmp_path):
+    dataset = load(only(tmp_path, tracking=SOLD, overview=f"Topic,{headers}\nx,1000,2000\n"))
+    assert problem(dataset, "file_not_used").severity == "note"

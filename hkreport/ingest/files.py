@@ -1,5 +1,6 @@
 """Which files of a folder are read as which tables; structural errors are collected and raised together."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,6 +30,14 @@ __all__ = ["choose_files"]
 # The four that people export: a broken file that is called so is an error, not an absent table.
 MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
 LONGEST_HEADER = 40
+# Headers that say when and not what: months, weeks, quarters and days.
+PERIOD = re.compile(
+    r"\b(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?|"
+    r"dec(ember)?)[ '_-]*(\d{2}|\d{4})?$|\bq[1-4]\b|^(20\d\d[-/ ]\d{1,2}|\d{1,2}[-/ ]20\d\d)\b"
+    r"|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})$|\b(week|wk|w)[ _-]?\d{1,2}\b",
+    re.IGNORECASE,
+)
+FEWEST_PERIODS = 2
 # Exports too, of kinds that are not read: one that is called after a table is missed.
 OTHER_EXPORTS = (".json", ".jsonl", ".ndjson", ".ods", ".numbers", ".xml")
 
@@ -84,16 +93,19 @@ def choose_files(
         not_used.append(source.label)
         if source.sheet == GUIDE_SHEET:
             continue
+        wide = _wide(source)
         job.say(
             None,
             None,
             "file_not_used",
-            "note",
+            "warning" if wide else "note",
             1,
-            f"{source.label} was not used: its columns ({_headers(source)}) fit no table.",
+            wide or f"{source.label} was not used: its columns ({_headers(source)}) fit no table.",
         )
         meant = _meant(source.stem)
-        if meant and meant not in chosen and not _has_known_headers(source):
+        if wide and meant and meant not in chosen:
+            structure.append(wide)
+        elif meant and meant not in chosen and not _has_known_headers(source):
             structure.append(
                 f"{source.label} has no header row with the column names of {meant} (looked for in the "
                 "first rows). Add the header row; 'hkreport templates' writes an example."
@@ -214,6 +226,19 @@ def _wrong_columns(table: str, candidate: Candidate) -> list[str]:
                 f"data: {{columns: {{{table}: {{{name}: {near}}}}}}}."
             )
     return [*wrong, " ".join(sentences)]
+
+
+def _wide(source: Source) -> str:
+    """What to do with a file that has a column for each of several periods; empty for any other."""
+    periods = [header for header in source.headers if PERIOD.search(header)]
+    if len(periods) < FEWEST_PERIODS:
+        return ""
+    meant = _meant(source.stem) or "tracking"
+    needed = ["date", *(name for name in TABLES[meant].required if name != "date")]
+    return (
+        f"{source.label} was not used: it has a column for each period ({listed(periods, most=3)}), and what they hold "
+        f"is not said. Give each period a row of its own; {meant} needs the columns {listed(needed)}."
+    )
 
 
 def _meant(name: str) -> str | None:

@@ -862,10 +862,9 @@ def sums(metrics: Iterable[Metric]) -> list[Total | Distinct]:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """Summed frame, the same over the whole slice, and the population and returns for ranks."""
+    """Summed frame, and the population and returns for ranks."""
 
     frame: "pd.DataFrame"
-    whole: "pd.DataFrame"
     population: "pd.DataFrame | None" = field(default=None)
     returns: Returns = field(default_factory=Returns)
 
@@ -951,12 +950,9 @@ def compute(
     columns = keys(by)
     needed = sums(metrics)
     frame = _over(rows, needed, by, known)
-    # Of the whole only what shares are of: telling all its customers apart costs as much as the groups.
-    shared = sums(metric.part for metric in metrics if isinstance(metric, Share))
-    whole = _over(rows, shared, (), known) if shared and by else frame
     ranked = any(isinstance(metric, Score) for metric in metrics)
     base = _over(population, needed, by, known) if ranked and population is not None else frame
-    parts = _Sums(frame, whole, base, returns or Returns())
+    parts = _Sums(frame, base, returns or Returns())
     # Arrays, put together once: a column more in a frame costs more than its arithmetic.
     arrays = _arrays(frame, needed)
     made = {metric.name: _value(metric, parts, arrays, by) for metric in metrics}
@@ -1103,8 +1099,9 @@ def _value(
     """Work a metric out of its sums."""
     match metric:
         case Share():
-            whole = float(parts.whole[metric.part.name].sum())
-            return sums_[metric.part.name] / (whole or math.nan)
+            # Each row is in one group, those of none included, so that the groups add up to the whole.
+            part = sums_[metric.part.name]
+            return part / (math.fsum(part) or math.nan)
         case Score():
             return _score(metric, parts, by).to_numpy()
         case _:

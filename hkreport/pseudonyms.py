@@ -24,22 +24,22 @@ from hkreport.folders import alone
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["USER", "applied", "disguised", "find_secret", "of_words", "sql"]
+__all__ = [
+    "USER",
+    "applied",
+    "disguised",
+    "find_secret",
+    "keep_secret",
+    "of_words",
+    "sealed",
+    "sql",
+]
 
 # Column that names a customer; in assignments one more, for units that are people.
 USER, UNIT = "user_id", "unit_id"
 
-# Units of an experiment that are people; others are cities, campaigns and the like.
-PERSONAL_UNITS = (
-    "user",
-    "customer",
-    "person",
-    "member",
-    "visitor",
-    "household",
-    "device",
-    "account",
-)
+# Units of an experiment that are no customers; whoever is called otherwise may be one.
+PUBLIC_UNITS = ("campaign", "influencer", "city")
 
 LIMIT = 2**63
 FOLDER = "pseudonyms"
@@ -63,12 +63,19 @@ def find_secret(build: Path) -> str:
     path = build / FOLDER / "key"
     if found := _read(path):
         return found
+    build.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     with alone(path.parent):  # of several processes at once the first makes it
         if not _read(path):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-                stream.write(secrets.token_hex(16))
+            keep_secret(path, secrets.token_hex(16))
         return _read(path)
+
+
+def keep_secret(path: Path, secret: str) -> None:
+    """Write a key that only its owner can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(secret)
 
 
 def _read(path: Path) -> str:
@@ -110,13 +117,18 @@ def applied(name: str, table: "ir.Table", secret: str) -> "ir.Table":
     if name != "assignments":
         return table
     unit, kind = table[UNIT], table["unit_type"].lower()
-    personal = ibis.or_(kind.isnull(), *(kind.contains(word) for word in PERSONAL_UNITS))
+    personal = kind.isnull() | kind.notin(PUBLIC_UNITS)
     return table.mutate(
         **{
             UNIT: ibis.ifelse(personal, None, unit),
             USER: ibis.ifelse(personal, _of(engine, secret, unit), None),
         }
     )
+
+
+def sealed(secret: str, number: str) -> str:
+    """DuckDB's SQL for a hash that tells nothing of another: DuckDB's own can be undone step by step."""
+    return f"hash(md5('{secret}' || CAST({number} AS VARCHAR)))"
 
 
 def of_words(backend: Any, secret: str, words: Iterable[str]) -> dict[int, str]:

@@ -98,7 +98,7 @@ class Shelf:
     def put(self, fresh: Path, key: str, facts: Mapping[str, Any]) -> Path:
         """Keep a filled folder with its facts, and say where it lies from now on."""
         sizes = {each.name: each.stat().st_size for each in sorted(fresh.iterdir())}
-        told = json.dumps({**facts, "sizes": sizes})
+        told = json.dumps({**facts, "version": self.version, "sizes": sizes})
         (fresh / FACTS).write_text(told, encoding="utf-8")
         goal = self.place / key
         if goal.exists() and self.find(key) is None:
@@ -111,14 +111,24 @@ class Shelf:
         return goal
 
     def sweep(self) -> None:
-        """Take away what was not used for two weeks."""
+        """Take away what was not used for two weeks, and what other code has made."""
         with contextlib.suppress(OSError):
             for folder in sorted(self.place.iterdir()):
                 if folder.name.startswith("."):
                     continue
                 with contextlib.suppress(OSError):
-                    if time.time() - folder.stat().st_mtime > UNUSED_DAYS * DAY:
+                    if time.time() - folder.stat().st_mtime > UNUSED_DAYS * DAY or self._is_old(
+                        folder
+                    ):
                         self._take_away(folder)
+
+    def _is_old(self, folder: Path) -> bool:
+        """Whether other code has made a folder; one that is not whole is looked at by who finds it."""
+        try:
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(facts, dict) and facts.get("version") != self.version
 
     def _take_away(self, folder: Path) -> None:
         """Move a folder out of sight first: half of one must never be found."""

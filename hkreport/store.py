@@ -348,6 +348,7 @@ def _make(
     progress: Callable[[str], None],
 ) -> None:
     """Ingest and build into a folder of its own, then move it into place whole."""
+    _take_away_ids(kept.parent)
     with Scratch(".fresh-", kept.parent) as fresh:
         with _unchanged(folder, settings, aliases, kept.name):
             _fill(fresh, folder, settings, aliases, kept.parents[2], progress)
@@ -356,6 +357,13 @@ def _make(
         except OSError:
             if not (kept / "check.json").exists():
                 raise
+
+
+def _take_away_ids(place: Path) -> None:
+    """Remove ledgers that an earlier hkreport kept, in which customers have their ids."""
+    for old in place.iterdir() if place.is_dir() else ():
+        if (old / "check.json").is_file() and not (old / SECRET).is_file():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _fill(
@@ -379,7 +387,7 @@ def _fill(
             table.select(wanted).to_parquet(fresh / f"{name}.parquet")
     found.reconciliation.to_parquet(fresh / "reconciliation.parquet")
     (fresh / "known.json").write_text(json.dumps(sorted(made.known)), encoding="utf-8")
-    (fresh / SECRET).write_text(found.secret, encoding="ascii")
+    pseudonyms.keep_secret(fresh / SECRET, found.secret)
     if (folder / SIMULATED).exists():
         shutil.copyfile(folder / SIMULATED, fresh / SIMULATED)
     # Last, because its presence says that the folder is complete.

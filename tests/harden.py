@@ -227,7 +227,7 @@ LIMITS = [
     "`run.json` is renamed last, so that the next run knows.",
     "- `build/data` and `build/parts` name customers by pseudonyms, made with a key in `build/pseudonyms` and copied beside each "
     "ledger, by which publishing looks for ids. Who has both a ledger and the key can find short ids by trying all of "
-    "them; only the owner can enter these folders, no command copies them anywhere, and deleting them is safe. While "
+    "them; only the owner can enter what is in these folders, no command copies them anywhere, and deleting them is safe. While "
     "exports are read, copies of them can lie in a folder of the system's for temporary files, which only the owner "
     "can enter and which is removed at the end.",
     "- Memory of a workbook is limited where the system can limit it (Linux); elsewhere only its time is.",

@@ -3,10 +3,12 @@
 import csv
 import itertools
 import math
+import random
 import time
 
 import exports
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from hkreport import params, store, views
 from hkreport.errors import InputError
 from hkreport.evidence import attribution as evidence
+from hkreport.evidence import journeys
 from hkreport.methods import attribution as rules
 from hkreport.methods.attribution import Paths
 
@@ -259,6 +262,38 @@ def opened(folder, files, *, brand="HKVitals", period="2025-Q2", filters=None, *
     return views.open_report(
         brand=brand, period=period, settings=settings, opened=data, filters=filters
     )
+
+
+def test_paths_stand_in_an_order_that_no_pseudonym_tells(tmp_path):
+    # Credits are sums of floats: their last digits would be others in another project.
+    draw = random.Random(5)
+    buyers = [f"u{number}" for number in range(1, 90)]
+    sold = "".join(
+        f"B{at},organic,,{user},HKVitals,Biotin,2025-05-{draw.randint(10, 28)},1,{draw.randint(100, 999)}\n"
+        for at, user in enumerate(buyers)
+    )
+    touches = "".join(
+        f"{draw.choice(buyers)},2025-05-{draw.randint(1, 28):02} 1{draw.randint(0, 9)}:00:00,{draw.randint(1, 3)},,"
+        f"{draw.choice(['Instagram', 'YouTube', 'Twitter', 'TikTok'])},click\n"
+        for _ in range(500)
+    )
+    files = {
+        "tracking": TOUCHED.splitlines()[0] + "\n" + sold,
+        "touchpoints": TOUCHES.splitlines()[0] + "\n" + touches,
+    }
+    found = [
+        journeys.touched(opened(tmp_path / name, files))[0] for name in ("one", "two", "three")
+    ]
+    keys = {
+        (tmp_path / name / "build" / "pseudonyms" / "key").read_text()
+        for name in ("one", "two", "three")
+    }
+    assert len(keys) == 3
+    assert found[0].several["journey"].nunique() > 40
+    assert found[0].several.groupby("journey").size().max() >= 3
+    for other in found[1:]:
+        pd.testing.assert_frame_equal(found[0].several, other.several)
+        pd.testing.assert_frame_equal(found[0].single, other.single)
 
 
 def by_model(frame, level, name, value="orders"):

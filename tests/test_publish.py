@@ -85,7 +85,7 @@ def nobody(words):
 
 
 def users(words):
-    return {word for word in words if word in (USER.lower(), "u7", "9876543210")}
+    return {word.lower() for word in words if word.lower() in (USER.lower(), "u7", "9876543210")}
 
 
 def go(site, to, *, root=None, users_among=nobody, **options):
@@ -325,7 +325,7 @@ def test_reports_outside_the_sites_list_stay_at_home(site, tmp_path):
 def test_users_are_looked_up_in_every_table_and_public_names_are_none(tmp_path):
     folder = exports.write(
         tmp_path / "data",
-        tracking=exports.TRACKING.replace(",u2,", ",asha rao,"),
+        tracking=exports.TRACKING.replace(",u2,", ",asha rao,").replace(",u3,", ",cus_ZqX3,"),
     )
     write(
         folder / "assignments.csv",
@@ -335,8 +335,21 @@ def test_users_are_looked_up_in_every_table_and_public_names_are_none(tmp_path):
         folder / "touchpoints.csv", "user_id,timestamp,influencer_id\nT77,2025-05-01 10:00:00,1\n"
     )
     data = store.open_data(folder, params.load(None, root=ROOT), root=ROOT)
-    asked = ["U1", "u8", "u9", "U900001", "Pune", "t77", "Asha Rao", "1", "HKVitals"]
-    assert store.users_among(data, asked) == {"u1", "u8", "u900001", "t77"}
+    asked = ["U1", "u8", "u9", "U900001", "Pune", "t77", "Asha Rao", "1", "HKVitals", "cus_ZqX3"]
+    assert store.users_among(data, asked) == {"u1", "u8", "u900001", "t77", "cus_zqx3"}
+
+
+def test_words_of_pages_are_looked_up_as_they_stand_there():
+    asked = []
+
+    def users(words):
+        asked.extend(words)
+        return {"cus_zqx3"}
+
+    words = {"a.html": sitecheck._Words(frozenset({"cus_ZqX3", "Asha"}))}
+    (problem,) = sitecheck._leaks(words, users)
+    assert set(asked) == {"cus_ZqX3", "Asha"}
+    assert "id of a user" in str(problem)
 
 
 # A folder

@@ -387,3 +387,20 @@ def test_a_load_without_a_shelf_keeps_nothing(tmp_path, kept):
     del dataset
     assert not kept_in.exists()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["exports"]
+
+
+def test_what_earlier_versions_kept_with_ids_is_taken_away(tmp_path, kept):
+    mine = project(tmp_path / "project")
+    old_ledger, old_part = mine / "build" / "data" / "0a", mine / "build" / "parts" / "0b"
+    for folder, name in ((old_ledger, "check.json"), (old_part, shelf.FACTS)):
+        folder.mkdir(parents=True)
+        (folder / name).write_text('{"sizes": {}}', encoding="utf-8")
+    place = folder_of(tmp_path / "exports", 1, 2)
+    told(place, mine)
+    assert not old_ledger.exists()
+    assert not old_part.exists()
+    there = {path.name for path in (mine / "build" / "parts").iterdir()}
+    assert len(there) >= 2
+    put(place, "influencers.csv", people().replace("Name 3", "Name 33"))
+    told(place, mine)
+    assert there <= {path.name for path in (mine / "build" / "parts").iterdir()}

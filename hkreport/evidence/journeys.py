@@ -241,6 +241,7 @@ def _collapsed(rows: "ir.Table", journey: Sequence[str]) -> Journeys:
     with _stored(rows) as kept:
         single = _alone(kept.filter(kept["touches"] == 1)).to_pandas()
         several = _in_order(kept.filter(kept["touches"] > 1), journey).to_pandas()
+    several = _by_content(several)
     several["nulls"] = (several["conversions"] == 0).astype(float)
     return Journeys(single, several)
 
@@ -264,6 +265,27 @@ def _in_order(many: "ir.Table", journey: Sequence[str]) -> "ir.Table":
     numbered = many.mutate(journey=number, **{name: many[name].cast("float64") for name in AMOUNTS})
     columns = ("journey", "influencer_id", "platform", "tier", "age", "engagement")
     return numbered.order_by([numbered["journey"], *place]).select(*columns, *AMOUNTS)
+
+
+def _by_content(several: "pd.DataFrame") -> "pd.DataFrame":
+    """The journeys in an order that their touches tell: sums of floats must not depend on pseudonyms.
+
+    Journeys that are alike in all may stand in any order.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if several.empty:
+        return several
+    journey = several["journey"].to_numpy()
+    begins = np.flatnonzero(np.r_[True, journey[1:] != journey[:-1]])
+    which = np.cumsum(np.r_[False, journey[1:] != journey[:-1]])
+    told = several.drop(columns="journey").assign(place=np.arange(len(journey)) - begins[which])
+    # Sums of 64-bit hashes of the touches, each with its place.
+    marks = np.add.reduceat(pd.util.hash_pandas_object(told, index=False).to_numpy(), begins)
+    rank = np.argsort(np.argsort(marks, kind="stable"), kind="stable")
+    ordered = several.assign(journey=rank[which])
+    return ordered.iloc[np.argsort(rank[which], kind="stable")].reset_index(drop=True)
 
 
 # Without touchpoints

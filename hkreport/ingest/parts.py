@@ -23,6 +23,7 @@ from hkreport.ingest.plain import Plain, are_alike, is_worth_keeping, plain_part
 from hkreport.ingest.plans import DATES, one_row, setting
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
 from hkreport.ingest.stage import LONGEST_TOTAL, TOTAL_WORDS
+from hkreport.pseudonyms import sealed
 from hkreport.schema import Kind, Table, fold
 from hkreport.units import Unit, text
 
@@ -294,15 +295,10 @@ class _Content:
             else "NULL::UBIGINT"
         )
         # Hashes of rows are kept beside most of their cells, so that the rest could be found by trying.
-        secret = quoted(self.job.shelf.secret)
-        rest = (
-            f"CASE WHEN {is_filled} THEN hash({secret}, {', '.join(others)}) END"
-            if keys and others
-            else "NULL::UBIGINT"
-        )
-        return (
-            f"{key} AS k, CASE WHEN {is_filled} THEN hash({secret}, {shared}) END AS r, {rest} AS w"
-        )
+        secret = self.job.shelf.secret
+        row, rest = sealed(secret, f"hash({shared})"), sealed(secret, f"hash({', '.join(others)})")
+        rest = f"CASE WHEN {is_filled} THEN {rest} END" if keys and others else "NULL::UBIGINT"
+        return f"{key} AS k, CASE WHEN {is_filled} THEN {row} END AS r, {rest} AS w"
 
     def _is_total(self) -> str:
         """SQL that is true for a record whose first filled cell says that it is a total."""

@@ -18,6 +18,7 @@ from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS, SUMMED, Plan, Reading
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
 from hkreport.ingest.survey import Survey, of_parts, survey, usual
 from hkreport.ingest.values import BLANKS, fast_flag
+from hkreport.pseudonyms import sealed
 from hkreport.schema import Kind, Table
 
 __all__ = [
@@ -294,8 +295,9 @@ def plain_cells(source: Source, match: Match, plans: Mapping[str, Plan], secret:
     """
     query, doubt = _surveyed(source, match, plans)
     cells = ", ".join(source.cell(place) for place in range(len(source.headers)))
+    whole = sealed(secret, f"hash({cells})")
     return (
-        f"SELECT *, hash({quoted(secret)}, {cells}) AS whole FROM (SELECT *, v_orders AS orders, v_revenue AS revenue FROM ({query})) "
+        f"SELECT *, {whole} AS whole FROM (SELECT *, v_orders AS orders, v_revenue AS revenue FROM ({query})) "
         f"WHERE CASE WHEN {usual(plans)} THEN true WHEN {doubt} THEN error('{NOT_PLAIN}') ELSE true END"
     )
 

@@ -391,7 +391,7 @@ def _leaks(
     words: Mapping[str, _Words], users_among: Callable[[Iterable[str]], set[str]]
 ) -> Iterator[Problem]:
     """Pages that name a user. The ids themselves are masked: this is printed."""
-    every = sorted({word.lower() for each in words.values() for word in each.words})
+    every = sorted({word for each in words.values() for word in each.words})
     users: set[str] = set()
     for start in range(0, len(every), ASK_AT_ONCE):
         users |= users_among(every[start : start + ASK_AT_ONCE])

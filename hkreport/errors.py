@@ -5,6 +5,7 @@ here imports another module of the package.
 """
 
 import difflib
+import shlex
 from collections.abc import Iterable
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "UsageError",
     "did_you_mean",
     "listed",
+    "map_option",
 ]
 
 
@@ -128,3 +130,14 @@ def listed(words: Iterable[object], most: int = 12) -> str:
     every = [f"'{word}'" for word in words]
     more = len(every) - most
     return ", ".join(every[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def map_option(table: str, file: str) -> str:
+    """Write --map as it must be typed into a shell.
+
+    Examples
+    --------
+    >>> map_option("tracking", "may.csv"), map_option("tracking", "book.xlsx [May]")
+    ('--map tracking=may.csv', "--map 'tracking=book.xlsx [May]'")
+    """
+    return f"--map {shlex.quote(f'{table}={file}')}"

@@ -237,6 +237,9 @@ def _influencer_id(meaning: str, *, required: bool = False) -> Column:
         "affiliate",
         "affiliatename",
         "partnerid",
+        "mediapartnerid",
+        "mediapartnername",
+        "accountusername",
         required=required,
     )
 
@@ -451,6 +454,9 @@ POSTS = Table(
             "postingdate",
             "dateposted",
             "dateofpost",
+            "publishtime",
+            "posttime",
+            "videopublishtime",
             "timestamp",
             "datetime",
             "createdat",

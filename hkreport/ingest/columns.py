@@ -5,6 +5,7 @@ Only names and the kinds of headers are looked at here; values are read elsewher
 
 import difflib
 import fnmatch
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,6 +65,11 @@ PEOPLE = frozenset("influencer influencers creator creators kol kols affiliate".
 # Headers that are near to many names and mean none of them.
 NEVER_MEANT = frozenset(
     "total subtotal tax taxes shipping email phone currency tags vendor".split()
+)
+# Amounts that are taken off, and never what was sold or paid.
+SUBTRACTED = re.compile("refund|tax|gst|tds|discount|shipping|compare")
+MONEY_IN_HEADERS = re.compile(
+    r"[(\[{](in\s+)?(₹|rs\.?|inr|rupees?|paisa|paise)[)\]}]|\bin paise\b", re.IGNORECASE
 )
 UNITS_IN_HEADERS = re.compile(r"[(\[{].*?[)\]}]")
 
@@ -183,6 +189,8 @@ def match(
                 if "tracking_id" not in places:
                     places["tracking_id"] = place
                     taken.add(place)
+        if "tracking_id" in (overrules or {}) and "tracking_id" in places:
+            numbered = True  # a person says what numbers them
         if numbered and "orders" not in places:
             constants["orders"] = "1"
     rivals: dict[str, list[str]] = {}
@@ -265,9 +273,11 @@ def _words(table: Table, column: Column) -> dict[str, int]:
 
 def _forms(table: Table, header: str) -> list[tuple[int, str]]:
     """Ways to read a header, each with what it costs."""
-    forms = [(0, fold(header)), (100, fold(UNITS_IN_HEADERS.sub("", header)))]
+    # A unit of money takes nothing from a name; other words in brackets may mean something else.
+    forms = [(0, fold(header)), (0, fold(MONEY_IN_HEADERS.sub("", header)))]
+    forms.append((100, fold(UNITS_IN_HEADERS.sub("", header))))
     for word in (table.name, *table.file_words):
-        for _, form in forms[:2]:
+        for _, form in forms[:3]:
             for own in (word, word + "s"):
                 rest = form.removeprefix(own)
                 if rest != form and len(rest) > 3:
@@ -282,7 +292,21 @@ def plausible_headers(found: Match, source: Source, name: str) -> list[str]:
         header
         for header in found.unused
         if _is_plausible(column, source.headers.index(header), source.head)
+        and not (column.kind not in (Kind.DATE, Kind.TIMESTAMP) and fold(header) in _dates())
+        and not (column.kind is Kind.MONEY and SUBTRACTED.search(fold(header)))
     ]
+
+
+@functools.cache
+def _dates() -> frozenset[str]:
+    """Folded names of all columns of dates."""
+    return frozenset(
+        word
+        for table in TABLES.values()
+        for column in table
+        if column.kind in (Kind.DATE, Kind.TIMESTAMP)
+        for word in _words(table, column)
+    )
 
 
 def nearest_header(table: Table, name: str, headers: Sequence[str]) -> str | None:

@@ -17,7 +17,8 @@ from hkreport.ingest.plans import DATES
 from hkreport.ingest.read import quoted
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
 from hkreport.ingest.survey import UNUSUAL, Survey
-from hkreport.schema import TABLES
+from hkreport.pseudonyms import USER
+from hkreport.schema import TABLES, Kind
 from hkreport.units import Unit, text
 
 __all__ = ["find_contradictions", "find_duplicates"]
@@ -39,7 +40,7 @@ def find_contradictions(job: Job) -> None:
     """Run every rule that the tables at hand allow."""
     for name, staged in job.staged.items():
         own = OWN_RULES.get(name)
-        rules = _future(job, name) + (own(job) if own else [])
+        rules = _future(job, name) + _shortened(job, name) + (own(job) if own else [])
         if staged.survey:
             _apply_to_survey(job, name, staged.survey, rules)
         else:
@@ -93,6 +94,27 @@ def _future(job: Job, name: str) -> list[Rule]:
         )
         for column in TABLES[name]
         if column.kind in DATES and job.has(name, column.name)
+    ]
+
+
+def _shortened(job: Job, name: str) -> list[Rule]:
+    """Ids that a spreadsheet wrote as powers of ten, so that many are one."""
+    return [
+        Rule(
+            "shortened_id",
+            column.name,
+            "warning",
+            f"regexp_full_match({column.name}, '\\d([.,]\\d+)?[eE][+]\\d+')",
+            column.name,
+            f"{name}: {{count}} {{rows}} {{have}} ids ({column.name}) that a spreadsheet shortened, so that different ones "
+            "look alike; export it again and do not save it from a spreadsheet",
+        )
+        for column in TABLES[name]
+        if column.kind is Kind.ID
+        and column.name != USER
+        and job.has(name, column.name)
+        # What is known of a large file does not hold other ids.
+        and (column.name == "influencer_id" or not job.staged[name].survey)
     ]
 
 
@@ -158,7 +180,7 @@ def _of_tracking(job: Job) -> list[Rule]:
             "tracking: {count} {rows} {have} a fraction of an order; it is kept",
         ),
     ]
-    paid = job.has("payouts") or job.has("influencers")
+    paid = job.has("payouts") or job.has("influencers") or job.has("posts", "influencer_id")
     if paid and not job.staged["tracking"].match.places.keys() & {"influencer_id", "source"}:
         rules.append(
             Rule(
@@ -168,7 +190,8 @@ def _of_tracking(job: Job) -> list[Rule]:
                 "true",
                 "date",
                 "tracking: no column says which influencer an order came through (a coupon code or an address is not "
-                "looked up), so {count} {rows} are credited to nobody and no influencer has revenue",
+                "looked up), so {count} {rows} are credited to nobody and no influencer has revenue; a column of the ids "
+                "that the other files use can be named in the params, under data: columns: tracking: influencer_id",
             )
         )
     if job.has("tracking", "source", "influencer_id"):

@@ -142,10 +142,15 @@ def tell_numbers(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> di
                 f"{label}: every {column} with a dot has three digits behind it, as in 1.234; the dot was read as "
                 "a decimal point. If it stands between thousands, remove it in the export.", reading.doubtful_cells)  # fmt: skip
         if reading.scale != 1:
-            told["scale"] = reading.scale
+            told["scale"] = float(reading.scale) if reading.scale < 1 else reading.scale
+            units = (
+                "paise"
+                if reading.scale < 1
+                else f"units of {text(float(reading.scale), Unit.COUNT)}"
+            )
+            done = "divided by 100" if reading.scale < 1 else "multiplied by it"
             say(name, column, "header_unit", "warning", staged.rows,
-                f"{label}: the header '{reading.header}' says that amounts are in units of "
-                f"{text(reading.scale, Unit.COUNT)}; they were multiplied by it.")  # fmt: skip
+                f"{label}: the header '{reading.header}' says that amounts are in {units}; they were {done}.")  # fmt: skip
         if reading.percent:
             told["percent"] = True
             say(name, column, "percent_numbers", "warning", staged.rows,

@@ -1,10 +1,11 @@
 """Which files of a folder are read as which tables; structural errors are collected and raised together."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from hkreport.errors import DataError, did_you_mean, listed
+from hkreport.errors import DataError, did_you_mean, listed, map_option
 from hkreport.ingest.columns import (
     Candidate,
     choose,
@@ -29,6 +30,7 @@ __all__ = ["choose_files"]
 
 # The four that people export: a broken file that is called so is an error, not an absent table.
 MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
+FEWEST_OF_A_TABLE = 4  # columns, from which a file that lacks others is told of
 LONGEST_HEADER = 40
 # Headers that say when and not what: months, weeks, quarters and days.
 PERIOD = re.compile(
@@ -38,6 +40,8 @@ PERIOD = re.compile(
     re.IGNORECASE,
 )
 FEWEST_PERIODS = 2
+# Words that YAML does not take for words.
+YAML_WORDS = frozenset("true false yes no on off null y n".split())
 # Exports too, of kinds that are not read: one that is called after a table is missed.
 OTHER_EXPORTS = (".json", ".jsonl", ".ndjson", ".ods", ".numbers", ".xml")
 
@@ -93,22 +97,27 @@ def choose_files(
         not_used.append(source.label)
         if source.sheet == GUIDE_SHEET:
             continue
-        wide = _wide(source)
+        reason = _wide(source) or _nearly(source)
         job.say(
             None,
             None,
             "file_not_used",
-            "warning" if wide else "note",
+            "warning" if reason else "note",
             1,
-            wide or f"{source.label} was not used: its columns ({_headers(source)}) fit no table.",
+            reason
+            or f"{source.label} was not used: its columns ({_headers(source)}) fit no table.",
         )
         meant = _meant(source.stem)
-        if wide and meant and meant not in chosen:
-            structure.append(wide)
+        if meant and meant not in chosen and _wide(source):
+            structure.append(reason)
         elif meant and meant not in chosen and not _has_known_headers(source):
             structure.append(
                 f"{source.label} has no header row with the column names of {meant} (looked for in the "
-                "first rows). Add the header row; 'hkreport templates' writes an example."
+                f"first rows; row {source.header_row} was taken: {_headers(source)}). Add the header row; 'hkreport "
+                "templates' writes an example. Or, if the columns are called otherwise, name those that "
+                f"{meant} needs in the params: data: {{columns: {{{meant}: {{"
+                + ", ".join(f"{name}: COLUMN" for name in TABLES[meant].required)
+                + "}}}."
             )
     for table, candidates in chosen.items():
         for candidate in candidates:
@@ -117,7 +126,7 @@ def choose_files(
     if not chosen and not structure:
         structure += [
             f"{each.source.label} was not used for {table}: it looks like a summary made from other tables. "
-            f"If it is the export itself, say --map {table}={each.source.label}."
+            f"If it is the export itself, say {map_option(table, each.source.label)}."
             for table in sorted(left)
             for each in left[table]
         ]
@@ -145,7 +154,7 @@ def _tell_side_by_side(job: Job, chosen: Mapping[str, list[Candidate]]) -> None:
         if len(tables) > 1:
             job.say(None, None, "several_tables", "note", 1,
                     f"{label} has columns of several tables and was read as {listed(tables)}. If it is one of them only, "
-                    f"say so: --map {tables[0]}={label}.")  # fmt: skip
+                    f"say so: {map_option(tables[0], label)}.")  # fmt: skip
 
 
 def _require_folder(folder: Path) -> None:
@@ -223,7 +232,16 @@ def _wrong_columns(table: str, candidate: Candidate) -> list[str]:
             taken.add(near)
             sentences.append(
                 f"Rename '{near}' to '{name}', or map it in the params: "
-                f"data: {{columns: {{{table}: {{{name}: {near}}}}}}}."
+                f"data: {{columns: {{{table}: {{{name}: {_in_yaml(near)}}}}}}}."
+            )
+        elif name == "orders":
+            sentences.append(
+                "Where a row is one order, name the column that numbers them in the params: "
+                f"data: {{columns: {{{table}: {{tracking_id: COLUMN}}}}}}."
+            )
+        else:
+            sentences.append(
+                f"If one of them is {name}, name it in the params: data: {{columns: {{{table}: {{{name}: COLUMN}}}}}}."
             )
     return [*wrong, " ".join(sentences)]
 
@@ -241,10 +259,37 @@ def _wide(source: Source) -> str:
     )
 
 
+def _in_yaml(header: str) -> str:
+    """A header as it must stand in the params.
+
+    Examples
+    --------
+    >>> _in_yaml("Net sales"), _in_yaml("Order value: net, INR #")
+    ('Net sales', '"Order value: net, INR #"')
+    """
+    plain = re.fullmatch(r"[^\W\d][\w ]*", header) and header.lower() not in YAML_WORDS
+    return header if plain else json.dumps(header, ensure_ascii=False)
+
+
 def _meant(name: str) -> str | None:
     """The table that a file name clearly points to, if it is one of those that people export."""
     tables = named_tables(name)
     return tables[0] if tables and tables[0] in MAIN_TABLES else None
+
+
+def _nearly(source: Source) -> str:
+    """What to do with a file that has several columns of a table but not those that it needs; empty for others."""
+    own = {
+        name: len(match(TABLES[name], source.headers, head=source.head).places)
+        for name in MAIN_TABLES
+    }
+    best = max(own, key=lambda name: own[name])
+    if own[best] < FEWEST_OF_A_TABLE:
+        return ""
+    return (
+        f"{source.label} was not used: its columns ({_headers(source)}) fit no table. If it is {best}, say "
+        f"{map_option(best, source.label)} to see what it lacks."
+    )
 
 
 def _has_known_headers(source: Source) -> bool:

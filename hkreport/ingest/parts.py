@@ -8,6 +8,7 @@ file is left and the check says how to have both.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from hkreport.errors import DataError
+from hkreport.errors import DataError, map_option
 from hkreport.ingest import dates, values
 from hkreport.ingest.columns import Candidate, match
 from hkreport.ingest.job import Job
@@ -42,6 +43,10 @@ NOT_COUNTED = frozenset(
     """cancelled canceled cancellations refund refunds refunded return returns returned rto failed rejected
     test tests testing dummy sample example template draft drafts pending planned forecast budget target
     targets quarantine errors excluded ignore unpaid""".split()
+)
+# One that is called so holds sums of the rows of another.
+SUMS = frozenset(
+    """summary summaries pivot total totals monthly weekly daily monthwise weekwise datewise wise by""".split()
 )
 VERSIONS = frozenset(
     """old older backup bak copy copies uploaded upload archive archived original orig revised revision
@@ -323,7 +328,7 @@ class _Content:
         self.once = len(self.keys) == len(self.keys.values)
 
     @cached_property
-    def days(self) -> set[object]:
+    def days(self) -> set[date]:
         """The days of the date column; empty where there is none or it says too little."""
         if self.plain is not None:
             return set(self.plain.days)
@@ -371,6 +376,8 @@ def _verdict(one: _Content, other: _Content) -> tuple[bool, str]:
     words = _words(other.source.stem) ^ _words(one.source.stem)
     if odd := sorted(words & NOT_COUNTED):
         return False, f"a name with '{odd[0]}' is hardly that of a part"
+    if not (one.key and other.key) and (odd := sorted(words & SUMS)):
+        return False, f"a name with '{odd[0]}' is that of sums, which may be of the same rows"
     total = len(other.rows)
     here, there = one.rows.both(other.rows)
     same = int(there.sum())
@@ -388,18 +395,24 @@ def _verdict(one: _Content, other: _Content) -> tuple[bool, str]:
     return is_part, reason
 
 
-def _apart(one: set[object], other: set[object]) -> bool:
+def _apart(one: set[date], other: set[date]) -> bool:
     return bool(one) and bool(other) and not one & other
 
 
+def _interleaved(one: set[date], other: set[date]) -> bool:
+    return _apart(one, other) and min(one) < max(other) and min(other) < max(one)
+
+
 def _by_content(
-    one: _Content, other: _Content, same: int, mine: set[object], its: set[object]
+    one: _Content, other: _Content, same: int, mine: set[date], its: set[date]
 ) -> tuple[bool, str]:
     """Look at ids, then dates, then names, then labels; `same` rows of `other` are in `one` as well."""
     if one.key and other.key and len(other.keys):
         shared = len(one.keys.both(other.keys)[0])
         what = " and ".join(one.key)
         if not shared:
+            if mine & its and (numbers := _other_numbers(one, other)):
+                return False, numbers
             again = _again(one, other) if mine & its else 0
             if again >= FEWEST_AGAIN and again in (len(one.rest), len(other.rest)):
                 return False, (
@@ -415,7 +428,9 @@ def _by_content(
             f"{text(shared, Unit.COUNT)} of its {text(len(other.keys.values), Unit.COUNT)} values of {what} are in "
             f"{one.label} too"
         )
-    if _apart(mine, its):
+    # Sums of a month stand on one of its days, on which nothing else may have been sold.
+    among = one.table.name == "tracking" and _interleaved(mine, its)
+    if _apart(mine, its) and not among:
         return True, "no date is in two of them"
     if not (mine and its) and _differ_by_period(one.source.stem, other.source.stem):
         return True, "their names differ by a period or a number"
@@ -429,7 +444,24 @@ def _by_content(
             some, more = one.texts(column.name), other.texts(column.name)
             if some and more and not some & more:
                 return True, f"no {column.name} is in two of them"
+    if among:
+        return False, (
+            "they share no date, but the dates of one lie among those of the other, as where one holds sums"
+        )
     return False, "nothing tells whether it is a part or a version"
+
+
+def _other_numbers(one: _Content, other: _Content) -> str:
+    """Why the same orders may be in both under ids of two systems; empty where nothing says so."""
+    if one.table.name != "tracking":
+        return ""
+    headers = [each.source.headers[each.places[each.key[-1]]] for each in (one, other)]
+    if fold(headers[0]) == fold(headers[1]):
+        return ""
+    return (
+        f"its rows are numbered by '{headers[1]}', those of {one.label} by '{headers[0]}', and on the same days: "
+        "the same orders may be in both"
+    )
 
 
 def _again(one: _Content, other: _Content) -> int:
@@ -622,7 +654,7 @@ def _tell_again(job: Job, table: str, parts: Sequence[_Content]) -> None:
                     again,
                     f"{table}: {text(again, Unit.COUNT)} rows of {other.label} are in {one.label} too but for their "
                     f"{what}, and are counted twice. If it is a later export of the same rows, remove it, or say "
-                    f"--map {table}={one.label} to read that alone.",
+                    f"{map_option(table, one.label)} to read that alone.",
                 )
 
 
@@ -636,7 +668,7 @@ def _tell_joined(job: Job, table: str, parts: Sequence[_Content], reason: str) -
         "note",
         len(parts),
         f"{table}: {len(parts)} files are read as one table: {named}; {reason}. To read one alone, say "
-        f"--map {table}={parts[0].label}.",
+        f"{map_option(table, parts[0].label)}.",
     )
 
 
@@ -650,19 +682,22 @@ def _tell_left(
         message = f"{table}: {name} was taken; {label} looks like a summary made from other tables and was left."
     elif _same_bytes(taken.source, other.source, job):
         message = f"{table}: {name} was taken; {label} is the same file again."
+        if _differ_by_period(taken.source.stem, other.source.stem):
+            severity = "warning"
+            message += f" If both periods are rightly the same, say {map_option(table, name)} {map_option(table, label)}."
     elif reason:
         severity = "warning"
         message = (
             f"{table}: {label} was left beside {name} ({files}): {reason}. To use it instead, say "
-            f"--map {table}={label}; to read both, say it once for each."
+            f"{map_option(table, label)}; to read both, say it once for each."
         )
     else:
         severity = "warning"
         message = (
             f"{table}: {name} was taken ({len(taken.match.places)} known columns, "
             f"{taken.source.size} bytes); {label} ({len(other.match.places)} known columns, "
-            f"{other.source.size} bytes) was left. To use it instead, say --map {table}={label}; if both "
-            f"are parts of one table, say --map {table}={name} as well."
+            f"{other.source.size} bytes) was left. To use it instead, say {map_option(table, label)}; if both "
+            f"are parts of one table, say {map_option(table, name)} {map_option(table, label)}."
         )
     job.say(table, None, "file_left", "warning" if severity == "warning" else "note", 1, message)
 
@@ -676,5 +711,5 @@ def _tell_unfit(job: Job, other: Candidate) -> None:
         "warning",
         1,
         f"{label} was not used for {table}: it looks like a summary made from other tables. "
-        f"If it is the export itself, say --map {table}={label}.",
+        f"If it is the export itself, say {map_option(table, label)}.",
     )

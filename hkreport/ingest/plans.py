@@ -7,6 +7,7 @@ where it does not, the file is read again or the values are turned.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import duckdb
 
@@ -58,7 +59,7 @@ class Plan:
         Whether each cell with a dot looks like ``1.234``.
     separator, day_first
         Of numeric dates; an empty separator means that there are none.
-    scale : int
+    scale : int or Decimal
         What the header says that numbers are multiplied with.
     value, type : str
         Its value as the file stores it, and what DuckDB calls the type; empty for text.
@@ -72,7 +73,7 @@ class Plan:
     maybe_thousands: bool = False
     separator: str = ""
     day_first: bool = True
-    scale: int = 1
+    scale: int | Decimal = 1
     value: str = ""
     type: str = ""
 
@@ -117,7 +118,7 @@ class Reading:
 
     column: Column
     header: str
-    scale: int = 1
+    scale: int | Decimal = 1
     kinds: dict[str, tuple[int, list[Example]]] = field(default_factory=dict)
     order: dates.Order | None = None
     either: list[Example] = field(default_factory=list)
@@ -131,14 +132,21 @@ class Reading:
     percent: bool = False
 
 
-def header_scale(header: str) -> int:
+_PAISE = re.compile(r"\bpaisa?e?\b", re.IGNORECASE)
+
+
+def header_scale(header: str) -> int | Decimal:
     """What a header says that its numbers are multiplied with.
 
     Examples
     --------
     >>> header_scale("Revenue (₹ lakh)"), header_scale("Reach (in thousands)"), header_scale("Revenue (INR)")
     (100000, 1000, 1)
+    >>> header_scale("Amount (in paise)")
+    Decimal('0.01')
     """
+    if _PAISE.search(header):
+        return Decimal("0.01")
     found = _UNIT.search(header)
     if not found:
         return 1

@@ -356,8 +356,10 @@ def _header(records: list[list[str]]) -> tuple[int, int, tuple[str, ...], list[l
         if score > best:
             best, place = score, at
     if best < 2:
-        place = first
-    headers = tuple(cell.strip().lstrip("\ufeff").strip() for cell in records[place])
+        place = _first_row_of_words(records, first)
+    place, cells = _two_lines(records, place, known)
+    best = max(best, len({fold(cell) for cell in cells} & known))
+    headers = tuple(cell.strip().lstrip("\ufeff").strip() for cell in cells)
     while (
         headers
         and not headers[-1]
@@ -368,6 +370,40 @@ def _header(records: list[list[str]]) -> tuple[int, int, tuple[str, ...], list[l
     ):
         headers = headers[:-1]
     return best, place, headers, records[place + 1 :]
+
+
+def _first_row_of_words(records: list[list[str]], first: int) -> int:
+    """The first row without digits that fills at least half as many cells as the fullest: no title above it."""
+    filled = [[cell for cell in row if cell.strip()] for row in records[:30]]
+    widest = max(map(len, filled), default=0)
+    for at, cells in enumerate(filled):
+        worded = not any(character.isdigit() for cell in cells for character in cell)
+        if worded and len(cells) > 1 and 2 * len(cells) >= widest:
+            return at
+    return first
+
+
+def _two_lines(
+    records: list[list[str]], place: int, known: frozenset[str]
+) -> tuple[int, list[str]]:
+    """Join a header of two lines, where cells of one were merged over or beside those of the other.
+
+    The line below names what the line above leaves open, or the line above what that below does.
+    """
+    for upper in (place, place - 1):
+        if upper < 0 or upper + 1 >= len(records):
+            continue
+        top, below = ([cell.strip() for cell in row] for row in records[upper : upper + 2])
+        if any(character.isdigit() for cell in below for character in cell):
+            continue
+        width = max(len(top), len(below))
+        top, below = ([*row, *[""] * (width - len(row))] for row in (top, below))
+        named = [{fold(cell) for cell in row} & known for row in (top, below)]
+        open_above = {fold(low) for high, low in zip(top, below, strict=True) if not high} & known
+        open_below = {fold(high) for high, low in zip(top, below, strict=True) if not low} & known
+        if min(map(len, named)) >= 2 and open_above - named[0] and open_below - named[1]:
+            return upper + 1, [low or high for high, low in zip(top, below, strict=True)]
+    return place, records[place] if records else []
 
 
 @functools.cache

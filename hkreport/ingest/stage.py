@@ -34,7 +34,7 @@ __all__ = [
 IN_MEMORY_BYTES = 48 << 20  # larger files are staged on disk, as Parquet
 MATERIALISED_ROWS = 2_000_000  # below this the typed table is kept, above it is computed when read
 NOT_PLAIN = "not plain"
-TOTAL_WORDS = "(grand|sub|overall)?totals?|sum|overall"
+TOTAL_WORDS = "(grand|sub|overall)?totals?|sum|overall|(opening|closing)balance"
 LONGEST_TOTAL = 20
 # Where a name before the word is one of people or days; a product may well be called so.
 SUBTOTALLED = ("posts", "tracking", "payouts")
@@ -417,7 +417,7 @@ def _suspect(match: Match, plans: Mapping[str, Plan]) -> str:
                 f"{cell} IS NULL OR {cell} <= '0' OR {cell} >= '\x7f' "
                 f"OR strlen({cell}) <= {len(plan.header.encode()) + 8} "
                 f"AND (contains(lower({cell}), 'total') OR contains(lower({cell}), {header}) "
-                f"OR lower({cell}) = 'sum' OR lower({cell}) = 'overall')"
+                f"OR lower({cell}) = 'sum' OR lower({cell}) = 'overall' OR suffix(lower(rtrim({cell})), ' balance'))"
                 + (f" OR {_is_subtotal(cell)}" if match.table.name in SUBTOTALLED else "")
             )
     return " OR ".join(signs)

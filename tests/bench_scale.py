@@ -118,9 +118,11 @@ from hkreport import ledger, metrics
 from hkreport.ledger import Filters
 from hkreport.periods import Grain, Period
 known = frozenset(json.loads(path.with_name("known.json").read_text()))
+# The outline of a ledger tells its days, as that of the store does.
+days = [datetime.date.fromisoformat(day) for day in json.loads(path.with_name("days.json").read_text())]
 """,
     "work": """
-books = ledger.read(path.with_name("ledger.parquet"), known)
+books = ledger.read(path.with_name("ledger.parquet"), known, days=days)
 books, _ = books.where(Filters(values={"brand": ("HKVitals",)}))
 books = books.in_period(
     Period("2025", datetime.date(2025, 1, 1), datetime.date(2026, 1, 1), Grain.YEAR)
@@ -144,6 +146,7 @@ for name, table in data.tables.items():
     has |= {f"{name}.{column}": data.has(name, column) for column in table.columns}
 made = ledger.build(data.tables, has=has, place=place / "ledger.parquet")
 (place / "known.json").write_text(json.dumps(sorted(made.known)))
+(place / "days.json").write_text(json.dumps([str(made.first), str(made.last)]))
 columns = {each.column for each in sums(CATALOGUE.values()) if isinstance(each, Total)}
 (place / "sums.txt").write_text(" ".join(sorted(columns & set(made.rows.columns))))
 """

@@ -583,7 +583,9 @@ def test_the_page_is_small_holds_no_user_and_asks_for_nothing(data, file):
     orders = pd.concat(pd.read_csv(path, dtype=str) for path in data.folder.glob("tracking*.csv"))
     users = orders["user_id"].dropna().drop_duplicates().head(200)
     assert len(users) == 200
-    numbers = data.ledger.rows["user_id"].name("number").as_table().dropna().limit(200).to_pandas()
+    numbers = (
+        data.ledger.rows["user_id"].name("number").as_table().drop_null().limit(200).to_pandas()
+    )
     header = json.dumps(cube.Cube.of(data.ledger).header)
     hidden = [*users, *numbers["number"].astype(int).astype(str)]
     assert [user for user in hidden if user in header or user in content] == []

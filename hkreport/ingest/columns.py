@@ -48,7 +48,10 @@ TELLING = {
     "tracking": frozenset({"revenue"}),
     "payouts": frozenset({"total_payout"}),
 }
-COSTS = frozenset("cost costs amount total value".split())
+# Amounts beside orders that are those of influencers; others may be what the customer paid, or the goods cost.
+PAID_TO_INFLUENCERS = re.compile("payout|spend|influencer|creator|affiliate|commission")
+# The same where a row counts orders: no fee is charged for a month of them, as it may be for one.
+FEES = frozenset("fee fees totalfee".split())
 # Where posts are counted, a row is a day or a month, and no post.
 COUNTED_POSTS = re.compile(
     r"(total|number(of)?|no(of)?|count(of)?)?(posts|reels|videos|content)(made|live|count|delivered)?"
@@ -439,18 +442,39 @@ def _beside(
         for name, place in own.places.items()
         if name in SHARED and name in table.names
     }
-    found = match(table, source.headers, {**shared, **(overrules or {})}, source.head)
-    telling = TELLING[table.name] & found.places.keys()
-    free = {name for name in telling if source.headers[found.places[name]] in own.unused}
+    given_names = {**shared, **(overrules or {})}
+    found = match(table, source.headers, given_names, source.head)
     if table.name == "posts" and any(
         COUNTED_POSTS.fullmatch(fold(each)) for each in source.headers
     ):
         return None
-    if table.name == "payouts" and own.table.name == "tracking":
-        free = {name for name in free if fold(source.headers[found.places[name]]) not in COSTS}
+    fit = {
+        name: [
+            header
+            for header in (source.headers[found.places[name]], *found.rivals.get(name, ()))
+            if header in own.unused and _may_tell(table, own, source, header)
+        ]
+        for name in TELLING[table.name] & found.places.keys()
+    }
+    free = {name for name, headers in fit.items() if headers}
+    # A column that the other table takes is no rival: its amount may stand before the one that is paid.
+    better = {
+        name: fit[name][0] for name in free if fit[name][0] != source.headers[found.places[name]]
+    }
+    if better:
+        found = match(table, source.headers, {**given_names, **better}, source.head)
     if found.missing or not free or not _is_filled(source, found.places[min(free)]):
         return None
     return Candidate(source, found, 0, given.derived)
+
+
+def _may_tell(table: Table, own: Match, source: Source, header: str) -> bool:
+    """Whether a column makes a file this table too, beside the one that it was taken for."""
+    if table.name != "payouts" or own.table.name != "tracking":
+        return True
+    name = fold(header)
+    counted = "orders" in own.places and not set(map(fold, source.headers)) & ORDER_IDS
+    return bool(PAID_TO_INFLUENCERS.search(name)) or (counted and name in FEES)
 
 
 def _is_filled(source: Source, place: int) -> bool:
@@ -504,7 +528,7 @@ def _best(source: Source, columns: Mapping[str, Mapping[str, str]]) -> Candidate
             standing = 0
         elif hit and len(found.places) >= 2 and len(found.missing) < len(table.required):
             standing = 1
-        elif not found.missing and len(found.places) >= 2 and _is_telling(found):
+        elif not found.missing and len(found.places) >= 2 and _is_telling(found, source):
             standing = 2
         else:
             continue
@@ -521,10 +545,14 @@ def _best(source: Source, columns: Mapping[str, Mapping[str, str]]) -> Candidate
     return min(offers, key=lambda each: each[0])[1] if offers else None
 
 
-def _is_telling(found: Match) -> bool:
+def _is_telling(found: Match, source: Source) -> bool:
     """Whether columns alone say that it is this table, when the file name does not."""
     if found.table.name == "products":
         return "price" in found.places or "margin" in found.places
+    if found.table.name == "payouts" and set(map(fold, source.headers)) & ORDER_IDS:
+        # Orders whose date is called in an unknown way have an influencer and an amount, too.
+        paid = fold(source.headers[found.places["total_payout"]])
+        return bool(PAID_TO_INFLUENCERS.search(paid))
     return True
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hkreport import ingest
+from hkreport.errors import DataError
 
 
 def load(folder: Path, **files: str) -> ingest.Dataset:
@@ -98,3 +99,49 @@ def test_row_left_out_for_one_cell_still_counts_its_other_cells_in_totals(tmp_pa
     dataset = load(tmp_path, tracking="date,orders,revenue\nsoon,3,5\n2025-06-14,1,7\n")
     assert dataset.check.totals["revenue"] == 12
     assert dataset.check.totals["orders"] == 4
+
+
+ORDER = "Order ID,Order Date,Brand,Influencer,Order Value,Discount,{}\n1,2025-04-03,HKVitals,Asha,1000,100,900\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Amount Paid", "Grand Total", "Total Amount", "Net Payable", "Net Amount", "Payment", "Fees", "Total Cost"],
+)  # fmt: skip
+def test_what_a_customer_paid_is_no_spend(header, tmp_path):
+    """An order worth 1000 for which 900 came in was 900 of spend."""
+    totals = load(tmp_path, orders=ORDER.format(header)).check.totals
+    assert (totals["revenue"], totals["spend"]) == (1000, 0)
+
+
+@pytest.mark.parametrize("header", ["Payout", "Spend", "Amount Paid,Spend"])
+def test_what_an_influencer_got_for_an_order_is_spend(header, tmp_path):
+    text = ORDER.format(header).replace(",900\n", ",7" * header.count(",") + ",50\n")
+    assert load(tmp_path, orders=text).check.totals["spend"] == 50
+
+
+def test_an_amount_beside_orders_does_not_hide_what_was_spent(tmp_path):
+    """'Amount' is the revenue here; as the nearer name of a payout it was taken for that, too."""
+    text = "Date,Influencer,Brand,Orders,Amount,Spend\n2025-04-03,Asha,HKVitals,3,3000,400\n"
+    totals = load(tmp_path, orders=text).check.totals
+    assert (totals["revenue"], totals["spend"]) == (3000, 400)
+
+
+def test_a_fee_beside_counted_orders_is_spend(tmp_path):
+    text = "Month,Influencer,Brand,Orders,Revenue,Fee\n2025-04,Asha,HKVitals,3,3000,400\n"
+    assert load(tmp_path, report=text).check.totals["spend"] == 400
+
+
+@pytest.mark.parametrize(
+    "header", ["Order Placed On", "Ordered On", "Order Created", "Order Time", "Created Date", "Booking Date"]
+)  # fmt: skip
+def test_orders_whose_date_has_another_name_are_no_payouts(header, tmp_path):
+    text = f"Order ID,{header},Brand,Influencer,Product,Amount\n1,2025-04-03,HKVitals,Asha,Biotin,1000\n"
+    totals = load(tmp_path, april=text).check.totals
+    assert (totals["revenue"], totals["spend"]) == (1000, 0)
+
+
+def test_orders_whose_date_is_unknown_are_not_read_as_payouts(tmp_path):
+    text = "Order ID,Delivered,Brand,Influencer,Product,Amount\n1,2025-04-03,HKVitals,Asha,Biotin,1000\n"
+    with pytest.raises(DataError, match="If it is tracking, say --map tracking=april"):
+        load(tmp_path, april=text)

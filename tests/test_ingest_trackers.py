@@ -213,6 +213,55 @@ def test_a_sheet_of_posts_with_what_they_brought_and_cost_is_all_three_tables(na
     assert "extra_columns" not in rules(dataset)
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["Live Date", "Go Live Date", "Post Live Date", "Live On", "Date of Posting", "Published", "Upload Date",
+     "Uploaded On"],
+)  # fmt: skip
+def test_the_day_of_a_post_has_many_names(header, tmp_path):
+    dataset = load(only(tmp_path, tracker=TRACKER.replace("Post Date", header)))
+    assert len(records(dataset, "posts", "reach")) == 2
+    assert (orders(dataset), spend(dataset)) == (5, 2500)
+
+
+def test_commercials_are_fees_and_actual_reach_is_reach(tmp_path):
+    sheet = TRACKER.replace("Cost", "Commercials (INR)").replace("Reach", "Actual Reach")
+    dataset = load(only(tmp_path, tracker=sheet))
+    assert spend(dataset) == 2500
+    assert records(dataset, "posts", "reach") == [(1000,), (2000,)]
+
+
+def test_columns_of_a_table_that_is_not_read_are_warned_of(tmp_path):
+    sheet = TRACKER.replace("Post Date", "When it went up")
+    dataset = load(only(tmp_path, tracker=sheet))
+    assert spend(dataset) == 2500
+    said = {
+        each.table: each.message for each in dataset.check.problems if each.rule == "table_not_read"
+    }
+    assert said == {
+        "posts": "tracker.csv was read as payouts only: 'Reach', 'Likes' belong to posts, for which it has no column for "
+        "'date'. If it has one under another name, say so in the params: data: {columns: {posts: {date: COLUMN}}}.",
+        "tracking": "tracker.csv was read as payouts only: 'Revenue' belongs to tracking, for which it has no column "
+        "for 'date'. If it has one under another name, say so in the params: data: {columns: {tracking: {date: COLUMN}}}.",
+    }  # fmt: skip
+    named = {name: {"date": "When it went up"} for name in ("posts", "tracking")}
+    dataset = load(tmp_path, columns=named)
+    assert orders(dataset) == 5
+    assert len(records(dataset, "posts", "reach")) == 2
+    assert "table_not_read" not in rules(dataset)
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        pytest.param("Influencer,Amount,GST,Total Amount\nAsha Rao,1000,180,1180\n", id="another_amount"),
+        pytest.param("Influencer,Amount,Comments,Link\nAsha Rao,1000,paid twice,x.in\n", id="words"),
+    ],
+)  # fmt: skip
+def test_other_columns_of_payouts_belong_to_no_table(sheet, tmp_path):
+    assert "table_not_read" not in rules(load(only(tmp_path, payouts=sheet)))
+
+
 def test_months_of_such_sheets_are_joined_for_every_table(tmp_path):
     later = TRACKER.replace("2025-01", "2025-02").replace("3000", "3100")
     dataset = load(only(tmp_path, tracker_jan=TRACKER, tracker_feb=later))

@@ -15,8 +15,8 @@ from itertools import pairwise
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
-__all__ = ["Candidate", "Match", "choose", "is_derived", "match", "named_files", "named_tables", "nearest_header",
-           "plausible_headers"]  # fmt: skip
+__all__ = ["EVENTS", "Candidate", "Match", "choose", "is_derived", "match", "named_files", "named_tables",
+           "nearest_header", "plausible_headers", "unread"]  # fmt: skip
 
 # Headers that only a table made from other tables has.
 METRIC_HEADERS = frozenset(
@@ -52,6 +52,12 @@ TELLING = {
 PAID_TO_INFLUENCERS = re.compile("payout|spend|influencer|creator|affiliate|commission")
 # The same where a row counts orders: no fee is charged for a month of them, as it may be for one.
 FEES = frozenset("fee fees totalfee".split())
+# Numbers that only such a table has: where a file was taken for another one alone, they are missed.
+NUMBERS_OF = {
+    "posts": frozenset("reach impressions views likes comments shares saves".split()),
+    "tracking": frozenset({"revenue"}),
+    "payouts": frozenset({"total_payout"}),
+}
 # Where posts are counted, a row is a day or a month, and no post.
 COUNTED_POSTS = re.compile(
     r"(total|number(of)?|no(of)?|count(of)?)?(posts|reels|videos|content)(made|live|count|delivered)?"
@@ -160,10 +166,11 @@ def match(
         else:
             strange.append(header)
     offers: list[tuple[int, int, int, str]] = []  # rank, order of the column, place, column
+    forms = [_forms(table, header) for header in headers]
     for order, column in enumerate(table):
         words = _words(table, column)
-        for place, header in enumerate(headers):
-            ranks = [words[form] + step for step, form in _forms(table, header) if form in words]
+        for place, mine in enumerate(forms):
+            ranks = [words[form] + step for step, form in mine if form in words]
             if ranks:
                 doubt = 0 if _is_plausible(column, place, head) else 1000
                 offers.append((min(ranks) + doubt, order, place, column.name))
@@ -274,11 +281,23 @@ def _words(table: Table, column: Column) -> dict[str, int]:
     return words
 
 
+@functools.cache
+def _all_names(name: str) -> frozenset[str]:
+    """Folded names of all columns of a table."""
+    return frozenset(word for column in TABLES[name] for word in _words(TABLES[name], column))
+
+
 def _forms(table: Table, header: str) -> list[tuple[int, str]]:
-    """Ways to read a header, each with what it costs."""
+    """Ways to read a header, each with what it costs.
+
+    A name that the schema has as a whole loses no part: 'Payment Date' is no 'Date' where 'Invoice Date' stands
+    beside it.
+    """
     # A unit of money takes nothing from a name; other words in brackets may mean something else.
     forms = [(0, fold(header)), (0, fold(MONEY_IN_HEADERS.sub("", header)))]
     forms.append((100, fold(UNITS_IN_HEADERS.sub("", header))))
+    if any(form in _all_names(table.name) for _, form in forms):
+        return forms
     for word in (table.name, *table.file_words):
         for _, form in forms[:3]:
             for own in (word, word + "s"):
@@ -475,6 +494,33 @@ def _may_tell(table: Table, own: Match, source: Source, header: str) -> bool:
     name = fold(header)
     counted = "orders" in own.places and not set(map(fold, source.headers)) & ORDER_IDS
     return bool(PAID_TO_INFLUENCERS.search(name)) or (counted and name in FEES)
+
+
+def unread(given: Candidate, name: str) -> tuple[list[str], tuple[str, ...]]:
+    """Columns kept aside that clearly belong to another table of events, and the columns that it lacks for them.
+
+    Only numbers count, under names that mean nothing in the table that the file was taken for.
+    """
+    source, own, table = given.source, given.match, TABLES[name]
+    found = match(table, source.headers, head=source.head)
+    named = _all_names(own.table.name)
+    headers = [
+        header
+        for column in table
+        if column.name in NUMBERS_OF[name] and column.name in found.places
+        for header in [source.headers[found.places[column.name]]]
+        if header in own.unused
+        and not any(form in named for _, form in _forms(own.table, header))
+        and _may_tell(table, own, source, header)
+        and _is_numeric(source, found.places[column.name])
+    ]
+    return (headers, found.missing) if headers else ([], ())
+
+
+def _is_numeric(source: Source, place: int) -> bool:
+    """Whether most of the first filled cells of a column are numbers."""
+    cells = [row[place] for row in source.head if place < len(row) and row[place].strip()]
+    return 2 * sum(_plain_number(cell) is not None for cell in cells) > len(cells)
 
 
 def _is_filled(source: Source, place: int) -> bool:

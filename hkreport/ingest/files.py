@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hkreport.errors import DataError, did_you_mean, listed, map_option
 from hkreport.ingest.columns import (
+    EVENTS,
     Candidate,
     choose,
     match,
@@ -14,6 +15,7 @@ from hkreport.ingest.columns import (
     named_tables,
     nearest_header,
     plausible_headers,
+    unread,
 )
 from hkreport.ingest.job import Job
 from hkreport.ingest.plain import seen_before
@@ -123,6 +125,7 @@ def choose_files(
         for candidate in candidates:
             structure.extend(_wrong_columns(table, candidate))
     _tell_side_by_side(job, chosen)
+    _tell_unread(job, chosen, left)
     if not chosen and not structure:
         structure += [
             f"{each.source.label} was not used for {table}: it looks like a summary made from other tables. "
@@ -155,6 +158,32 @@ def _tell_side_by_side(job: Job, chosen: Mapping[str, list[Candidate]]) -> None:
             job.say(None, None, "several_tables", "note", 1,
                     f"{label} has columns of several tables and was read as {listed(tables)}. If it is one of them only, "
                     f"say so: {map_option(tables[0], label)}.")  # fmt: skip
+
+
+def _tell_unread(
+    job: Job, chosen: Mapping[str, list[Candidate]], left: Mapping[str, list[Candidate]]
+) -> None:
+    """Warn of columns that belong to a table which no file is, since the file that has them lacks another column."""
+    absent = [name for name in EVENTS if name not in chosen and name not in left]
+    for own in (each for each in EVENTS if each in chosen and each not in job.settings.files):
+        for candidate in chosen[own]:
+            for name in absent:
+                headers, missing = unread(candidate, name)
+                if not headers or not missing:
+                    continue
+                label = candidate.source.label
+                needed = ", ".join(f"{each}: COLUMN" for each in missing)
+                named = listed(headers)
+                job.say(
+                    name,
+                    missing[0],
+                    "table_not_read",
+                    "warning",
+                    len(headers),
+                    f"{label} was read as {own} only: {named} {'belongs' if len(headers) == 1 else 'belong'} to {name}, "
+                    f"for which it has no column for {listed(missing)}. If it has one under another name, say so in the "
+                    f"params: data: {{columns: {{{name}: {{{needed}}}}}}}.",
+                )
 
 
 def _require_folder(folder: Path) -> None:

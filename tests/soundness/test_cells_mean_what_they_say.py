@@ -145,3 +145,12 @@ def test_orders_whose_date_is_unknown_are_not_read_as_payouts(tmp_path):
     text = "Order ID,Delivered,Brand,Influencer,Product,Amount\n1,2025-04-03,HKVitals,Asha,Biotin,1000\n"
     with pytest.raises(DataError, match="If it is tracking, say --map tracking=april"):
         load(tmp_path, april=text)
+
+
+@pytest.mark.parametrize(
+    "headers", ["Invoice Date,Payment Date", "Paid Date,Payout Date", "Invoice Date,Payment Month", "Payment Month,Due"]
+)  # fmt: skip
+def test_the_day_of_a_payment_is_not_the_day_of_the_work(headers, tmp_path):
+    """'Payment Date' was read as 'Date' where 'Invoice Date' stood beside it, and moved the spend to its month."""
+    text = f"Influencer,{headers},Amount\nAsha,2025-06-01,2025-07-10,20000\n"
+    assert "date" not in load(tmp_path, payouts=text).check.tables["payouts"].columns

@@ -16,7 +16,7 @@ from hkreport.ingest.read import quoted
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
 from hkreport.ingest.survey import BRAND_TEXTS, Survey, is_small, profiled_columns
 from hkreport.ingest.texts import Counts, Lookup, Spelling
-from hkreport.schema import Column, Kind
+from hkreport.schema import Column, Kind, fold
 from hkreport.units import Unit
 from hkreport.units import text as in_words
 
@@ -296,6 +296,9 @@ def _match_ids(work: Spelling) -> None:
                 "AND influencer_id IS NOT NULL GROUP BY 1"
             )
         )
+    nobody = _nobody(counts, names)
+    for word in nobody:
+        del counts["tracking"][word]
     matches = match_ids(counts, names)
     for table, mine in matches.becomes.items():
         work.changes[table, "influencer_id"] = dict(mine)
@@ -313,7 +316,36 @@ def _match_ids(work: Spelling) -> None:
             f"{'; '.join(pairs)}{more}.",
             [work.example(table, "influencer_id", old) for old in list(mine)[:MOST_EXAMPLES]],
         )
+    if nobody:
+        work.changes["tracking", "influencer_id"] = {
+            **work.changes.get(("tracking", "influencer_id"), {}),
+            **dict.fromkeys(nobody),
+        }
+        _tell_nobody(work, nobody)
     job.derived["ids"] = {table: {"matched": dict(levels)} for table, levels in matches.how.items()}
+
+
+def _nobody(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str]) -> list[str]:
+    """Words in orders that name no influencer, unless another table has one who is called so."""
+    known = {fold(each) for table, ids in counts.items() if table != "tracking" for each in ids}
+    known |= {fold(name) for name in names.values() if name}
+    return [each for each in counts.get("tracking", {}) if fold(each) in values.NOBODY - known]
+
+
+def _tell_nobody(work: Spelling, words: Sequence[str]) -> None:
+    counts = work.counts["tracking", "influencer_id"]
+    rows = sum(counts[each][0] for each in words)
+    work.job.say(
+        "tracking",
+        "influencer_id",
+        "nobody",
+        "note",
+        rows,
+        f"tracking.influencer_id: {listed(words, 5)} in {in_words(rows, Unit.COUNT)} {rows_words(rows)} "
+        f"{'names' if len(words) == 1 else 'name'} no influencer; {'it was' if rows == 1 else 'they were'} read as "
+        "empty. If one of them is an influencer, list it in the influencers file.",
+        [work.example("tracking", "influencer_id", each) for each in words[:MOST_EXAMPLES]],
+    )
 
 
 def _view_sales(work: Spelling, staged: Staged, survey: Survey) -> None:

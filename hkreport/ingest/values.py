@@ -12,6 +12,7 @@ from hkreport.ingest.read import quoted
 from hkreport.schema import Column, Kind, fold
 
 __all__ = [
+    "NOBODY",
     "NOTHING",
     "LabelChange",
     "channel",
@@ -27,8 +28,16 @@ __all__ = [
 
 # Words for an empty cell; a pattern, since DuckDB turns a long IN list into a join.
 NOTHING = (
-    r"(?i)\s*(|-{1,3}|–|—|nan|n/?a|#n/a|null|none|nil|nat|<na>|\(null\)|\(blank\)|\\n"
+    r"(?i)\s*(|-{1,3}|–|—|nan|n/?a|n\.a\.?|#n/a|null|none|nil|nat|<na>|\((null|blank|none|not set)\)|\\n"
+    r"|not (applicable|available|set)"
     r"|#(value|ref|div/0|null|name)[!?])\s*"
+)
+
+LONGEST_NOTHING = len(" not applicable ")
+# What stands for nobody where an order names its influencer, folded; an id may be such a word elsewhere.
+NOBODY = frozenset(
+    """0 organic organictraffic direct directtraffic website unknown unattributed noinfluencer nocreator
+    noaffiliate nocoupon nocouponcode nocode noreferral""".split()
 )
 
 PLATFORMS: Mapping[str, tuple[str, ...]] = {
@@ -107,7 +116,7 @@ def nothing(expression: str) -> str:
         for low, high in (("<", "="), ("N", "O"), ("\\", "]"), ("n", "o"))
     )
     return (
-        f"(strlen({expression}) <= 8 AND ({expression} < '0' OR {expression} >= '\x7f' OR {starts}) "
+        f"(strlen({expression}) <= {LONGEST_NOTHING} AND ({expression} < '0' OR {expression} >= '\x7f' OR {starts}) "
         f"AND regexp_full_match({expression}, {quoted(NOTHING)}))"
     )
 

@@ -23,6 +23,10 @@ def column(dataset: ingest.Dataset, table: str, name: str) -> list:
     return dataset.tables[table].order_by("row").select(name).to_pandas()[name].tolist()
 
 
+def sellers(dataset: ingest.Dataset) -> list[str]:
+    return [each for each in column(dataset, "tracking", "influencer_id") if isinstance(each, str)]
+
+
 def days(dataset: ingest.Dataset) -> list[date]:
     return [each.date() for each in column(dataset, "tracking", "date")]
 
@@ -154,3 +158,33 @@ def test_the_day_of_a_payment_is_not_the_day_of_the_work(headers, tmp_path):
     """'Payment Date' was read as 'Date' where 'Invoice Date' stood beside it, and moved the spend to its month."""
     text = f"Influencer,{headers},Amount\nAsha,2025-06-01,2025-07-10,20000\n"
     assert "date" not in load(tmp_path, payouts=text).check.tables["payouts"].columns
+
+
+SOLD = "Order ID,Order Date,Brand,Influencer,Amount\n1,2025-04-03,HKVitals,Asha,100\n2,2025-04-03,HKVitals,{},90\n"
+
+
+@pytest.mark.parametrize(
+    "word", ["(not set)", "(none)", "N.A.", "n.a", "Not Applicable", "not available", " (not set) ", "NONE"]
+)  # fmt: skip
+def test_a_word_for_nothing_is_no_influencer(word, tmp_path):
+    """Each was an influencer with revenue of its own."""
+    assert sellers(load(tmp_path, orders=SOLD.format(word))) == ["Asha"]
+
+
+@pytest.mark.parametrize(
+    "word", ["Organic", "Direct", "Website", "0", "No Coupon", "No Influencer", "unknown"]
+)
+def test_a_word_for_nobody_gets_no_revenue_of_an_influencer(word, tmp_path):
+    dataset = load(tmp_path, orders=SOLD.format(word))
+    assert sellers(dataset) == ["Asha"]
+    assert column(dataset, "tracking", "channel") == ["influencer", "unattributed"]
+    (said,) = [each for each in dataset.check.problems if each.rule == "nobody"]
+    assert (said.count, said.examples[0].row) == (1, 3)
+    assert f"'{word}' in 1 row names no influencer" in said.message
+
+
+@pytest.mark.parametrize("word", ["Direct", "0"])
+def test_an_influencer_may_be_called_like_nobody(word, tmp_path):
+    roster = f"influencer_id,name,platform\n{word},Dev,Instagram\nAsha,Asha,Instagram\n"
+    dataset = load(tmp_path, orders=SOLD.format(word), influencers=roster)
+    assert sellers(dataset) == ["Asha", word]

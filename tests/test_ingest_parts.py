@@ -167,6 +167,46 @@ def test_parts_may_order_and_call_their_columns_in_their_own_way(tmp_path):
     assert dataset.check.totals["revenue"] == revenue(april, may.replace("Order Value", "revenue"))
 
 
+def by_month(month, header, amount):
+    return f"Payout ID,Influencer,{header}\n{month},INF_1,{amount}\n"
+
+
+@pytest.mark.parametrize("header", ["Amount (paise)", "Amount (Lakhs)", "Amount ('000)"])
+def test_a_part_in_another_unit_is_left_and_said(header, tmp_path):
+    files = {"payouts_apr": by_month("apr", header, 2), "payouts_may": by_month("may", "Amount", 2)}
+    dataset = load(only(tmp_path, **files))
+    assert dataset.check.files_not_used == ("payouts_may.csv",)
+    said = problem(dataset, "file_left")
+    assert said.severity == "warning"
+    assert said.message == (
+        "payouts: payouts_may.csv was left beside payouts_apr.csv (it was taken): 'Amount' and "
+        f"'{header}' are in different units. To use it instead, say --map payouts=payouts_may.csv; to read both, write "
+        "them in one unit."
+    )
+    with pytest.raises(
+        DataError, match=r"cannot be read together.*in different units. Write both in one unit"
+    ):
+        load(tmp_path, files={"payouts": "payouts_apr.csv + payouts_may.csv"})
+
+
+def test_parts_in_the_same_unit_are_joined_whatever_their_header(tmp_path):
+    april, may = by_month("apr", "Amount (Lakhs)", 2), by_month("may", "Amount (in ₹ lakh)", 3)
+    dataset = load(only(tmp_path, payouts_apr=april, payouts_may=may))
+    assert dataset.check.totals["spend"] == 500_000
+    assert problem(dataset, "parts_joined").severity == "note"
+
+
+def test_an_amount_that_is_called_otherwise_in_another_part_is_warned_of(tmp_path):
+    april = orders(0, 3, 4).replace("revenue", "Gross Sales")
+    may = orders(3, 2, 5).replace("revenue", "Net Sales")
+    said = problem(load(only(tmp_path, tracking_april=april, tracking_may=may)), "parts_joined")
+    assert said.severity == "warning"
+    assert (
+        "revenue is 'Gross Sales' in tracking_april.csv and 'Net Sales' in tracking_may.csv; if they are not the same "
+        "amount, read one alone. To read one alone, say --map" in said.message
+    )
+
+
 def test_a_column_that_came_later_is_empty_before(tmp_path):
     april = orders(0, 3, 4, drop=("product",))
     dataset = load(only(tmp_path, tracking_april=april, tracking_may=orders(3, 2, 5)))

@@ -15,7 +15,7 @@ from itertools import pairwise
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
-__all__ = ["EVENTS", "Candidate", "Match", "choose", "is_derived", "match", "named_files", "named_tables",
+__all__ = ["EVENTS", "UNITS_IN_HEADERS", "Candidate", "Match", "choose", "is_derived", "match", "named_files", "named_tables",
            "nearest_header", "plausible_headers", "unread"]  # fmt: skip
 
 # Headers that only a table made from other tables has.

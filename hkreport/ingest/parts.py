@@ -18,10 +18,10 @@ import numpy as np
 
 from hkreport.errors import DataError, map_option
 from hkreport.ingest import dates, values
-from hkreport.ingest.columns import Candidate, match
+from hkreport.ingest.columns import UNITS_IN_HEADERS, Candidate, match
 from hkreport.ingest.job import Job
 from hkreport.ingest.plain import Plain, are_alike, is_worth_keeping, plain_part
-from hkreport.ingest.plans import DATES, one_row, setting
+from hkreport.ingest.plans import DATES, NUMBERS, header_scale, one_row, setting
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
 from hkreport.ingest.stage import LONGEST_TOTAL, TOTAL_WORDS
 from hkreport.pseudonyms import sealed
@@ -35,6 +35,7 @@ LISTS = ("influencers", "products")
 MOST_SHARED = 0.2  # of a list, before it is taken for a version of the other
 MOST_OTHER_COLUMNS = 2  # that one part may have and another not, where ids tell them apart
 MOST_DAYS = 50_000
+OTHER_UNITS = "are in different units"
 FEWEST_AGAIN = 10  # rows that are the same but for their ids, below which that may be chance
 MOST_AGAIN = 0.2  # of a part, before it is said that its rows may be there twice
 
@@ -113,6 +114,12 @@ def join_parts(
 
 
 def _named_parts(job: Job, mine: Sequence[Candidate], workdir: Path) -> "list[_Content]":
+    for other in mine[1:]:
+        if differ := _other_unit(mine[0], other):
+            raise DataError(
+                f"{mine[0].source.label} and {other.source.label} cannot be read together: {differ}.",
+                next_step="Write both in one unit.",
+            )
     try:
         keeping = is_worth_keeping(mine)
         return _compared([_Content(job, each, workdir, keeping) for each in mine])
@@ -124,8 +131,10 @@ def _find_parts(
     job: Job, main: Candidate, others: Sequence[Candidate], workdir: Path
 ) -> "tuple[list[_Content], str, dict[str, str]]":
     """The files that belong together, why, and why each of the others does not."""
-    able = [each for each in others if _is_like(main, each)]
-    reasons: dict[str, str] = {}
+    like = [each for each in others if _is_like(main, each)]
+    differ = {each.source.label: _other_unit(main, each) for each in like}
+    reasons = {label: words for label, words in differ.items() if words}
+    able = [each for each in like if each.source.label not in reasons]
     if not able or main.match.table.name in job.settings.files:
         return [], "", reasons
     keeping = is_worth_keeping([main, *able])
@@ -157,6 +166,21 @@ def _is_like(main: Candidate, other: Candidate) -> bool:
         return False
     keys = set(main.match.table.key)
     return one == two or (bool(keys) and keys <= one & two and len(one ^ two) <= MOST_OTHER_COLUMNS)
+
+
+def _other_unit(main: Candidate, other: Candidate) -> str:
+    """Which headers say different units; all rows would be read in that of the first file."""
+    for column in main.match.table:
+        if column.kind in NUMBERS:
+            headers = [_header(each, column.name) for each in (other, main)]
+            if None not in headers and len({header_scale(each or "") for each in headers}) > 1:
+                return f"'{headers[0]}' and '{headers[1]}' {OTHER_UNITS}"
+    return ""
+
+
+def _header(part: Candidate, name: str) -> str | None:
+    place = part.match.places.get(name)
+    return None if place is None else part.source.headers[place]
 
 
 # --- content --------------------------------------------------------------------------------------------
@@ -661,15 +685,37 @@ def _tell_again(job: Job, table: str, parts: Sequence[_Content]) -> None:
 def _tell_joined(job: Job, table: str, parts: Sequence[_Content], reason: str) -> None:
     shown = [f"{part.label} ({text(len(part.rows), Unit.COUNT)} rows)" for part in parts[:12]]
     named = ", ".join(shown) + (f" and {len(parts) - 12} more" if len(parts) > 12 else "")
+    otherwise = _called_otherwise(parts)
     job.say(
         table,
         None,
         "parts_joined",
-        "note",
+        "warning" if otherwise else "note",
         len(parts),
-        f"{table}: {len(parts)} files are read as one table: {named}; {reason}. To read one alone, say "
+        f"{table}: {len(parts)} files are read as one table: {named}; {reason}. {otherwise}To read one alone, say "
         f"{map_option(table, parts[0].label)}.",
     )
+
+
+def _called_otherwise(parts: Sequence[_Content]) -> str:
+    """Which amounts have another header in another part, as gross and net sales have."""
+    found = []
+    first = parts[0]
+    for column in first.table:
+        one = _header(first.candidate, column.name)
+        for part in parts[1:] if column.kind is Kind.MONEY and one else ():
+            other = _header(part.candidate, column.name)
+            if other and _without_unit(other) != _without_unit(one or ""):
+                found.append(
+                    f"{column.name} is '{one}' in {first.label} and '{other}' in {part.label}; if they are not the same "
+                    "amount, read one alone. "
+                )
+                break
+    return "".join(found)
+
+
+def _without_unit(header: str) -> str:
+    return fold(UNITS_IN_HEADERS.sub("", header))
 
 
 def _tell_left(
@@ -687,9 +733,14 @@ def _tell_left(
             message += f" If both periods are rightly the same, say {map_option(table, name)} {map_option(table, label)}."
     elif reason:
         severity = "warning"
+        both = (
+            "to read both, write them in one unit"
+            if reason.endswith(OTHER_UNITS)
+            else "to read both, say it once for each"
+        )
         message = (
             f"{table}: {label} was left beside {name} ({files}): {reason}. To use it instead, say "
-            f"{map_option(table, label)}; to read both, say it once for each."
+            f"{map_option(table, label)}; {both}."
         )
     else:
         severity = "warning"

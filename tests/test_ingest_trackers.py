@@ -327,6 +327,29 @@ def test_a_name_merged_over_rows_is_that_of_each_and_an_amount_is_not(tmp_path):
     assert problem(dataset, "merged_cells").severity == "warning"
 
 
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+@pytest.mark.parametrize("name", ["Orders old", "Payouts", "Sheet9"])
+def test_a_hidden_sheet_is_left_and_said(state, name, tmp_path):
+    book = Workbook()
+    for title, month in (("Orders", 1), (name, 2)):
+        sheet = book.create_sheet(title)
+        sheet.append(["Order ID", "Date", "Brand", "Influencer", "Amount"])
+        sheet.append([f"A{month}", f"2025-0{month}-05", "HKVitals", "Asha Rao", 100])
+    sheet.sheet_state = state
+    del book["Sheet"]
+    stream = io.BytesIO()
+    book.save(stream)
+    (tmp_path / "orders.xlsx").write_bytes(stream.getvalue())
+    dataset = load(tmp_path)
+    assert orders(dataset) == 1
+    assert spend(dataset) == 0
+    said = problem(dataset, "file_not_used")
+    assert (said.severity, said.message) == (
+        "warning",
+        f"orders.xlsx [{name}] is a hidden sheet and was not read. Show it in the workbook if it is to be read.",
+    )
+
+
 # A column for each period
 
 SOLD = "date,orders,revenue,brand\n2025-01-05,2,1000,HKVitals\n"

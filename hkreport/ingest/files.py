@@ -20,6 +20,7 @@ from hkreport.ingest.columns import (
 from hkreport.ingest.job import Job
 from hkreport.ingest.plain import seen_before
 from hkreport.ingest.read import (
+    HIDDEN,
     PARQUET_ENDINGS,
     TEXT_ENDINGS,
     WORKBOOK_ENDINGS,
@@ -93,7 +94,8 @@ def choose_files(
         other = _plain(name).endswith(OTHER_EXPORTS) and bool(_meant(_plain(name)))
         job.say(None, None, "file_not_used", "warning" if data or other else "note", 1, reason)
         meant = _meant(name.rsplit("[", 1)[-1])
-        if data and meant and meant not in chosen and not name.endswith("/"):
+        broken = data and not name.endswith("/") and HIDDEN not in reason
+        if broken and meant and meant not in chosen:
             structure.append(reason)
     for source in strangers:
         not_used.append(source.label)

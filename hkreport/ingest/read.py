@@ -33,12 +33,13 @@ from hkreport.ingest.source import (
 from hkreport.ingest.workbook import unpack
 from hkreport.schema import TABLES, fold
 
-__all__ = ["PARQUET_ENDINGS", "TEXT_ENDINGS", "WORKBOOK_ENDINGS", "Source", "Unusable", "find_sources", "prepare",
+__all__ = ["HIDDEN", "PARQUET_ENDINGS", "TEXT_ENDINGS", "WORKBOOK_ENDINGS", "Source", "Unusable", "find_sources", "prepare",
            "quoted"]  # fmt: skip
 
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 1 << 18  # enough for a title block, a header and some hundred rows
 HEAD_RECORDS = 400
+HIDDEN = "is a hidden sheet and was not read"
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 32 << 20
 # From here on ids are compared while the bytes are looked at, as long as hashes of them take a gigabyte.
@@ -540,6 +541,9 @@ def _workbook_sources(path: Path, workdir: Path) -> tuple[list[Source], dict[str
         rows = list(islice(_sheet_rows(sheet.cells), HEAD_RECORDS))
         if not any(any(row) for row in rows):
             empty[label] = f"{label} is empty."
+            continue
+        if sheet.hidden:
+            empty[label] = f"{label} {HIDDEN}. Show it in the workbook if it is to be read."
             continue
         _, place, headers, records = _header(rows)
         found.append(

@@ -39,6 +39,7 @@ class Sheet:
     cells: Path | None
     reason: str = ""
     filled: int = 0
+    hidden: bool = False
 
 
 def unpack(path: Path, folder: Path) -> list[Sheet]:
@@ -67,6 +68,7 @@ def unpack(path: Path, folder: Path) -> list[Sheet]:
             folder / each["file"] if "file" in each else None,
             each.get("error", ""),
             int(each.get("filled", 0)),
+            "hidden" in each,
         )
         for each in told["sheets"]
     ]
@@ -90,13 +92,14 @@ def _limit(size: int) -> None:
 
 
 def _sheets(path: Path, folder: Path) -> dict[str, object]:
-    from python_calamine import CalamineError, CalamineWorkbook
+    from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
     try:
         book = CalamineWorkbook.from_path(path)
     except (CalamineError, OSError, ValueError) as error:
         return {"error": str(error)}
     told: list[dict[str, str]] = []
+    shown = {each.name for each in book.sheets_metadata if each.visible == SheetVisibleEnum.Visible}
     for number, name in enumerate(book.sheet_names):
         file = f"{number}.csv"
         try:
@@ -109,6 +112,8 @@ def _sheets(path: Path, folder: Path) -> dict[str, object]:
         with (folder / file).open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerows(_filled(rows))
         told.append({"name": name, "file": file, "filled": str(filled)})
+        if name not in shown:
+            told[-1]["hidden"] = "yes"
     return {"sheets": told}
 
 

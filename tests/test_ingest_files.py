@@ -475,7 +475,30 @@ def test_rival_columns_are_named(tmp_path):
     text = "influencer_id,basis,rate,total_payout,amount\nINF_1,post,100,200,999\n"
     dataset = load(write(tmp_path, {"payouts.csv": text}))
     assert totals(dataset)["spend"] == 200
-    assert "'total_payout' was taken, not 'amount'" in problem(dataset, "column_choice").message
+    said = problem(dataset, "column_choice")
+    assert said.severity == "warning"
+    assert "'total_payout' (₹200 in all) was taken, not 'amount' (₹999 in all)" in said.message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("INF_1,100,100\nINF_2,50,50\nTotal,150,\n", "'total_payout' (₹150 in all) was taken", id="same_sums"),
+        pytest.param("INF_1,100,on request\n", "'total_payout' (₹100 in all) was taken, not 'amount'.", id="words"),
+    ],
+)  # fmt: skip
+def test_rival_columns_of_one_sum_are_a_note(text, words, tmp_path):
+    content = f"influencer_id,total_payout,amount\n{text}"
+    said = problem(load(write(tmp_path, {"payouts.csv": content})), "column_choice")
+    assert said.severity == "note"
+    assert words in said.message
+
+
+def test_a_rival_that_another_table_of_the_file_has_is_none(tmp_path):
+    text = "Date,Influencer,Brand,Orders,Amount,Spend\n2025-04-03,INF_1,HKVitals,3,3000,400\n"
+    dataset = load(write(tmp_path, {"tracking_data.csv": text, "payouts.csv": None}))
+    assert totals(dataset)["spend"] == 400
+    assert "column_choice" not in rules(dataset)
 
 
 def test_empty_column_gives_way_to_a_filled_one(tmp_path):

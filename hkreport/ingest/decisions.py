@@ -1,15 +1,17 @@
 """What was decided about the values of a column, in words and as numbers for the check."""
 
 from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 from typing import Any
 
 import duckdb
 
 from hkreport.ingest.check import Example
-from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading
+from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading, header_scale
 from hkreport.ingest.read import Source
 from hkreport.ingest.stage import Staged
-from hkreport.schema import fold
+from hkreport.ingest.values import number_query
+from hkreport.schema import Kind, fold
 from hkreport.units import Unit, text
 
 __all__ = ["suspicious_defaults", "tell_columns", "tell_dates", "tell_numbers"]
@@ -26,6 +28,8 @@ UNDONE = frozenset(
     """cancelled canceled cancel rto rtodelivered returned return refunded refund partiallyrefunded voided void
     reversed rejected failed declined chargeback undelivered lost""".split()
 )
+# Amounts of one post, order or product, of which there is no sum.
+UNIT_AMOUNTS = frozenset("rate product_price price".split())
 CURRENCY_HEADERS = frozenset(
     "currency currencycode ordercurrency salecurrency payoutcurrency ccy".split()
 )
@@ -46,24 +50,16 @@ DATE_KINDS: Mapping[str, str] = {
 }
 
 
-def tell_columns(staged: Staged, used: Collection[str], say: Say) -> None:
+def tell_columns(
+    con: duckdb.DuckDBPyConnection, staged: Staged, used: Collection[str], say: Say
+) -> None:
     """Say which header was taken where several could be meant, and what was kept aside.
 
     A file that is several tables has columns that another of them `used`.
     """
     name, source, match = staged.table.name, staged.source, staged.match
     unused = [header for header in match.unused if header not in used]
-    for column, others in match.rivals.items():
-        taken = source.headers[match.places[column]]
-        same = [other for other in others if other == taken]
-        words = (
-            f"the first of {len(same) + 1} columns called '{taken}' was taken"
-            if same
-            else f"'{taken}' was taken, not {' or '.join(repr(other) for other in others)}"
-        )
-        say(name, column, "column_choice", "warning" if same else "note", len(others),
-            f"{source.label}: for {column}, {words}. To change it, name the column under data: columns "
-            "in the params.")  # fmt: skip
+    _tell_choices(con, staged, used, say)
     if name == "influencers" and match.places["influencer_id"] == match.places.get("name"):
         say(name, "influencer_id", "name_as_id", "warning", staged.rows,
             f"{source.label} has no ids: '{source.headers[match.places['name']]}' is taken for the id as well, so that "
@@ -98,6 +94,60 @@ def tell_columns(staged: Staged, used: Collection[str], say: Say) -> None:
         say(name, None, "extra_columns", "note", len(unused),
             f"{source.label}: {listing}{more} {'is' if len(unused) == 1 else 'are'} not used by the "
             "report and kept aside.")  # fmt: skip
+
+
+def _tell_choices(
+    con: duckdb.DuckDBPyConnection, staged: Staged, used: Collection[str], say: Say
+) -> None:
+    """Say which of several headers was taken; a warning where another would give another amount."""
+    source, match = staged.source, staged.match
+    for column, rivals in match.rivals.items():
+        taken = source.headers[match.places[column]]
+        others = [other for other in rivals if other == taken or other not in used]
+        same = [other for other in others if other == taken]
+        sums = {} if same else _sums(con, staged, column, [taken, *others])
+        shown = {
+            header: f"'{header}'" + (f" ({text(float(sums[header]), Unit.MONEY)} in all)" if header in sums else "")
+            for header in [taken, *others]
+        }  # fmt: skip
+        words = (
+            f"the first of {len(same) + 1} columns called '{taken}' was taken"
+            if same
+            else f"{shown[taken]} was taken, not {' or '.join(shown[other] for other in others)}"
+        )
+        severity = "warning" if same or len(set(sums.values())) > 1 else "note"
+        if others:
+            say(staged.table.name, column, "column_choice", severity, len(others),
+                f"{source.label}: for {column}, {words}. To change it, name the column under data: columns "
+                "in the params.")  # fmt: skip
+
+
+def _sums(
+    con: duckdb.DuckDBPyConnection, staged: Staged, name: str, headers: Collection[str]
+) -> dict[str, Decimal]:
+    """The sums of columns of amounts over the rows that are data, by header; none of a file too large for it."""
+    source = staged.source
+    kind = next(column.kind for column in staged.table if column.name == name)
+    if kind is not Kind.MONEY or name in UNIT_AMOUNTS or staged.survey or not source.query:
+        return {}
+    comma = staged.readings[name].decimal_comma
+    found = {}
+    for header in headers:
+        cell = source.cell(source.headers.index(header))
+        numbers = number_query(
+            "(SELECT DISTINCT raw FROM choice)", decimal_comma=comma, percent=False, foreign=True
+        )
+        try:
+            row = con.execute(
+                f"WITH choice AS (SELECT r.raw FROM (SELECT {cell} AS raw, row_number() OVER () - 1 AS n FROM "
+                f"({source.query})) AS r JOIN stage_{staged.table.name} AS s USING (n) WHERE s.mark IS NULL) "
+                f"SELECT sum(CAST(q.value AS DECIMAL(38, 6))) FROM choice JOIN ({numbers}) AS q USING (raw)"
+            ).fetchone()
+        except duckdb.Error:
+            continue
+        if row and row[0] is not None:
+            found[header] = row[0] * header_scale(header)
+    return found
 
 
 def _different(source: Source, header: str) -> list[Example]:

@@ -288,7 +288,7 @@ def _tell_decisions(job: Job) -> None:
         used = {
             each.source.headers[place] for each in beside for place in each.match.places.values()
         }
-        tell_columns(staged, used, job.say)
+        tell_columns(job.con, staged, used, job.say)
         job.derived["numbers"] |= tell_numbers(job.con, staged, job.say)
         job.derived["dates"] |= tell_dates(job.con, staged, job.say)
     suspicious_defaults(job.staged, job.say)

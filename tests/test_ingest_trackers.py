@@ -305,6 +305,31 @@ def test_an_export_of_a_kind_that_is_not_read_is_warned_of(name, severity, tmp_p
     assert problem(load(tmp_path), "file_not_used").severity == severity
 
 
+# Posts
+
+
+def test_later_readings_of_one_post_are_warned_of(tmp_path):
+    rows = [f"Asha,HKVitals,2025-04-03,ig/reel/a,2025-04-{day:02d},{reach}" for day, reach in
+            ((4, 1000), (10, 2000), (17, 3000))]  # fmt: skip
+    rows += ["Dev,HKVitals,2025-04-03,ig/reel/a,2025-04-04,700", "Dev,HKVitals,2025-04-05,,,7"]
+    header = "Influencer,Brand,Posted On,Link,Snapshot Date,Reach\n"
+    said = problem(load(only(tmp_path, posts=header + "\n".join(rows) + "\n")), "post_again")
+    assert (said.severity, said.count, said.examples[0].row) == ("warning", 2, 3)
+    assert said.message == (
+        "posts.csv: 2 rows have the address of an earlier row of the same influencer, and other values; each is counted "
+        "as a post, with its reach. If they are later readings of one post, keep the last of each (first: row 3, "
+        "ig/reel/a)."
+    )
+
+
+@pytest.mark.parametrize("rows", ["{0}\n{0}", "P1,{0}\nP2,{0}9"], ids=["copies", "ids"])
+def test_copies_and_posts_with_ids_are_told_otherwise(rows, tmp_path):
+    header = "Influencer,Posted On,Link,Reach\n"
+    header = f"Post ID,{header}" if rows.startswith("P1") else header
+    text = rows.format("Asha,2025-04-03,ig/reel/a,10")
+    assert "post_again" not in rules(load(only(tmp_path, posts=f"{header}{text}\n")))
+
+
 # Merged cells
 
 

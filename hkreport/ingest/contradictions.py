@@ -486,6 +486,27 @@ def find_duplicates(job: Job) -> None:
             _key_twice(job, staged, keys)
         else:
             _row_twice(job, staged)
+        if name == "posts" and not keys and staged.has("url"):
+            _post_twice(job, staged)
+
+
+def _post_twice(job: Job, staged: Staged) -> None:
+    """Report posts without ids that have the address of an earlier one, as where each reading has a row."""
+    if staged.rows > MATERIALISED_ROWS:
+        return
+    job.con.execute(
+        "CREATE OR REPLACE TEMP TABLE copies AS SELECT row, url AS value, "
+        "row_number() OVER (PARTITION BY influencer_id, url ORDER BY row) > 1 AS later, "
+        "row_number() OVER (PARTITION BY whole ORDER BY row) > 1 AS same "
+        "FROM judged_posts WHERE NOT is_bad AND url IS NOT NULL"
+    )
+    rule = Rule(
+        "post_again", "url", "warning", "later AND NOT same", "value",
+        f"{staged.source.label}: {{count}} {{rows}} {{have}} the address of an earlier row of the same influencer, and "
+        "other values; each is counted as a post, with its reach. If they are later readings of one post, keep the "
+        "last of each",
+    )  # fmt: skip
+    job.apply("posts", "copies", [rule])
 
 
 def _key_twice(job: Job, staged: Staged, keys: list[str]) -> None:

@@ -202,3 +202,47 @@ def test_a_shop_export_without_the_columns_gets_no_foolish_advice(tmp_path):
         )
     assert "has no column for 'orders', 'revenue'" in str(error.value)
     assert "Rename" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "advice"),
+    [
+        pytest.param("ORDER ITEM ID", "", id="ids"),
+        pytest.param("Order_Item_Code", "", id="codes"),
+        pytest.param("Revenue Status", "", id="status"),
+        pytest.param("Revenue No.", "", id="numbers"),
+        pytest.param("Rev Amt", "Rename 'Rev Amt' to 'revenue', or map it", id="amount"),
+        pytest.param("Rev Amt (Lakhs)", "Map it in the params: data: {columns: {tracking: {revenue: ", id="unit"),
+        pytest.param("Rev Amt in crores", "Map it in the params: data: {columns: {tracking: {revenue: ", id="words"),
+    ],
+)  # fmt: skip
+def test_only_a_header_that_could_be_an_amount_is_offered_as_one(header, advice, tmp_path):
+    with pytest.raises(DataError) as error:
+        load(only(tmp_path, orders=f"Order ID,Date,{header}\n1,2025-04-03,12\n"))
+    assert "has no column for 'revenue'" in str(error.value)
+    assert advice in str(error.value)
+    assert ("Rename" in str(error.value)) is advice.startswith("Rename")
+    assert (header in str(error.value).split("Found:")[1].split(". ", 1)[1]) is bool(advice)
+
+
+def test_a_unit_needs_no_brackets(tmp_path):
+    sheet = "Month,Brand,Influencer,Orders,Revenue in ₹ Lakhs\n2025-04,HKVitals,Asha,100,1.5\n"
+    assert float(load(only(tmp_path, sales=sheet)).check.totals["revenue"]) == 150_000
+
+
+def test_one_cell_and_one_row_are_spoken_of_as_one(tmp_path):
+    sheet = """Order ID,Order Date,Campaign,Amount,Influencer
+1,2025-04-13,HKV_Glow,"1,200",Asha
+2,20250414,,(5),Asha
+3,2025-04,,5 L,Asha
+"""
+    said = [each.message for each in load(only(tmp_path, orders=sheet)).check.problems]
+    for words in (
+        "1 cell of date is written as YYYYMMDD (first",
+        "1 cell of date names a month without a day and was read as its first day",
+        "1 cell of revenue carries a currency sign",
+        "1 cell of revenue is in lakh, crore, thousands or millions and was written out",
+        "1 cell of revenue stands in brackets and was read as negative",
+        "'campaign prefix or suffix' in 1 row.",
+    ):
+        assert any(words in each for each in said), (words, said)

@@ -77,10 +77,17 @@ NEVER_MEANT = frozenset(
 )
 # Amounts that are taken off, and never what was sold or paid.
 SUBTRACTED = re.compile("refund|tax|gst|tds|discount|shipping|compare")
+# Headers that number or name things, or say when: no amounts, and counts of nothing.
+NO_NUMBER = re.compile(
+    r"\b(ids?|codes?|dates?|status|state|sku|fsn|gstin|hsn|phone|pin|(no|numbers?)(?! of\b))\b"
+)
 MONEY_IN_HEADERS = re.compile(
     r"[(\[{](in\s+)?(₹|rs\.?|inr|rupees?|paisa|paise)[)\]}]|\bin paise\b", re.IGNORECASE
 )
-UNITS_IN_HEADERS = re.compile(r"[(\[{].*?[)\]}]")
+UNITS_IN_HEADERS = re.compile(
+    r"[(\[{].*?[)\]}]|\bin\s+(?:₹|rs\.?|inr)?\s*(?:thousands?|lakhs?|lacs?|crores?|cr|millions?|mn)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -316,7 +323,13 @@ def plausible_headers(found: Match, source: Source, name: str) -> list[str]:
         if _is_plausible(column, source.headers.index(header), source.head)
         and not (column.kind not in (Kind.DATE, Kind.TIMESTAMP) and fold(header) in _dates())
         and not (column.kind is Kind.MONEY and SUBTRACTED.search(fold(header)))
+        and not (column.kind in (Kind.MONEY, Kind.NUMBER) and NO_NUMBER.search(_spaced(header)))
     ]
+
+
+def _spaced(header: str) -> str:
+    """The words of a header: 'OrderID' and 'order_id' as 'order id'."""
+    return re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)).lower()
 
 
 @functools.cache

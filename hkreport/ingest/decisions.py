@@ -174,7 +174,7 @@ def tell_numbers(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> di
                 continue
             told[kind] = rows
             say(name, column, f"number_{kind}", "note", rows,
-                f"{label}: {_cells(rows)} of {column} {words} (first: {_shown(some)}).", some)  # fmt: skip
+                f"{label}: {_cells(rows)} of {column} {_agreeing(words, rows)} (first: {_shown(some)}).", some)  # fmt: skip
         rows, some = reading.kinds.get("foreign", (0, []))
         if rows:
             told["foreign"] = rows
@@ -185,7 +185,7 @@ def tell_numbers(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> di
             told["decimal_comma"] = True
             say(name, column, "decimal_comma", "warning", reading.european or 1,
                 f"{label}: {column} is read with a decimal comma: 1.234,50 is 1234.50 and 1.234 is 1234"
-                + (f"; {_cells(reading.english)} look otherwise." if reading.english else "."))  # fmt: skip
+                + (f"; {_cells(reading.english)} {_agreeing('look otherwise', reading.english)}." if reading.english else "."))  # fmt: skip
         if reading.doubtful:
             told["doubtful_thousands"] = reading.doubtful
             say(name, column, "doubtful_thousands", "warning", reading.doubtful,
@@ -245,11 +245,13 @@ def tell_dates(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> dict
             if rows:
                 entry[kind] = rows
                 say(name, column, f"date_{kind}", "note", rows,
-                    f"{staged.source.label}: {_cells(rows)} of {column} {words} (first: {_shown(some)}).", some)  # fmt: skip
+                    f"{staged.source.label}: {_cells(rows)} of {column} {_agreeing(words, rows)} "
+                    f"(first: {_shown(some)}).", some)  # fmt: skip
         if reading.zoned:
             entry["with_zone"] = reading.zoned
             say(name, column, "date_zone", "note", reading.zoned,
-                f"{staged.source.label}: {_cells(reading.zoned)} of {column} name a time zone and were converted to "
+                f"{staged.source.label}: {_cells(reading.zoned)} of {column} "
+                + _agreeing("name a time zone and were converted to ", reading.zoned) +
                 "Indian time (Asia/Kolkata), which may move them to another day.")  # fmt: skip
         decisions[f"{name}.{column}"] = entry
     return decisions
@@ -271,6 +273,7 @@ def _tell_order(
         "ambiguous": order.either,
     }
     contrary = order.only_month_first if order.day_first else order.only_day_first
+    telling = order.only_day_first if order.day_first else order.only_month_first
     overrule = (
         f"If that is wrong, set data: day_first: {{{name}.{column}: {str(not order.day_first).lower()}}} "
         "in the params."
@@ -279,15 +282,13 @@ def _tell_order(
         say(name, column, "ambiguous_dates", "warning", order.either,
             f"{label}: {column} does not show whether the day or the month comes first"
             + (f" ({text(order.only_day_first, Unit.COUNT)} cells speak for each)" if order.only_day_first else "")
-            + f"; {_cells(order.either)} could be read both ways and were read {words} "
+            + f"; {_cells(order.either)} could be read both ways and {_were(order.either)} read {words} "
             f"(first: {_shown(reading.either)}). {overrule}", reading.either)  # fmt: skip
     elif order.either:
         why = (
             "the settings say so"
             if order.chosen_by == "setting"
-            else (
-                f"{_cells(order.only_day_first if order.day_first else order.only_month_first)} allow nothing else"
-            )
+            else f"{_cells(telling)} {_agreeing('allow nothing else', telling)}"
         )
         say(name, column, "date_order", "note", order.either,
             f"{label}: {column} is read {words}, because {why}; by itself {_cells(order.either)} could be read both "
@@ -295,7 +296,7 @@ def _tell_order(
     if contrary:
         other = "month first" if order.day_first else "day first"
         say(name, column, "mixed_date_order", "warning", contrary,
-            f"{label}: {column} mixes both orders: {_cells(contrary)} can only be {other} and were read so, "
+            f"{label}: {column} mixes both orders: {_cells(contrary)} can only be {other} and {_were(contrary)} read so, "
             f"the others {words}. {overrule}", reading.contrary)  # fmt: skip
 
 
@@ -320,6 +321,26 @@ def suspicious_defaults(staged: Mapping[str, Staged], say: Say) -> None:
 
 def _cells(count: int) -> str:
     return f"{text(count, Unit.COUNT)} {'cell' if count == 1 else 'cells'}"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _agreeing(words: str, count: int) -> str:
+    """What is said of several cells, or of one.
+
+    Examples
+    --------
+    >>> _agreeing("are written as YYYYMMDD", 1), _agreeing("stand in brackets and were read so", 1)
+    ('is written as YYYYMMDD', 'stands in brackets and was read so')
+    """
+    if count != 1:
+        return words
+    verb, rest = words.split(" ", 1)
+    verb = {"are": "is", "have": "has", "carry": "carries"}.get(verb, f"{verb}s")
+    rest = rest.replace(" and were ", " and was ").replace("as shares", "as a share")
+    return f"{verb} {rest.replace('spreadsheet day numbers', 'a spreadsheet day number')}"
 
 
 def _shown(some: list[Example]) -> str:

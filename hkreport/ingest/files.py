@@ -19,6 +19,7 @@ from hkreport.ingest.columns import (
 )
 from hkreport.ingest.job import Job
 from hkreport.ingest.plain import seen_before
+from hkreport.ingest.plans import header_scale
 from hkreport.ingest.read import (
     HIDDEN,
     PARQUET_ENDINGS,
@@ -261,9 +262,10 @@ def _wrong_columns(table: str, candidate: Candidate) -> list[str]:
         near = nearest_header(found.table, name, free)
         if near:
             taken.add(near)
+            # Under another name its unit would be lost.
+            how = "Map it" if header_scale(near) != 1 else f"Rename '{near}' to '{name}', or map it"
             sentences.append(
-                f"Rename '{near}' to '{name}', or map it in the params: "
-                f"data: {{columns: {{{table}: {{{name}: {_in_yaml(near)}}}}}}}."
+                f"{how} in the params: data: {{columns: {{{table}: {{{name}: {_in_yaml(near)}}}}}}}."
             )
         elif name == "orders":
             sentences.append(

@@ -19,7 +19,7 @@ import numpy as np
 from hkreport.errors import DataError, map_option
 from hkreport.ingest import dates, values
 from hkreport.ingest.columns import UNITS_IN_HEADERS, Candidate, match
-from hkreport.ingest.job import Job
+from hkreport.ingest.job import Job, rows_words
 from hkreport.ingest.plain import Plain, are_alike, is_worth_keeping, plain_part
 from hkreport.ingest.plans import DATES, NUMBERS, header_scale, one_row, setting
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
@@ -683,7 +683,10 @@ def _tell_again(job: Job, table: str, parts: Sequence[_Content]) -> None:
 
 
 def _tell_joined(job: Job, table: str, parts: Sequence[_Content], reason: str) -> None:
-    shown = [f"{part.label} ({text(len(part.rows), Unit.COUNT)} rows)" for part in parts[:12]]
+    shown = [
+        f"{part.label} ({text(len(part.rows), Unit.COUNT)} {rows_words(len(part.rows))})"
+        for part in parts[:12]
+    ]
     named = ", ".join(shown) + (f" and {len(parts) - 12} more" if len(parts) > 12 else "")
     otherwise = _called_otherwise(parts)
     job.say(

@@ -217,7 +217,7 @@ def _mended(source: Source, path: Path, target: Path) -> Source:
         notes.append(
             (
                 "stray_quotes",
-                f"{source.label}: in {lines.stray_quotes} lines a double quote is opened and never closed; it was "
+                f"{source.label}: in {lines.stray_quotes} {'line' if lines.stray_quotes == 1 else 'lines'} a double quote is opened and never closed; it was "
                 "left out and the line read by itself. Check texts that hold a double quote.",
             )
         )
@@ -225,8 +225,8 @@ def _mended(source: Source, path: Path, target: Path) -> Source:
         notes.append(
             (
                 "short_rows",
-                f"{source.label}: {mended.short} rows have fewer fields than the header "
-                f"(first: row {source.header_row + 1 + mended.first_short}); the missing ones "
+                f"{source.label}: {mended.short} {'row has' if mended.short == 1 else 'rows have'} fewer fields than the "
+                f"header (first: row {source.header_row + 1 + mended.first_short}); the missing ones "
                 "were taken as empty.",
             )
         )
@@ -519,7 +519,8 @@ def _types(con: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ...]:
 def _merged_note(label: str, filled: int) -> tuple[tuple[str, str], ...]:
     if not filled:
         return ()
-    sentence = f"{label}: a text in cells merged over several rows was written into {filled:,} rows below the first."
+    sentence = f"{label}: a text in cells merged over several rows was written into {filled:,} "
+    sentence += f"{'row' if filled == 1 else 'rows'} below the first."
     return (("merged_cells", sentence),)
 
 

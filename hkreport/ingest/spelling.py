@@ -198,7 +198,7 @@ def _spell_labels(work: Spelling) -> None:
             "brand_near_miss",
             "warning",
             brands[name],
-            f"Brand '{name}' ({brands[name]} rows) looks like '{meant}' misspelt; they are kept apart. "
+            f"Brand '{name}' ({brands[name]} {rows_words(brands[name])}) looks like '{meant}' misspelt; they are kept apart. "
             f"If they are one, add '{name}' to {meant} in params/brands.yml.",
         )
     decided = {
@@ -531,13 +531,16 @@ def _tell_brand(job: Job, staged: Staged, rules: list[str]) -> None:
         "disagree": disputes,
     }
     if top not in ("none", "brand column"):
-        parts = [f"'{rule}' in {in_words(rows, Unit.COUNT)} rows" for rule, rows in known.items()]
+        parts = [
+            f"'{rule}' in {in_words(rows, Unit.COUNT)} {rows_words(rows)}"
+            for rule, rows in known.items()
+        ]
         job.say(table, "brand", "brand_rule", "note", sum(known.values()),
                 f"{table}: the rule for the brand is {', '.join(parts)}.")  # fmt: skip
     if table != "payouts" and known and (without := counted.get("none", 0)):
         job.say(table, "brand", "brand_missing", "note", without,
-                f"{table}: {in_words(without, Unit.COUNT)} of {in_words(staged.rows, Unit.COUNT)} rows have no brand "
-                "and count for none.")  # fmt: skip
+                f"{table}: {in_words(without, Unit.COUNT)} of {in_words(staged.rows, Unit.COUNT)} rows "
+                f"{'has' if without == 1 else 'have'} no brand and {'counts' if without == 1 else 'count'} for none.")  # fmt: skip
     if disputes:
         some = job.rows(
             f"SELECT row, brand FROM branded_{table} WHERE disputed ORDER BY row LIMIT 5"
@@ -563,7 +566,7 @@ def _tell_brand(job: Job, staged: Staged, rules: list[str]) -> None:
             "brand_disagrees",
             "warning",
             disputes,
-            f"{table}: {disputes} rows name different brands in different columns; "
+            f"{table}: {disputes} {'row names' if disputes == 1 else 'rows name'} different brands in different columns; "
             f"the first of {', '.join(rules)} decided (first: row {some[0][0]}, taken as {some[0][1]}).",
             [Example(row, brand) for row, brand in some],
         )

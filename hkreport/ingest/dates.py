@@ -5,12 +5,13 @@ show. What that leaves comes here, each distinct text once. The decision between
 first is made for a column as a whole, from every value that can only be read one way.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hkreport.ingest.read import quoted
 from hkreport.ingest.values import nothing
 
-__all__ = ["Order", "date_query", "decide", "fast_date", "shape_query"]
+__all__ = ["Order", "date_query", "decide", "fast_date", "files_apart", "shape_query"]
 
 INDIA_MINUTES = 330  # Asia/Kolkata is UTC+05:30 all year
 FIRST_YEAR, LAST_YEAR = 1990, 2100  # outside these a number is hardly a date
@@ -50,6 +51,22 @@ def decide(only_day: int, only_month: int, either: int, setting: bool | None) ->
     if only_day == only_month:
         return Order(True, only_day, only_month, either, "default")
     return Order(only_day > only_month, only_day, only_month, either, "data")
+
+
+def files_apart(orders: Sequence[Order]) -> bool:
+    """Whether some files of one table can only be day first, and others only month first.
+
+    Examples
+    --------
+    >>> files_apart([decide(0, 12, 5, None), decide(9, 0, 5, None), decide(0, 0, 3, None)])
+    True
+    >>> files_apart([decide(0, 12, 5, None), decide(9, 1, 5, None)])
+    False
+    """
+    clear = [each for each in orders if not (each.only_day_first and each.only_month_first)]
+    return any(each.only_day_first for each in clear) and any(
+        each.only_month_first for each in clear
+    )
 
 
 def shape_query(relation: str) -> str:

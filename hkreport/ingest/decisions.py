@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from hkreport.errors import listed
 from hkreport.ingest.check import Example
 from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading, header_scale
 from hkreport.ingest.read import Source
@@ -264,6 +265,12 @@ def _tell_order(
     if order is None:
         return
     name, label = staged.table.name, staged.source.label
+    for cells, texts, first in reading.turned:
+        say(name, column, "turned_dates", "warning", cells,
+            f"{label}: {column} holds {text(texts, Unit.COUNT)} dates as texts, all with a day after the 12th, "
+            f"and {_cells(cells)} that are dates, all of the 1st to 12th of a month: a spreadsheet seems to have turned day "
+            f"and month round where it could (1 April into 4 January). They were read as they stand (first: "
+            f"{_shown([first])}). Compare them with the export, and open it with that column as text.", [first])  # fmt: skip
     words = "day first" if order.day_first else "month first"
     entry |= {
         "format": words,
@@ -272,6 +279,9 @@ def _tell_order(
         "only_month_first": order.only_month_first,
         "ambiguous": order.either,
     }
+    if reading.by_file:
+        _tell_files(staged, column, reading, entry, say)
+        return
     contrary = order.only_month_first if order.day_first else order.only_day_first
     telling = order.only_day_first if order.day_first else order.only_month_first
     overrule = (
@@ -298,6 +308,33 @@ def _tell_order(
         say(name, column, "mixed_date_order", "warning", contrary,
             f"{label}: {column} mixes both orders: {_cells(contrary)} can only be {other} and {_were(contrary)} read so, "
             f"the others {words}. {overrule}", reading.contrary)  # fmt: skip
+
+
+def _tell_files(
+    staged: Staged, column: str, reading: Reading, entry: dict[str, Any], say: Say
+) -> None:
+    """Say how each file is read, where some are day first and others month first."""
+    name = staged.table.name
+    entry["format"] = "by file"
+    day_first, month_first = (
+        [label for label, each in reading.by_file if each.day_first is way and each.chosen_by == "data"]
+        for way in (True, False)
+    )  # fmt: skip
+    say(name, column, "date_order", "note", sum(each.either for _, each in reading.by_file),
+        f"{staged.source.label}: {column} is read day first in {listed(day_first, most=4)} and month first in "
+        f"{listed(month_first, most=4)}, because cells of each allow nothing else. To read all of them one way, set "
+        f"data: day_first: {{{name}.{column}: true}} in the params.")  # fmt: skip
+    for label, each in reading.by_file:
+        words = "day first" if each.day_first else "month first"
+        contrary = min(each.only_day_first, each.only_month_first)
+        if each.either and each.chosen_by == "default":
+            say(name, column, "ambiguous_dates", "warning", each.either,
+                f"{label}: {column} does not show whether the day or the month comes first, and other files differ; "
+                f"{_cells(each.either)} could be read both ways and were read {words}. Write them as YYYY-MM-DD.")  # fmt: skip
+        if contrary:
+            say(name, column, "mixed_date_order", "warning", contrary,
+                f"{label}: {column} mixes both orders: {_cells(contrary)} can only be read otherwise and were read so, "
+                f"the others {words}. Write them as YYYY-MM-DD.")  # fmt: skip
 
 
 def suspicious_defaults(staged: Mapping[str, Staged], say: Say) -> None:

@@ -30,6 +30,8 @@ __all__ = ["Leftovers"]
 # A column of shares is percentages if more than this part of its plain numbers is above 1.
 PERCENT_PART = 0.5
 TYPED = (*NUMBERS, *DATES, Kind.FLAG)
+# Cells that are dates and cells that are texts, below which it may be chance that no date is after the 12th.
+FEWEST_TURNED = 5
 BEYOND = 10**16  # decimals beyond the sixth are kept in units of 1e-16
 _NUMERIC_DATE = re.compile(r"\s*(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(?:\d{4}|\d{2})\b")
 
@@ -245,43 +247,18 @@ class Leftovers:
         reading = self.readings[name]
         left = self._left(name)
         relation = self._map(name, dates.date_query(left, True))
-        counts = {"only_day": 0, "only_month": 0, "either": 0}
-        if relation:
-            for kind, cells in self.con.execute(
-                f"SELECT m.reading, sum(t.cells) FROM {left} AS t JOIN {relation} AS m ON m.raw = t.raw "
-                "WHERE m.reading IS NOT NULL GROUP BY 1"
-            ).fetchall():
-                counts[kind] = int(cells)
-        turned = False
-        if plan.separator:
-            fast = one_row(
-                self.con,
-                f"SELECT count(*) FILTER (day(w_{name}) > 12) AS one_way, count(*) FILTER "
-                f"(day(w_{name}) <= 12 AND day(w_{name}) <> month(w_{name})) AS either "
-                f"FROM {self.raw} WHERE mark IS NULL",
-            )
-            counts["either"] += fast["either"]
-            counts["only_day" if plan.day_first else "only_month"] += fast["one_way"]
-        if counts["only_day"] + counts["only_month"] + counts["either"]:
-            order = dates.decide(
-                counts["only_day"],
-                counts["only_month"],
-                counts["either"],
-                setting(self.day_first, self.table, plan.column),
-            )
-            reading.order = order
-            turned = plan.day_first is not order.day_first
-            if relation and not order.day_first:
-                self._map(name, dates.date_query(left, False))
-            self._note_order(name, plan, relation)
+        day_first = "true"
+        if own := self._orders(name, plan, relation):
+            self._note_turned(name, own, relation)
+            day_first = self._decide_order(name, plan, own, relation)
         kind = "TIMESTAMP" if plan.column.kind is Kind.TIMESTAMP else "DATE"
         value = f"s.v_{name}"
         if plan.separator:
             word = f"s.w_{name}"
-            if turned:
+            if day_first != str(plan.day_first).lower():
                 word = (
-                    f"CASE WHEN day({word}) <= 12 THEN make_date(year({word}), day({word}), month({word})) "
-                    f"ELSE {word} END"
+                    f"CASE WHEN ({day_first}) <> {plan.day_first} AND day({word}) <= 12 "
+                    f"THEN make_date(year({word}), day({word}), month({word})) ELSE {word} END"
                 )
             value = f"coalesce({value}, {word})"
         join, unreadable = "", "NULL::VARCHAR"
@@ -293,9 +270,100 @@ class Leftovers:
             )["n"]
             alias = f"m_{name}"
             join = f"LEFT JOIN {relation} AS {alias} ON {alias}.raw = s.r_{name}"
-            value = f"coalesce({value}, {alias}.value)"
+            text = f"{alias}.value"
+            if reading.by_file:
+                other = f"o_{name}"
+                self.con.execute(
+                    f"CREATE OR REPLACE TABLE {relation}_month AS {dates.date_query(left, False)}"
+                )
+                join += f" LEFT JOIN {relation}_month AS {other} ON {other}.raw = s.r_{name}"
+                text = f"CASE WHEN {day_first} THEN {text} ELSE {other}.value END"
+            value = f"coalesce({value}, {text})"
             unreadable = f"CASE WHEN {alias}.kind = 'unreadable' THEN s.r_{name} END"
         return f"CAST({value} AS {kind}) AS {name}, {unreadable} AS u_{name}", join
+
+    def _file(self, number: str) -> str:
+        """SQL for the file of a record, counted from 0."""
+        cases, before = [], 0
+        for at, (_, records) in enumerate(self.source.parts):
+            before += records
+            cases.append(f"WHEN {number} < {before} THEN {at}")
+        return f"CASE {' '.join(cases)} END" if cases else "0"
+
+    def _orders(self, name: str, plan: Plan, relation: str | None) -> dict[int, list[int]]:
+        """By file: how many numeric dates can only be day first, only be month first, be either."""
+        own: dict[int, list[int]] = {}
+        kinds = ["only_day", "only_month", "either"]
+        if relation:
+            left = (
+                f"(SELECT r_{name} AS raw, {self._file('n')} AS file, count(*) AS cells FROM {self.raw} "
+                f"WHERE r_{name} IS NOT NULL AND mark IS NULL GROUP BY ALL)"
+            )
+            for file, kind, cells in self.con.execute(
+                f"SELECT t.file, m.reading, sum(t.cells) FROM {left} AS t JOIN {relation} AS m ON m.raw = t.raw "
+                "WHERE m.reading IS NOT NULL GROUP BY ALL"
+            ).fetchall():
+                found = own.setdefault(file, [0, 0, 0])
+                if kind in kinds:
+                    found[kinds.index(kind)] = int(cells)
+        if plan.separator:
+            for file, one_way, either in self.con.execute(
+                f"SELECT {self._file('n')} AS file, count(*) FILTER (day(w_{name}) > 12), count(*) FILTER "
+                f"(day(w_{name}) <= 12 AND day(w_{name}) <> month(w_{name})) "
+                f"FROM {self.raw} WHERE mark IS NULL GROUP BY file"
+            ).fetchall():
+                found = own.setdefault(file, [0, 0, 0])
+                found[0 if plan.day_first else 1] += one_way
+                found[2] += either
+        return {file: found for file, found in sorted(own.items()) if any(found)}
+
+    def _decide_order(
+        self, name: str, plan: Plan, own: Mapping[int, list[int]], relation: str | None
+    ) -> str:
+        """Decide how numeric dates are read; give SQL that is true for records that are day first."""
+        reading = self.readings[name]
+        said = setting(self.day_first, self.table, plan.column)
+        only_day, only_month, either = (sum(each) for each in zip(*own.values(), strict=True))
+        reading.order = dates.decide(only_day, only_month, either, said)
+        orders = {file: dates.decide(*found, None) for file, found in own.items()}
+        if said is None and dates.files_apart(list(orders.values())):
+            # Each file shows how it was written, and the others say nothing about it.
+            reading.order = dates.Order(True, only_day, only_month, either, "data")
+            parts = self.source.parts
+            reading.by_file = [(parts[at][0].label, each) for at, each in orders.items()]
+            month_first = [at for at, each in orders.items() if not each.day_first]
+            return f"NOT list_contains({month_first}, {self._file('s.n')})"
+        if relation and not reading.order.day_first:
+            self._map(name, dates.date_query(self._left(name), False))
+        self._note_order(name, plan, relation)
+        return str(reading.order.day_first).lower()
+
+    def _note_turned(self, name: str, own: Mapping[int, list[int]], relation: str | None) -> None:
+        """Note files where a spreadsheet took what it could for dates, and left the other cells texts.
+
+        With 13/04/2025 left as a text, 01/04/2025 became 4 January; no day of these is after the 12th.
+        """
+        texts = {
+            file: max(only_day, only_month)
+            for file, (only_day, only_month, either) in own.items()
+            if not either and not min(only_day, only_month)
+        }
+        if max(texts.values(), default=0) < FEWEST_TURNED:
+            return
+        file, where = self._file("n"), f"FROM {self.raw}"
+        typed = f"SELECT {file} AS file, v_{name} AS day, n {where} WHERE mark IS NULL AND v_{name} IS NOT NULL"
+        if relation:
+            typed += (
+                f" UNION ALL SELECT {file}, m.value, n {where} JOIN {relation} AS m ON m.raw = r_{name} "
+                "WHERE mark IS NULL AND m.kind IN ('iso', 'serial', 'words')"
+            )
+        for at, cells, first, day in self.con.execute(
+            f"SELECT file, count(*), min(n), arg_min(CAST(day AS DATE), n) FROM ({typed}) "
+            f"GROUP BY file HAVING count(*) >= {FEWEST_TURNED} AND max(day(day)) <= 12 ORDER BY file"
+        ).fetchall():
+            if texts.get(at, 0) >= FEWEST_TURNED:
+                example = Example(self.source.row(int(first)), str(day))
+                self.readings[name].turned.append((int(cells), texts[at], example))
 
     def _note_order(self, name: str, plan: Plan, relation: str | None) -> None:
         """Find cells that show the ambiguity, and those that go the other way."""

@@ -103,6 +103,10 @@ class Reading:
         By kind of text: ``unreadable``, ``scaled``, ``percent``, ``serial``, …
     order : dates.Order or None
         How numeric dates are read.
+    by_file : list of (label, dates.Order)
+        How each file is read, where those of one table are not written the same way round.
+    turned : list of (cells, texts, first cell)
+        By file where a spreadsheet seems to have turned day and month round; the texts beside those cells can be read one way only.
     either, contrary : list of Example
         Dates that can be read both ways, and those that can only be read the other way.
     zoned : int
@@ -121,6 +125,8 @@ class Reading:
     scale: int | Decimal = 1
     kinds: dict[str, tuple[int, list[Example]]] = field(default_factory=dict)
     order: dates.Order | None = None
+    by_file: list[tuple[str, dates.Order]] = field(default_factory=list)
+    turned: list[tuple[int, int, Example]] = field(default_factory=list)
     either: list[Example] = field(default_factory=list)
     contrary: list[Example] = field(default_factory=list)
     zoned: int = 0

@@ -188,3 +188,39 @@ def test_an_influencer_may_be_called_like_nobody(word, tmp_path):
     roster = f"influencer_id,name,platform\n{word},Dev,Instagram\nAsha,Asha,Instagram\n"
     dataset = load(tmp_path, orders=SOLD.format(word), influencers=roster)
     assert sellers(dataset) == ["Asha", word]
+@pytest.mark.parametrize("april", ["{month:02}/{day:02}/{year}", "{month}/{day}/{short} 10:05 AM"])
+def test_each_file_says_by_itself_whether_its_days_come_first(april, tmp_path):
+    """Two months of two systems: 04/05 of one is 5 April, 04/05 of the other 4 May."""
+
+    def month(number: int, form: str) -> str:
+        cells = [form.format(day=day, month=number, year=2025, short=25) for day in range(1, 31)]
+        rows = [f"{number}-{at},{cell},1,5\n" for at, cell in enumerate(cells)]
+        return "order_id,date,orders,revenue\n" + "".join(rows)
+
+    dataset = load(
+        tmp_path,
+        orders_april=month(4, april),
+        orders_june=month(6, "{day:02}-{month:02}-{year}"),
+    )
+    assert days(dataset) == [date(2025, month, day) for month in (4, 6) for day in range(1, 31)]
+    (said,) = [each for each in dataset.check.problems if each.rule == "date_order"]
+    assert "day first in 'orders_june.csv' and month first in 'orders_april.csv'" in said.message
+    rules = {each.rule for each in dataset.check.problems}
+    assert not rules & {"ambiguous_dates", "mixed_date_order"}
+    assert dataset.check.derived["dates"]["tracking.date"]["format"] == "by file"
+
+
+@pytest.mark.parametrize(
+    ("late", "said"), [("{day}/04/2025", True), ("04/{day}/2025", True), ("2025-04-{day}", False)]
+)
+def test_dates_that_a_spreadsheet_turned_round_are_not_taken_without_a_word(late, said, tmp_path):
+    """Of April, opened where months come first, the 1st to the 12th become days of other months."""
+    cells = [f"2025-{day:02}-04" for day in range(1, 13)]
+    cells += [late.format(day=day) for day in range(13, 31)]
+    rows = "".join(f"{cell},1,5\n" for cell in cells)
+    dataset = load(tmp_path, tracking="date,orders,revenue\n" + rows)
+    found = [each for each in dataset.check.problems if each.rule == "turned_dates"]
+    assert bool(found) is said
+    if said:
+        assert (found[0].severity, found[0].count) == ("warning", 12)
+        assert (found[0].examples[0].row, found[0].examples[0].value) == (2, "2025-01-04")

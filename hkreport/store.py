@@ -167,7 +167,20 @@ def _key(folder: Path, settings: Settings, aliases: Mapping[str, Any]) -> str:
         if entry.is_file():
             digest.update(entry.name.encode(errors="surrogateescape"))
             digest.update(_content(entry, *facts_of(entry)))
+        else:
+            digest.update(json.dumps(_beyond_reach(entry)).encode())
     return digest.hexdigest()[:32]
+
+
+def _beyond_reach(folder: Path) -> list[str]:
+    """The folder and the names of exports in it, which are not read; the check tells of them."""
+    try:
+        found = [
+            each.name for each in folder.iterdir() if each.name.lower().endswith(EXPORT_ENDINGS)
+        ]
+    except OSError:
+        return []
+    return [folder.name, *sorted(found)] if found else []
 
 
 @functools.lru_cache(maxsize=1000)

@@ -134,6 +134,17 @@ def test_another_brands_orders_count_where_they_share_an_influencers_payout(root
     assert "rows" in cache.changed(before["HKVitals"], digests(folder, root, "HKVitals"))
 
 
+def test_exports_put_into_a_folder_of_the_folder_are_told_of_when_they_come(root, before, tmp_path):
+    """What was said before they came is of the same files, but no longer all there is to say."""
+    folder = exports.write(tmp_path / "exports")
+    chosen = params.load(None, root=root)
+    told = [store.open_check(folder, chosen, root=root)["files_not_used"]]
+    (folder / "May 2025").mkdir()
+    (folder / "May 2025" / "orders.csv").write_text("date,orders,revenue\n", encoding="utf-8")
+    told.append(store.open_check(folder, chosen, root=root)["files_not_used"])
+    assert told == [[], ["May 2025/"]]
+
+
 def test_later_orders_leave_closed_periods_alone(root, before, tmp_path):
     more = exports.TRACKING + "T9,organic,,,u9,HKVitals,Biotin,2025-08-01,3,900\n"
     folder = exports.write(tmp_path, tracking=more)

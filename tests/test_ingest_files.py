@@ -162,9 +162,34 @@ def test_folders_hidden_files_and_other_types_are_left_alone(tmp_path):
     write(tmp_path, {".tracking.csv": "x", "~$book.xlsx": "x", "readme.md": "hello"})
     write(tmp_path / "tracking", {})
     write(tmp_path / "2024", {})
+    write(tmp_path / "archive", {})
+    only(tmp_path / "notes", alarms="x,y\n1,2\n")
     dataset = load(tmp_path)
-    assert dataset.check.files_not_used == ("readme.md", "tracking/")
+    assert dataset.check.files_not_used == ("2024/", "readme.md", "tracking/")
     assert dataset.check.totals["orders"] == 11
+
+
+@pytest.mark.parametrize(
+    "place", ["May 2025/orders.csv", "2025-05/May Orders.XLSX", "x/posts.csv.gz"]
+)
+def test_exports_in_a_folder_are_told_of_whatever_it_is_called(place, tmp_path):
+    folder = only(tmp_path, tracking=TRACKING)
+    (folder / place).parent.mkdir()
+    (folder / place).write_text("date,orders,revenue\n2025-05-01,1,5\n", encoding="utf-8")
+    said = problem(load(folder), "file_not_used")
+    assert said.severity == "warning"
+    assert said.message.startswith(f"{place.split('/')[0]}/ is a folder")
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"), [("orders_apr.zip", "warning"), ("logos.zip", "note")]
+)
+def test_a_packed_export_is_missed(name, severity, tmp_path):
+    folder = only(tmp_path, payouts=PAYOUTS)
+    (folder / name).write_bytes(b"PK\x03\x04")
+    said = problem(load(folder), "file_not_used")
+    assert said.severity == severity
+    assert said.message.endswith("was not read. Unpack it.")
 
 
 # --- several candidates ---------------------------------------------------------------------------------

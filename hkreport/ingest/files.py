@@ -18,10 +18,13 @@ from hkreport.ingest.columns import (
     unread,
 )
 from hkreport.ingest.job import Job
+from hkreport.ingest.parts import NOT_COUNTED, VERSIONS
 from hkreport.ingest.plain import seen_before
 from hkreport.ingest.plans import header_scale
 from hkreport.ingest.read import (
     HIDDEN,
+    MAIN_TABLES,
+    PACKED_ENDINGS,
     PARQUET_ENDINGS,
     TEXT_ENDINGS,
     WORKBOOK_ENDINGS,
@@ -32,8 +35,6 @@ from hkreport.schema import GUIDE_FILE, GUIDE_SHEET, TABLES
 
 __all__ = ["choose_files"]
 
-# The four that people export: a broken file that is called so is an error, not an absent table.
-MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
 FEWEST_OF_A_TABLE = 4  # columns, from which a file that lacks others is told of
 LONGEST_HEADER = 40
 # Headers that say when and not what: months, weeks, quarters and days.
@@ -47,7 +48,7 @@ FEWEST_PERIODS = 2
 # Words that YAML does not take for words.
 YAML_WORDS = frozenset("true false yes no on off null y n".split())
 # Exports too, of kinds that are not read: one that is called after a table is missed.
-OTHER_EXPORTS = (".json", ".jsonl", ".ndjson", ".ods", ".numbers", ".xml")
+OTHER_EXPORTS = (".json", ".jsonl", ".ndjson", ".ods", ".numbers", ".xml", *PACKED_ENDINGS)
 
 
 def choose_files(
@@ -88,6 +89,8 @@ def choose_files(
     chosen, left, strangers = choose(sources, job.settings.files, job.settings.columns)
     not_used = []
     for name, reason in unusable.items():
+        if _is_set_aside(name):
+            continue
         not_used.append(name)
         if name == GUIDE_FILE:
             continue
@@ -338,6 +341,12 @@ def _is_data(name: str) -> bool:
     if plain.endswith("/"):
         return True  # a folder of exports
     return plain.endswith((*TEXT_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS))
+
+
+def _is_set_aside(name: str) -> bool:
+    """Whether a folder says that what is in it is not to be read: older versions, or what is not counted."""
+    words = set(re.findall(r"[a-z]+", name.lower()))
+    return name.endswith("/") and bool(words & (NOT_COUNTED | VERSIONS)) and not named_tables(name)
 
 
 def _headers(source: Source) -> str:

@@ -12,7 +12,7 @@ import csv
 import functools
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -33,9 +33,12 @@ from hkreport.ingest.source import (
 from hkreport.ingest.workbook import unpack
 from hkreport.schema import TABLES, fold
 
-__all__ = ["HIDDEN", "PARQUET_ENDINGS", "TEXT_ENDINGS", "WORKBOOK_ENDINGS", "Source", "Unusable", "find_sources", "prepare",
-           "quoted"]  # fmt: skip
+__all__ = ["HIDDEN", "MAIN_TABLES", "PACKED_ENDINGS", "PARQUET_ENDINGS", "TEXT_ENDINGS", "WORKBOOK_ENDINGS", "Source",
+           "Unusable", "find_sources", "prepare", "quoted"]  # fmt: skip
 
+# The four that people export: a broken file that is called so is an error, not an absent table.
+MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
+PACKED_ENDINGS = (".zip", ".rar", ".7z")
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 1 << 18  # enough for a title block, a header and some hundred rows
 HEAD_RECORDS = 400
@@ -103,8 +106,9 @@ def find_sources(
                 sources.extend(found)
                 unusable.update(empty)
             else:
+                packed = " Unpack it." if name.endswith(PACKED_ENDINGS) else ""
                 unusable[path.name] = (
-                    f"{path.name} is not a CSV, Parquet or Excel file and was not read."
+                    f"{path.name} is not a CSV, Parquet or Excel file and was not read.{packed}"
                 )
         except Unusable as error:
             unusable[path.name] = str(error)
@@ -122,20 +126,24 @@ def find_sources(
 
 
 def _exports_in(folder: Path) -> str:
-    """How many files of a folder that is called like a table could be exports of it, in words."""
-    name = fold(folder.name)
-    if not any(word in name for table in TABLES.values() for word in table.file_words):
-        return ""
+    """How many files could be exports, in a folder that is called like a table or of those that are, in words."""
     endings = (*TEXT_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS)
     try:
         found = [
-            each
+            each.name
             for each in folder.iterdir()
             if each.is_file() and each.name.lower().removesuffix(".gz").endswith(endings)
-        ]
+            and not each.name.startswith((".", "~$"))
+        ]  # fmt: skip
     except OSError:
         return ""
+    if not _is_called_after_a_table(folder.name):
+        found = [each for each in found if _is_called_after_a_table(each, MAIN_TABLES)]
     return f"{len(found)} {'file' if len(found) == 1 else 'files'}" if found else ""
+
+
+def _is_called_after_a_table(name: str, tables: Iterable[str] = TABLES) -> bool:
+    return any(word in fold(name) for table in tables for word in TABLES[table].file_words)
 
 
 def prepare(

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import os
+import zipfile
 from datetime import date, datetime
 
 import openpyxl
@@ -192,6 +193,19 @@ def test_a_packed_export_is_missed(name, severity, tmp_path):
     assert said.message.endswith("was not read. Unpack it.")
 
 
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [("returns", "warning"), ("May Refunds 2025", "warning"), ("cities", "note")],
+)
+def test_a_list_of_what_came_back_is_missed(name, severity, tmp_path):
+    folder = only(tmp_path, tracking=TRACKING)
+    text = "Return ID,Order ID,Return Date,Refund Amount,Reason\nR1,T1,2025-04-09,500,Damaged\n"
+    (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    said = problem(load(folder), "file_not_used")
+    assert said.severity == severity
+    assert ("still count in full" in said.message) is (severity == "warning")
+
+
 # --- several candidates ---------------------------------------------------------------------------------
 
 
@@ -366,6 +380,45 @@ def test_broken_file_beside_good_ones_is_a_warning(name, sentence, tmp_path):
     said = problem(dataset, "file_not_used")
     assert said.severity == "warning"
     assert sentence in said.message
+
+
+def test_a_text_is_read_whatever_workbook_it_is_called(tmp_path):
+    """Web portals hand out tabs between cells as .xls."""
+    dataset = load(
+        write(tmp_path, {"tracking_data.csv": None, "orders.xls": TRACKING.replace(",", "\t")})
+    )
+    assert totals(dataset) == TOTALS
+    assert problem(dataset, "not_workbook").severity == "note"
+    assert dataset.check.tables["tracking"].file == "orders.xls"
+
+
+@pytest.mark.parametrize(
+    "page", ["<html><table><tr><td>date</td></tr></table>", "\ufeff<?xml version='1.0'?>"]
+)
+def test_a_web_page_called_a_workbook_is_named_one(page, tmp_path):
+    said = error(write(tmp_path, {"tracking_data.csv": None, "orders.xls": page.encode()}))
+    assert said.startswith("orders.xls is called an Excel workbook but is a web page or XML")
+    assert "Cfb" not in said
+
+
+@pytest.mark.parametrize("name", ["orders.csv", "orders.txt", "orders.xls", "orders.xlsx"])
+def test_a_workbook_is_read_whatever_it_is_called(name, tmp_path):
+    workbook, book = openpyxl.Workbook(), io.BytesIO()
+    for row in csv.reader(io.StringIO(TRACKING)):
+        workbook.active.append(row)
+    workbook.save(book)
+    dataset = load(write(tmp_path, {"tracking_data.csv": None, name: book.getvalue()}))
+    assert totals(dataset) == TOTALS
+
+
+def test_a_packed_text_called_csv_is_named(tmp_path):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("orders.csv", TRACKING)
+    said = error(write(tmp_path, {"tracking_data.csv": packed.getvalue()}))
+    assert said.startswith(
+        "tracking_data.csv is packed like an Excel workbook but cannot be opened"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

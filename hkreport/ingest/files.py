@@ -50,6 +50,12 @@ YAML_WORDS = frozenset("true false yes no on off null y n".split())
 # Exports too, of kinds that are not read: one that is called after a table is missed.
 OTHER_EXPORTS = (".json", ".jsonl", ".ndjson", ".ods", ".numbers", ".xml", *PACKED_ENDINGS)
 
+# A file that is called so lists orders that did not last.
+TAKEN_BACK = frozenset(
+    """return returns returned refund refunds refunded rto cancelled canceled cancellation cancellations
+    chargeback chargebacks reversals""".split()
+)
+
 
 def choose_files(
     job: Job, workdir: Path
@@ -105,7 +111,7 @@ def choose_files(
         not_used.append(source.label)
         if source.sheet == GUIDE_SHEET:
             continue
-        reason = _wide(source) or _nearly(source)
+        reason = _wide(source) or _taken_back(source) or _nearly(source)
         job.say(
             None,
             None,
@@ -292,6 +298,17 @@ def _wide(source: Source) -> str:
     return (
         f"{source.label} was not used: it has a column for each period ({listed(periods, most=3)}), and what they hold "
         f"is not said. Give each period a row of its own; {meant} needs the columns {listed(needed)}."
+    )
+
+
+def _taken_back(source: Source) -> str:
+    """What to do with a list of orders that came back, which still count; empty for any other file."""
+    if not (set(re.findall(r"[a-z]+", source.stem.lower())) & TAKEN_BACK):
+        return ""
+    return (
+        f"{source.label} was not used: its columns ({_headers(source)}) fit no table. If it lists orders that were "
+        "returned, refunded or cancelled, these still count in full: take them out of the orders, or add what came "
+        "back there as rows of negative revenue."
     )
 
 

@@ -38,6 +38,8 @@ __all__ = ["HIDDEN", "MAIN_TABLES", "PACKED_ENDINGS", "PARQUET_ENDINGS", "TEXT_E
 
 # The four that people export: a broken file that is called so is an error, not an absent table.
 MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
+# How a packed (.xlsx, .xlsm, .xlsb, .ods) or an old (.xls) workbook begins.
+WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 PACKED_ENDINGS = (".zip", ".rar", ".7z")
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 1 << 18  # enough for a title block, a header and some hundred rows
@@ -97,11 +99,11 @@ def find_sources(
         try:
             if (source := known(path)) is not None:
                 sources.append(source)
-            elif name.endswith(TEXT_ENDINGS):
-                sources.append(_text_source(path))
             elif name.endswith(PARQUET_ENDINGS):
                 sources.append(_parquet_source(path))
-            elif name.endswith(WORKBOOK_ENDINGS):
+            elif name.endswith((*TEXT_ENDINGS, *WORKBOOK_ENDINGS)) and not _is_workbook(path):
+                sources.append(_text_source(path))
+            elif name.endswith((*TEXT_ENDINGS, *WORKBOOK_ENDINGS)):
                 found, empty = _workbook_sources(path, workdir)
                 sources.extend(found)
                 unusable.update(empty)
@@ -290,6 +292,11 @@ def _text_source(path: Path) -> Source:
         notes.append(
             ("not_gzip", f"{path.name} is called .gz but is not compressed; it was read as text.")
         )
+    named_workbook = path.name.lower().endswith(WORKBOOK_ENDINGS)
+    if named_workbook:
+        notes.append(
+            ("not_workbook", f"{path.name} is called an Excel workbook but is text; it was read as that.")
+        )  # fmt: skip
     if encoding not in ("utf-8", "utf-8-sig"):
         notes.append(("encoding", f"{path.name} was read as {encoding.upper()}."))
     whole = len(head) < HEAD_BYTES
@@ -306,6 +313,11 @@ def _text_source(path: Path) -> Source:
         raise Unusable(
             f"{path.name} is not a text file (its first bytes are {head[:4]!r}). "
             "Save it as CSV (UTF-8)."
+        )
+    if score < 2 and named_workbook:
+        raise Unusable(
+            f"{path.name} is called an Excel workbook but cannot be opened as one (it is text). "
+            "Save it again as .xlsx, or as CSV."
         )
     return Source(
         path=path,
@@ -524,6 +536,30 @@ def _types(con: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ...]:
 # --- workbooks ----------------------------------------------------------------------------------
 
 
+def _is_workbook(path: Path) -> bool:
+    """Whether a file is to be opened as a workbook, by its content: many tools give a text the name of one.
+
+    Raises
+    ------
+    Unusable
+        If it is a web page under the name of a workbook.
+    """
+    named = path.name.lower().endswith(WORKBOOK_ENDINGS)
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES if named else 4)
+    if head.startswith(WORKBOOK_MARKS):
+        return True
+    if not named:
+        return False
+    start = head[:4096].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
+    if start.startswith(b"<"):
+        raise Unusable(
+            f"{path.name} is called an Excel workbook but is a web page or XML, as some tools export it. Open it in a "
+            "spreadsheet and save it as .xlsx, or as CSV."
+        )
+    return not head or (_encoding(head) == "utf-8" and _is_binary(head))
+
+
 def _merged_note(label: str, filled: int) -> tuple[tuple[str, str], ...]:
     if not filled:
         return ()
@@ -536,8 +572,9 @@ def _workbook_sources(path: Path, workdir: Path) -> tuple[list[Source], dict[str
     try:
         sheets = unpack(path, workdir / f"sheets-{len(list(workdir.iterdir()))}")
     except (OSError, ValueError) as error:
+        called = "called" if path.name.lower().endswith(WORKBOOK_ENDINGS) else "packed like"
         raise Unusable(
-            f"{path.name} is called an Excel workbook but cannot be opened as one ({error}). "
+            f"{path.name} is {called} an Excel workbook but cannot be opened as one ({error}). "
             "Save it again as .xlsx, or as CSV."
         ) from error
     found: list[Source] = []

@@ -91,11 +91,28 @@ def _limit(size: int) -> None:
             resource.setrlimit(kind, (limit, limit))
 
 
+def _rightly_called(path: Path, folder: Path) -> Path:
+    """The workbook under a name that says of which kind it is, since that decides how it is opened."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    ending = path.suffix.lower()
+    kind = ending
+    if start == b"\xd0\xcf\x11\xe0":
+        kind = ".xls"
+    elif start == b"PK\x03\x04" and ending not in (".xlsx", ".xlsm", ".xlsb", ".ods"):
+        kind = ".xlsx"
+    if kind == ending:
+        return path
+    link = folder / f"book{kind}"
+    link.symlink_to(path)
+    return link
+
+
 def _sheets(path: Path, folder: Path) -> dict[str, object]:
     from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
     try:
-        book = CalamineWorkbook.from_path(path)
+        book = CalamineWorkbook.from_path(_rightly_called(path, folder))
     except (CalamineError, OSError, ValueError) as error:
         return {"error": str(error)}
     told: list[dict[str, str]] = []

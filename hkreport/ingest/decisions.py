@@ -70,7 +70,7 @@ def tell_columns(
             f"{source.label} has no column for {column} but an order id: each row was counted as {value} order. "
             "If a row can hold several, export their number.")  # fmt: skip
     for rule, sentence in source.notes:
-        severity = "note" if rule in ("not_gzip", "not_workbook") else "warning"
+        severity = "note" if rule in ("not_gzip", "not_workbook", "formula_cells") else "warning"
         say(name, None, rule, severity, 1, sentence)
     if not staged.rows:
         say(name, None, "no_rows", "warning", 0, f"{source.label} has a header but no rows.")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-__all__ = ["Lines", "Mended", "is_gzip", "open_bytes", "records_of", "rewrite"]
+__all__ = ["Lines", "Mended", "is_gzip", "open_bytes", "records_of", "rewrite", "within"]
 
 # A quoted cell may run over lines (captions do); past this many the quote is taken for a stray one.
 MOST_LINES_IN_A_CELL = 200
@@ -43,6 +43,7 @@ class Lines:
         self.odd_lines = 0
         self.nul_bytes = 0
         self.stray_quotes = 0
+        self.formulas = 0
 
     def __iter__(self) -> Iterator[str]:
         with self.path.open("rb") as file:
@@ -95,6 +96,9 @@ def records_of(lines: Lines, delimiter: str, width: int) -> Iterator[tuple[list[
                 break
             parts.append(more)
         if cells is not None and (len(parts) == 1 or len(cells) <= width):
+            if '="' in line:
+                lines.formulas += sum(cell != within(cell) for cell in cells)
+                cells = [within(cell) for cell in cells]
             yield cells, None
             continue
         waiting.extendleft(reversed(parts[1:]))
@@ -104,6 +108,18 @@ def records_of(lines: Lines, delimiter: str, width: int) -> Iterator[tuple[list[
             [cell.strip('"') for cell in cells],
             "a quote is opened and never closed" if len(cells) != width else None,
         )
+
+
+def within(cell: str) -> str:
+    """The text of a cell that is written as a formula, so that a spreadsheet takes it for one.
+
+    Examples
+    --------
+    >>> within('="00123"'), within("=A1")
+    ('00123', '=A1')
+    """
+    is_text = len(cell) > 3 and cell.startswith('="') and cell.endswith('"')
+    return cell[2:-1] if is_text and '"' not in cell[2:-1] else cell
 
 
 def _parse(text: str, delimiter: str) -> list[str] | None:

@@ -11,6 +11,7 @@ import codecs
 import csv
 import functools
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -21,7 +22,7 @@ from typing import Any
 import duckdb
 
 from hkreport.ingest.distinct import Field, are_distinct, look
-from hkreport.ingest.lines import Lines, is_gzip, open_bytes, records_of, rewrite
+from hkreport.ingest.lines import Lines, is_gzip, open_bytes, records_of, rewrite, within
 from hkreport.ingest.source import (
     PARQUET_ENDINGS,
     TEXT_ENDINGS,
@@ -38,6 +39,8 @@ __all__ = ["HIDDEN", "MAIN_TABLES", "PACKED_ENDINGS", "PARQUET_ENDINGS", "TEXT_E
 
 # The four that people export: a broken file that is called so is an error, not an absent table.
 MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
+# How some tools keep a spreadsheet from changing an id or a date: ="00123", or "=""00123""" with quotes.
+_FORMULA = re.compile(r'(?m)(?:^|[,;\t|])(?:="[^"\n]+"|"=""[^"\n]+""")(?=[,;\t|\r\n]|$)')
 # How a packed (.xlsx, .xlsm, .xlsb, .ods) or an old (.xls) workbook begins.
 WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 PACKED_ENDINGS = (".zip", ".rar", ".7z")
@@ -193,7 +196,8 @@ def prepare(
             volume=target.stat().st_size,
         )
     path = _plain_name(source, workdir, number)
-    if source.encoding == "utf-8" and not anew:
+    formulas = any(rule == "formula_cells" for rule, _ in source.notes)
+    if source.encoding == "utf-8" and not anew and not formulas:
         volume, width = path.stat().st_size, len(source.headers)
         field = None
         if key is not None and volume >= PROVEN_BYTES:
@@ -231,6 +235,8 @@ def _mended(source: Source, path: Path, target: Path) -> Source:
                 "left out and the line read by itself. Check texts that hold a double quote.",
             )
         )
+    if lines.formulas and not any(rule == "formula_cells" for rule, _ in notes):
+        notes.append(_formula_note(source.label))
     if mended.short:
         notes.append(
             (
@@ -301,6 +307,8 @@ def _text_source(path: Path) -> Source:
         notes.append(("encoding", f"{path.name} was read as {encoding.upper()}."))
     whole = len(head) < HEAD_BYTES
     text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="replace")
+    if _FORMULA.search(text):
+        notes.append(_formula_note(path.name))
     lines = text.splitlines(keepends=True)
     if not whole and len(lines) > 1:
         lines.pop()
@@ -333,6 +341,11 @@ def _text_source(path: Path) -> Source:
     )
 
 
+def _formula_note(label: str) -> tuple[str, str]:
+    sentence = f'{label}: cells that are written as ="…" were read as the text between the quotes.'
+    return ("formula_cells", sentence)
+
+
 def _encoding(head: bytes) -> str:
     for mark, name in (
         (codecs.BOM_UTF8, "utf-8"),
@@ -362,7 +375,8 @@ def _is_binary(head: bytes) -> bool:
 def _head_records(lines: list[str], delimiter: str) -> Iterator[list[str]]:
     reader = csv.reader(lines, delimiter=delimiter)
     try:
-        yield from islice(reader, HEAD_RECORDS)
+        for record in islice(reader, HEAD_RECORDS):
+            yield [within(cell) for cell in record]
     except csv.Error:
         return
 

@@ -224,3 +224,20 @@ def test_dates_that_a_spreadsheet_turned_round_are_not_taken_without_a_word(late
     if said:
         assert (found[0].severity, found[0].count) == ("warning", 12)
         assert (found[0].examples[0].row, found[0].examples[0].value) == (2, "2025-01-04")
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize("before", [0, 900])
+def test_a_cell_kept_from_a_spreadsheet_is_its_text(before, quoted, tmp_path):
+    """="2025-04-03" is how some shops export a date; such rows were left out."""
+    form = '"=""{}"""' if quoted else '="{}"'
+    cells = ["00123", "2025-04-03", "2", "1299.50", "HKVitals"]
+    text = "influencer_id,date,orders,revenue,brand\n" + "00456,2025-04-01,1,1,HKVitals\n" * before
+    text += ",".join(form.format(cell) for cell in cells) + "\n"
+    dataset = load(tmp_path, tracking=text)
+    assert days(dataset)[-1] == date(2025, 4, 3)
+    assert dataset.check.totals["revenue"] == Decimal("1299.50") + before
+    assert column(dataset, "tracking", "brand")[-1] == "HKVitals"
+    assert len(set(column(dataset, "tracking", "influencer_id"))) == (2 if before else 1)
+    assert "00123" in dict(dataset.check.top_influencers)
+    assert "formula_cells" in {each.rule for each in dataset.check.problems}

@@ -548,6 +548,30 @@ def test_repeated_keys_are_told_apart_as_copies_and_as_other_values(table, rows,
     assert f"{table}.csv: 1 row" in differs.message
 
 
+def test_payouts_below_zero_in_all_are_a_warning(tmp_path):
+    dataset, _ = paid(tmp_path, "influencer_id,total_payout\nI1,-20000\nI2,-30000\n")
+    said = problem(dataset, "negative_payouts")
+    assert (said.severity, said.count) == ("warning", 2)
+    assert "all 2 payouts are below zero, −₹50,000 in all" in said.message
+    dataset, _ = paid(tmp_path, "influencer_id,total_payout\nI1,20000\nI2,-3000\n")
+    assert "negative_payouts" not in rules(dataset)
+
+
+@pytest.mark.parametrize(
+    ("column", "last", "said"),
+    [
+        ("Dr/Cr", "Cr", True),
+        ("Entry", "CREDIT", True),
+        ("Entry", "Dr", False),
+        ("Entry", "UPI", False),
+    ],
+)
+def test_debits_and_credits_in_a_column_beside_the_amount_are_told_of(column, last, said, tmp_path):
+    rows = f"I1,20000,{'Debit' if last.isupper() else 'Dr'}\nI2,5000,{last}\n"
+    dataset, _ = paid(tmp_path, f"Influencer,Amount,{column}\n{rows}")
+    assert ("sign_not_used" in rules(dataset)) is said
+
+
 def test_a_refund_is_not_a_payment_for_too_few_posts(tmp_path):
     dataset = load(
         only(

@@ -31,6 +31,8 @@ UNDONE = frozenset(
 )
 # Amounts of one post, order or product, of which there is no sum.
 UNIT_AMOUNTS = frozenset("rate product_price price".split())
+# What a cell says of an amount, in a column beside it.
+DEBITS, CREDITS = frozenset("dr debit debited".split()), frozenset("cr credit credited".split())
 CURRENCY_HEADERS = frozenset(
     "currency currencycode ordercurrency salecurrency payoutcurrency ccy".split()
 )
@@ -82,6 +84,12 @@ def tell_columns(
                 say(name, None, "currency_not_used", "warning", 1,
                     f"{source.label}: the column '{header}' says {other[0].value}, and is not used: all amounts are taken "
                     "as rupees. Convert them, or leave those rows out.", other)  # fmt: skip
+        words = {fold(each.value) for each in _different(source, header)}
+        if words & DEBITS and words & CREDITS:
+            say(name, None, "sign_not_used", "warning", 1,
+                f"{source.label}: the column '{header}' says which amounts are debits and which are credits, and is not "
+                "used: all count with the sign that they carry. Write a minus before those that are taken off.",
+                _different(source, header))  # fmt: skip
         undone = any(fold(each.value) in UNDONE for each in _different(source, header))
         if undone or fold(header) in STATUS_HEADERS:
             what = "payouts" if name == "payouts" else "orders"

@@ -94,6 +94,7 @@ def reconcile(con: duckdb.DuckDBPyConnection, has: Has, say: Say) -> dict[str, A
         "SELECT coalesce(basis, ''), agrees_with, count(*) FROM paid WHERE paid <> 0 "
         "GROUP BY ALL ORDER BY 1, 3 DESC, 2"
     ).fetchall()
+    _say_negative(con, say)
     _say_agreement(say, agreement)
     _say_stated_orders(con, has, say)
     kinds = _say_exceptions(con, say)
@@ -106,6 +107,19 @@ def reconcile(con: duckdb.DuckDBPyConnection, has: Has, say: Say) -> dict[str, A
         "rules": rules,
         "exceptions": kinds,
     }
+
+
+def _say_negative(con: duckdb.DuckDBPyConnection, say: Say) -> None:
+    """Warn where more was taken back than was ever paid, as where a ledger writes payments as debits."""
+    below, above, total = con.execute(
+        "SELECT count(*) FILTER (paid < 0), count(*) FILTER (paid > 0), coalesce(sum(paid), 0) FROM paid"
+    ).fetchall()[0]
+    if total < 0:
+        count, every = text(below, Unit.COUNT), text(below + above, Unit.COUNT)
+        which = f"{count} of {every}" if above else f"all {count}"
+        say("payouts", "total_payout", "negative_payouts", "warning", below,
+            f"total_payout: {which} payouts are below zero, {text(total, Unit.MONEY)} in all, so that spend is "
+            "negative and no return on it can be told. If the export writes what was paid with a minus, remove it.")  # fmt: skip
 
 
 def _fits(formula: str) -> str:

@@ -124,6 +124,14 @@ def manifest(**entry):
     return do
 
 
+def listed_pages(pages):
+    def do(site):
+        body = json.loads((site / "site.json").read_text(encoding="utf-8"))
+        write(site / "site.json", json.dumps(body | {"pages": pages}))
+
+    return do
+
+
 PAGE = "HKVitals/2025-Q4/index.html"
 BROKEN = [
     pytest.param(
@@ -158,6 +166,11 @@ BROKEN = [
         lambda site: (site / "site.json").unlink(),
         ["site.json: is not there or lists no report, so nobody knows what is missing"],
         id="no_list",
+    ),
+    pytest.param(
+        listed_pages({"index.html": "0", "nav.js": "0"}),
+        ["index.html: is not the page that was built", "nav.js: was built and is not there"],
+        id="pages_around",
     ),
     pytest.param(
         lambda site: (site / "index.html").unlink(),

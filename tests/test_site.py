@@ -11,14 +11,16 @@ from urllib.parse import unquote, urlsplit
 
 import browser
 import exports
+import jsonschema
 import pytest
 
 from hkreport import periods, store
 from hkreport.errors import ParamsError, RenderError, UsageError
-from hkreport.pipeline import home, runs, serve
+from hkreport.pipeline import home, runs, serve, sitecheck
 from hkreport.pipeline import site as pipeline
 
 ROOT = Path(__file__).parents[1]
+CONTRACTS = ROOT / "hkreport" / "pipeline" / "contracts"
 
 
 # What is wanted
@@ -179,6 +181,13 @@ def test_manifest_names_inputs_and_reports_by_hash(made, site):
         assert re.fullmatch(r"[0-9a-f]{64}", entry["run"])
 
 
+def test_manifest_keeps_its_published_schema(site):
+    schema = json.loads((CONTRACTS / "site.schema.json").read_text(encoding="utf-8"))
+    told = json.loads((site / "site.json").read_text(encoding="utf-8"))
+    jsonschema.validate(told, schema)
+    assert set(told["pages"]) == {"explorer/index.html", *home.FILES}
+
+
 def test_nothing_is_built_twice(made):
     root, data, _, _ = made
     again = build(root, data, root / "_site")
@@ -196,6 +205,55 @@ def test_a_missing_or_changed_file_is_made_again(made):
     assert page.read_bytes() == good
     reasons = [each.reason for each in again.outcomes if each.status == "built"]
     assert reasons == ["index.html is missing or was changed"]
+
+
+AROUND = ("explorer/index.html", *home.FILES)
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_a_broken_page_around_the_reports_is_refused_and_made_again(made, site, name):
+    root, data, _, _ = made
+    good = {each: (site / each).read_bytes() for each in (*AROUND, "site.json")}
+    (site / name).write_bytes(good[name] + b"\n<!-- changed by hand -->")
+    problems = sitecheck.examine(site, lambda words: set()).problems
+    assert [str(each) for each in problems] == [f"{name}: is not the page that was built"]
+    again = build(root, data, site)
+    assert set(statuses(again).values()) == {"cached"}
+    assert {each: (site / each).read_bytes() for each in good} == good
+    assert sitecheck.examine(site, lambda words: set()).problems == ()
+
+
+def test_settings_of_a_brand_without_a_report_reach_the_explorer(made, tmp_path):
+    root, data, _, _ = made
+    own = project(tmp_path / "project")
+    shutil.copytree(root / "build" / "data", own / "build" / "data")
+    site = shutil.copytree(root / "_site", tmp_path / "site")
+    first = {"brands": "Gritzo"}
+    build(own, data, site, **first)
+    page = (site / "explorer" / "index.html").read_bytes()
+    (own / "params" / "HKVitals.yml").write_text("targets: {roas: 7.125}", encoding="utf-8")
+    again = statuses(build(own, data, site, **first))
+    assert again["Gritzo/2025-Q2"] == "cached"
+    changed = (site / "explorer" / "index.html").read_bytes()
+    assert changed != page
+    assert b"7.125" in changed
+    build(own, data, site, **first)
+    assert (site / "explorer" / "index.html").read_bytes() == changed
+
+
+def test_a_report_built_by_itself_keeps_the_site_fit_to_be_published(made, tmp_path):
+    root, _, _, _ = made
+    site = shutil.copytree(root / "_site", tmp_path / "site")
+    report = site / "Gritzo" / "2025-Q2"
+    kpis = json.loads((report / "kpis.json").read_text(encoding="utf-8"))
+    shutil.copytree(report, site / "Gritzo" / "2025-Q1")
+    kpis["period"] |= {"name": "2025-Q1", "start": "2025-01-01", "end": "2025-04-01"}
+    (site / "Gritzo" / "2025-Q1" / "kpis.json").write_text(json.dumps(kpis), encoding="utf-8")
+    before = (site / "index.html").read_bytes()
+    home.refresh(site)
+    assert (site / "index.html").read_bytes() != before
+    told = json.loads((site / "site.json").read_text(encoding="utf-8"))
+    assert told["pages"] == home.hashes(site, AROUND)
 
 
 def test_a_build_that_was_killed_after_its_reports_is_finished_by_the_next(made):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hkreport.views import Report
 
 __all__ = ["changed", "code", "data_digests", "data_part", "explain", "file_hash", "ingredients", "is_whole",
-           "settings_part", "short"]  # fmt: skip
+           "settings_part", "short", "site_settings"]  # fmt: skip
 
 # What each ingredient is called where a reader is told that it changed.
 WORDS: Mapping[str, str] = {
@@ -62,6 +62,9 @@ DATA = (*ROWS, "customers", "payouts", "whole data", "quality", "tables", "simul
 # Rows of a ledger that are looked at one by one for what changed; with more, that takes as long as a report.
 LOOKED_AT = 20_000_000
 
+# Kinds of files in the package that shape what it makes; a test finds those that are missing here.
+SHAPING = (".css", ".html", ".js", ".json", ".py", ".scss", ".typ")
+
 # Packages whose version may change a number, a picture or a page.
 PACKAGES = ("babel", "duckdb", "ibis-framework", "matplotlib", "numpy", "pandas", "papermill",
             "pyarrow", "scipy", "seaborn", "sqlglot", "statsmodels")  # fmt: skip
@@ -84,16 +87,16 @@ def _digest(body: object) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
-def _tree(folder: Path, patterns: Iterable[str]) -> str:
+def _tree(folder: Path, endings: Iterable[str]) -> str:
     """Digest of the files below a folder, by name and content."""
-    found = sorted({path for pattern in patterns for path in folder.rglob(pattern)})
+    found = sorted({path for ending in endings for path in folder.rglob(f"*{ending}")})
     return _digest([[path.relative_to(folder).as_posix(), file_hash(path)] for path in found])
 
 
 @functools.cache
 def code() -> str:
-    """Digest of the package as it runs: modules, assets and contracts."""
-    return _tree(Path(store.__file__).parent, ("*.py", "assets/*", "contracts/*"))
+    """Digest of the package as it runs: modules, and all that pages are made from."""
+    return _tree(Path(store.__file__).parent, SHAPING)
 
 
 @functools.cache
@@ -165,6 +168,20 @@ def settings_part(settings: "Settings", brand: str | None, root: Path) -> str:
     own = _digest(settings.model_dump(mode="json", exclude={"email"}))
     if brand is not None:
         return own
+    plans = [each["experiments"] for each in _of_brands(root).values()]
+    return _digest([own, _digest(plans)])
+
+
+def site_settings(settings: "Settings", root: Path) -> str:
+    """Digest of all settings that the site's own pages read, those of brands without a report too."""
+    from hkreport import params
+
+    own = settings.model_dump(mode="json", exclude={"email"})
+    return _digest([own, _of_brands(root), params.brands(root)])
+
+
+def _of_brands(root: Path) -> dict[str, dict[str, Any]]:
+    """Settings of the brands that have a file of their own, by its name."""
     folder = root / "params"
     names = sorted(
         path.stem
@@ -172,16 +189,16 @@ def settings_part(settings: "Settings", brand: str | None, root: Path) -> str:
         if not path.stem.startswith("_") and path.stem not in ("brands", "runs", "simulation")
     )
     files = _digest([[name, file_hash(folder / f"{name}.yml")] for name in ("_defaults", *names)])
-    return _digest([own, _experiments_of(root, tuple(names), files)])
+    return _loaded(root, tuple(names), files)
 
 
 @functools.lru_cache
-def _experiments_of(root: Path, names: tuple[str, ...], files: str) -> str:
-    """Digest of the experiments that brands declare, read once while their files stay as they are."""
+def _loaded(root: Path, names: tuple[str, ...], files: str) -> dict[str, dict[str, Any]]:
+    """Settings of brands, read once while their files (by the digest `files`) stay as they are."""
     from hkreport import params
 
-    chosen = [params.load(name, root=root).experiments for name in names]
-    return _digest([files and each.model_dump(mode="json") for each in chosen])
+    chosen = {name: params.load(name, root=root) for name in names} if files else {}
+    return {name: each.model_dump(mode="json", exclude={"email"}) for name, each in chosen.items()}
 
 
 # The data

@@ -8,7 +8,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hkreport.errors import ParamsError
 from hkreport.folders import alone
 from hkreport.periods import Grain, Period, parse
-from hkreport.pipeline import fonts
+from hkreport.pipeline import cache, fonts
 from hkreport.pipeline.prepare import write_atomically
 from hkreport.pipeline.render import ASSETS
 from hkreport.units import Unit, signed, text
@@ -25,7 +25,7 @@ from hkreport.units import Unit, signed, text
 if TYPE_CHECKING:
     from hkreport.pipeline.site import Outcome
 
-__all__ = ["Entry", "entries", "navigation", "refresh", "write"]
+__all__ = ["Entry", "entries", "hashes", "navigation", "refresh", "write", "write_manifest"]
 
 POLICY = (
     "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "
@@ -40,6 +40,7 @@ DOORS = (
     ("methods/index.html", "Methods"),
 )
 FILES = ("index.html", "nav.js", "search.js", "home.js")
+MANIFEST = "site.json"
 FAILURES_SHOWN = 6
 NOT_BRANDS = ("portfolio", "explorer", "data", "methods")
 # Tables whose names can be searched: file, column, kind, and where in the report they are.
@@ -134,7 +135,30 @@ def write(
         write_atomically(site / "search.js", _search(site, there))
         write_atomically(site / "home.js", (ASSETS / "home.js").read_text(encoding="utf-8"))
         write_atomically(site / "index.html", _page(site, there, outcomes, inputs))
+        told = _manifest(site)
+        if isinstance(told.get("pages"), dict):  # they are of these reports now
+            write_manifest(site, {**told, "pages": {**told["pages"], **hashes(site, FILES)}})
     return site / "index.html"
+
+
+def hashes(site: Path, names: Iterable[str]) -> dict[str, str]:
+    """Hashes of pages by name, as far as they are there."""
+    return {name: cache.file_hash(site / name) for name in names if (site / name).is_file()}
+
+
+def write_manifest(site: Path, body: Mapping[str, Any]) -> None:
+    """Write what the site is made of."""
+    words = json.dumps(body, indent=1, ensure_ascii=False)
+    write_atomically(site / MANIFEST, f"{words}\n")
+
+
+def _manifest(site: Path) -> dict[str, Any]:
+    """What the site is made of; nothing where that is not told, or cannot be read."""
+    try:
+        found = json.loads((site / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def refresh(site: Path) -> None:
@@ -259,11 +283,11 @@ def _span(there: Sequence[Entry]) -> str:
 
 
 def _stamp(site: Path, inputs: Mapping[str, str] | None) -> str:
-    manifest = site / "site.json"
     if inputs is None:
-        if not manifest.exists():
+        told = _manifest(site).get("inputs")
+        if not isinstance(told, dict):
             return ""
-        inputs = json.loads(manifest.read_text(encoding="utf-8"))["inputs"]
+        inputs = told
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
     return f'<footer class="hk-foot"><a href="site.json">Input files {digest}</a></footer>'
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from hkreport import params, store
 from hkreport.errors import DataError, HkreportError, RenderError, UsageError
-from hkreport.folders import sweep_parts
+from hkreport.folders import alone, sweep_parts
 from hkreport.ledger import Filters
 from hkreport.pipeline import cache, processes, render, runs
 from hkreport.pipeline.prepare import write_atomically
@@ -218,20 +218,23 @@ def build(
     outcomes = [course.outcomes[each.job.folder] for each in planned]
     from hkreport.pipeline import home
 
-    body = _manifest(inputs, outcomes)
+    body = _manifest(inputs, outcomes) | {
+        "settings": cache.site_settings(opener.settings(None), root)
+    }
     before = _read_json(site / MANIFEST)
-    complaint = before.pop("explorer", None)
+    complaint, pages = before.pop("explorer", None), before.pop("pages", None)
+    broken = _broken(site, pages) - ({EXPLORER} if complaint else set())
     # A build that was killed left reports that its manifest does not know: then the rest is old too.
     new = body != before or any(outcome.status == "built" for outcome in outcomes)
-    if new or not (complaint or (site / EXPLORER).exists()):
+    if new or EXPLORER in broken:
         complaint = _explorer(opener, site, say)
     quiet = all(outcome.status in ("cached", "empty") for outcome in outcomes)
     # Reading all pages for the search index would take longer than finding that nothing changed.
-    if new or not quiet or not all((site / name).exists() for name in home.FILES):
+    if new or not quiet or broken:
         home.write(site, outcomes, inputs)
-    if new:  # last, because it says that all of this is done
+    if new or broken:  # last, because it says that all of this is done
         body |= {"explorer": complaint} if complaint else {}
-        write_atomically(site / MANIFEST, json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+        _tell(site, body)
     return Summary(outcomes, site / "index.html")
 
 
@@ -560,6 +563,29 @@ def _explorer(opener: _Opener, site: Path, say: Callable[[str], None]) -> str | 
     except HkreportError as error:
         return error.message
     return None
+
+
+def _broken(site: Path, pages: Any) -> set[str]:
+    """Which of the pages around the reports are not as they were made; `pages` are their known hashes."""
+    from hkreport.pipeline import home
+
+    known = pages if isinstance(pages, dict) else {}
+    there = home.hashes(site, (EXPLORER, *home.FILES))
+    # What is not there and is not known either is looked for as well.
+    return {
+        name
+        for name in (EXPLORER, *home.FILES)
+        if name not in there or there[name] != known.get(name)
+    }
+
+
+def _tell(site: Path, body: Mapping[str, Any]) -> None:
+    """Write what the site is made of, with the pages around the reports as they are now."""
+    from hkreport.pipeline import home
+
+    with alone(site):  # a report that is built by itself meanwhile changes them once more
+        pages = home.hashes(site, (EXPLORER, *home.FILES))
+        home.write_manifest(site, {**body, "pages": pages})
 
 
 def _manifest(inputs: Mapping[str, str], outcomes: Sequence[Outcome]) -> dict[str, Any]:

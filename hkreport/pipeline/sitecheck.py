@@ -189,6 +189,7 @@ def _about_manifest(
         yield Problem(MANIFEST, "was made of other exports than those at hand")
     if manifest.get("explorer"):
         yield Problem("explorer", f"failed to build: {manifest['explorer']}")
+    yield from _about_pages(manifest.get("pages"), files)
     for home, report in listed.items():
         if report.get("status") == "failed":
             yield Problem(home, f"failed to build: {report.get('message', '')}".rstrip(": "))
@@ -198,6 +199,15 @@ def _about_manifest(
                 yield Problem(home, "is listed in site.json and is not there")
             elif report.get("run") not in (found, None):
                 yield Problem(home, "was built again after the site; its front page is older")
+
+
+def _about_pages(pages: Any, files: Mapping[str, str]) -> Iterator[Problem]:
+    """Pages around the reports that are not as they were made; a site of an earlier hkreport lists none."""
+    for name, digest in pages.items() if isinstance(pages, dict) else ():
+        if name in files and files[name] != digest:
+            yield Problem(name, "is not the page that was built")
+        elif name not in files and name != "index.html":  # a missing front page is told by itself
+            yield Problem(name, "was built and is not there")
 
 
 def _about_reports(folder: Path, files: Mapping[str, str], homes: set[str]) -> Iterator[Problem]:

@@ -267,7 +267,7 @@ def _brands(data: Data, settings: Settings) -> dict[str, Any]:
     found = {}
     everyone = Brand.of(settings)
     for name in data.ledger.values("brand"):
-        own = params.load(name)
+        own = params.load(name, root=data.kept.parents[2])  # build/data/KEY
         if Brand.of(own) != everyone:
             found[name] = Brand.of(own).plain()
         if (own.tiers, own.allocation) != (settings.tiers, settings.allocation):

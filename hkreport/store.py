@@ -172,15 +172,20 @@ def _key(folder: Path, settings: Settings, aliases: Mapping[str, Any]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _beyond_reach(folder: Path) -> list[str]:
-    """The folder and the names of exports in it, which are not read; the check tells of them."""
+def _beyond_reach(entry: Path) -> list[str]:
+    """What cannot be read beside the exports and of which the check tells: a folder with exports in it, with their names.
+
+    A link that leads nowhere and a pipe are exports that cannot be read, which the check says as well.
+    """
     try:
         found = [
-            each.name for each in folder.iterdir() if each.name.lower().endswith(EXPORT_ENDINGS)
+            each.name for each in entry.iterdir() if each.name.lower().endswith(EXPORT_ENDINGS)
         ]
+    except (NotADirectoryError, FileNotFoundError):
+        return [entry.name]
     except OSError:
         return []
-    return [folder.name, *sorted(found)] if found else []
+    return [entry.name, *sorted(found)] if found else []
 
 
 @functools.lru_cache(maxsize=1000)
@@ -191,11 +196,13 @@ def _content(path: Path, *facts: int) -> bytes:
 
 
 def files(folder: Path) -> dict[str, str]:
-    """Hash of every file of a data folder, by name."""
+    """Hash of every file of a data folder, by name; empty for links that lead nowhere, and for pipes."""
     found = {}
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_file():
             found[entry.name] = _content(entry, *facts_of(entry)).hex()
+        elif not entry.is_dir():
+            found[entry.name] = ""
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -248,3 +249,35 @@ def test_a_lock_of_this_process_ends_with_it(tmp_path):
         capture_output=True, text=True, timeout=60, check=True, cwd=ROOT, env=os.environ,
     )  # fmt: skip
     assert done.stdout == "free\n"
+
+
+def _broken_link(folder):
+    (folder / "costs.csv").symlink_to("/nowhere/costs.csv")
+
+
+def _folder_of_exports(folder):
+    (folder / "posts_2024").mkdir()
+    shutil.copy(folder / "posts.csv", folder / "posts_2024" / "january.csv")
+
+
+@pytest.mark.parametrize(
+    ("add", "said"),
+    [
+        pytest.param(_broken_link, "costs.csv cannot be opened", id="link_that_leads_nowhere"),
+        pytest.param(_folder_of_exports, "posts_2024/ is a folder", id="folder_of_exports"),
+    ],
+)
+def test_what_cannot_be_read_beside_the_exports_is_told_of_whatever_was_checked_before(
+    root, tmp_path, add, said
+):
+    settings = params.load(None, root=root)
+    data = exports.write(tmp_path / "exports")
+    for read in (store.open_check, lambda *given, **named: store.open_data(*given, **named).check):
+        shutil.rmtree(data)
+        exports.write(data)
+        assert said not in str(read(data, settings, root=root)["problems"])
+        add(data)
+        assert said in str(read(data, settings, root=root)["problems"])
+    known = store.files(data)
+    assert {name for name, digest in known.items() if not digest} <= {"costs.csv"}
+    assert len(known) == sum(not path.is_dir() for path in data.iterdir())

@@ -513,20 +513,10 @@ def _own_file(root: Path, brand: str | None) -> Path | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
+    from hkreport import yaml_text
 
     shown = f"params/{path.name}"
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParamsError(f"{shown} cannot be read: {error.strerror}.") from error
-    except RecursionError as error:
-        raise ParamsError(f"{shown} is not valid YAML: it is nested too deep.") from error
-    except (yaml.YAMLError, ValueError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" line {where.line + 1}" if where else ""
-        problem = getattr(error, "problem", None) or "it is not UTF-8 text"
-        raise ParamsError(f"{shown}{line} is not valid YAML: {problem}.") from error
+    found = yaml_text.read(path)
     if found is None:
         return {}
     if not isinstance(found, dict):

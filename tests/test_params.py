@@ -7,6 +7,7 @@ import pytest
 
 from hkreport import params
 from hkreport.errors import ParamsError
+from hkreport.pipeline import runs
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +38,43 @@ def test_what_nothing_is_called_is_refused_with_the_nearest_name(text, said, tmp
     with pytest.raises(ParamsError) as error:
         load(tmp_path, text)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("targets: {roas: 2}\nsmall_base: 9\ntargets: {roi: 1}", "line 3: the key 'targets' is given twice, first in line 1."),
+        ("targets:\n  roas: 2\n  'roas': 3", "line 3: the key 'roas' is given twice, first in line 2."),
+        ("targets: {16: 1, 0x10: 2}", "line 1: the key '0x10' is given twice, first in line 1."),
+        ("email:\n  to:\n  - {a: 1, a: 2}", "line 3: the key 'a' is given twice, first in line 3."),
+        ("small_base: 030", "line 1: 030 is an octal number in YAML; write 30, or '030' for a text."),
+        ("small_base: 2:30", "line 1: 2:30 is a number to the base of 60 in YAML; put it in quotes: '2:30'."),
+        ("targets: {roas: 1:30.5}", "line 1: 1:30.5 is a number to the base of 60"),
+        ("targets: {[1, 2]: 3}", "line 1 is not valid YAML: found unhashable key."),
+        ("targets: {{a: 2}: 3}", "line 1 is not valid YAML: found unhashable key."),
+        ("as_of: 2025-02-30", "line 1: there is no day 2025-02-30 (day "),
+    ],
+)  # fmt: skip
+def test_what_yaml_would_take_for_something_else_is_refused_with_its_line(text, said, tmp_path):
+    with pytest.raises(ParamsError) as error:
+        load(tmp_path, text)
+    assert f"params/Newbrand.yml {said}" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["brands", "runs"])
+def test_a_key_given_twice_is_refused_in_every_file(name, tmp_path):
+    shutil.copytree(ROOT / "params", tmp_path / "params")
+    text = "HKV: [a]\nHKV: [b]\n" if name == "brands" else "- brands: [all]\n  brands: [HKV]\n"
+    (tmp_path / "params" / f"{name}.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError) as error:
+        params.brands(tmp_path) if name == "brands" else runs.read(tmp_path)
+    assert f"params/{name}.yml line 2: the key '" in str(error.value)
+
+
+def test_anchors_and_merges_are_no_double_keys(tmp_path):
+    text = "targets: &wanted {roas: 2, roi: 1}\nbands: {roas: &band {poor: 1, good: 2}, roi: {<<: *band, good: 9}}\n"
+    found = load(tmp_path, text)
+    assert (found.bands["roi"].poor, found.bands["roi"].good) == (1, 9)
 
 
 def test_what_is_right_is_taken(tmp_path):

@@ -61,17 +61,12 @@ def read(root: Path) -> list[Run]:
     ParamsError
         If the file is not a list of ``brands`` and ``periods``.
     """
-    import yaml
+    from hkreport import yaml_text
 
     path = root / "params" / FILE
     if not path.exists():
         return [Run(("all",), ("quarters",))]
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ParamsError(f"params/{FILE} cannot be read: it is nested too deep.") from error
-    except (OSError, yaml.YAMLError, ValueError) as error:
-        raise ParamsError(f"params/{FILE} cannot be read: {error}.") from error
+    found = yaml_text.read(path)
     if not isinstance(found, list) or not found:
         raise ParamsError(
             f"params/{FILE} must be a list of runs, found {type(found).__name__}.",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from hkreport.errors import ParamsError, did_you_mean, listed
 from hkreport.schema import BASES
+from hkreport.yaml_text import parsed
 
 __all__ = ["FILE", "Brand", "Platform", "Product", "Settings", "load"]
 
@@ -351,7 +352,7 @@ def load(source: Path | Mapping[str, Any] | None = None) -> Settings:
 
 def _content(file: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = parsed(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as cause:
         raise ParamsError(
             f"{file.name} cannot be read: {cause}.", next_step="Restore params/simulation.yml."

@@ -10,13 +10,14 @@ import re
 import string
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -32,8 +33,40 @@ __all__ = ["Email", "Settings", "brands", "checked_address", "load", "project_ro
 SUBJECT_FIELDS = ("brand", "period", "dates", "headline")
 
 
+# Rupees, orders or multiples: whatever is larger was mistyped, and cannot be printed in full.
+Amount = Annotated[float, Field(ge=-1e15, le=1e15)]
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_written_as_meant(cls, value: Any, info: ValidationInfo) -> Any:
+        kinds = _kinds(cls.model_fields[info.field_name or ""].annotation)
+        if any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds):
+            return value  # looks at its own fields
+        if tuple in kinds and isinstance(value, str):
+            raise ValueError(f"it must be a list: [{value}]")
+        name = _truth(value, "it")
+        if bool not in kinds and name:
+            raise ValueError(
+                f"{name} must be a number or a text, and YAML takes yes and on for true"
+            )
+        return value
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that a field is made of."""
+    inner = set().union(*map(_kinds, get_args(annotation)))
+    return {annotation, get_origin(annotation)} | inner
+
+
+def _truth(value: Any, name: str) -> str:
+    """What is called true or false, in a value or in a map of values; empty where nothing is."""
+    if isinstance(value, Mapping):
+        return next(filter(None, (_truth(each, str(key)) for key, each in value.items())), "")
+    return name if isinstance(value, bool) else ""
 
 
 class Tiers(_Strict):
@@ -80,8 +113,8 @@ def _require_weights(weights: Mapping[str, float]) -> Mapping[str, float]:
 class Band(_Strict):
     """Below `poor` is poor, from `good` up is good."""
 
-    poor: float = Field(allow_inf_nan=False)
-    good: float = Field(allow_inf_nan=False)
+    poor: Amount
+    good: Amount
 
 
 class Scores(_Strict):
@@ -102,7 +135,7 @@ class Money(_Strict):
 
     revenue_includes_gst: bool | None
     revenue_includes_discount: bool | None
-    gst: Mapping[datetime.date, float]
+    gst: Mapping[datetime.date, Annotated[float, Field(ge=0, lt=1)]]
 
 
 class Attribution(_Strict):
@@ -358,7 +391,7 @@ class Settings(_Strict):
 
     tiers: Tiers
     allocation: Allocation
-    targets: Mapping[str, float]
+    targets: Mapping[str, Amount]
     bands: Mapping[str, Band]
     scores: Scores
     small_base: int = Field(ge=0)
@@ -533,17 +566,27 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():
         old = result.get(key)
+        if isinstance(old, dict) and value is None:
+            continue  # a heading with nothing below it overrules nothing
         if isinstance(old, dict) and isinstance(value, dict) and key not in _WHOLE:
             value = _merged(old, value)
         result[key] = value
     return result
 
 
+# As pydantic names a key that is a day.
+_DAY = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
+
+
+def _iso(*parts: str) -> str:
+    return datetime.date(*map(int, parts)).isoformat()
+
+
 def _explained(error: ValidationError, origin: Mapping[str, str]) -> str:
     """One sentence a problem, naming file, key and the nearest valid key."""
     sentences = []
     for problem in error.errors():
-        path = [str(part) for part in problem["loc"]]
+        path = [_DAY.sub(lambda day: _iso(*day.groups()), str(part)) for part in problem["loc"]]
         where = origin.get(path[0], "command line")
         key = ".".join(path)
         if problem["type"] == "extra_forbidden":

@@ -77,6 +77,34 @@ def test_anchors_and_merges_are_no_double_keys(tmp_path):
     assert (found.bands["roi"].poor, found.bands["roi"].good) == (1, 9)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("targets: {roas: 1e30}", "targets.roas is '1e30'; input should be less than or equal to 1000000000000000."),
+        ("targets: {revenue: -1.0e+20}", "targets.revenue is -1e+20; input should be greater than or equal to"),
+        ("targets: {roas: .nan}", "targets.roas is nan; input should be a finite number."),
+        ("targets: {roas: .inf}", "targets.roas is inf; input should be a finite number."),
+        ("targets: {roi: 1, roas: yes}", "targets: roas must be a number or a text, and YAML takes yes and on for true."),
+        ("small_base: on", "small_base is True; it must be a number or a text, and YAML takes yes and on for true."),
+        ("bands: {roas: {poor: no, good: 2}}", "bands.roas.poor is False; it must be a number or a text"),
+        ("tiers: {schemes: {standard: {mega: true}}}", "tiers.schemes: mega must be a number or a text"),
+        ("budget: {floors: {a: .inf}}", "budget.floors.a is inf; input should be a finite number."),
+        ("money: {gst: {2025-01-01: 18}}", "money.gst.2025-01-01 is 18; input should be less than 1."),
+        ("email: {to: asha@example.com}", "email.to is 'asha@example.com'; it must be a list: [asha@example.com]."),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_meant_is_refused(text, said, tmp_path):
+    with pytest.raises(ParamsError) as error:
+        load(tmp_path, text)
+    assert f"params/Newbrand.yml: {said}" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["targets", "bands", "scores", "email", "experiments"])
+def test_a_heading_with_nothing_below_it_overrules_nothing(name, tmp_path):
+    found = load(tmp_path, f"{name}:\n")
+    assert found == params.load(None, root=tmp_path)
+
+
 def test_what_is_right_is_taken(tmp_path):
     found = load(
         tmp_path,

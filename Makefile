@@ -24,6 +24,15 @@ vars.certify := JOBS SITE
 vars.setup := PYTHON QUARTO
 documented := $(sort $(foreach table,$(filter vars.%,$(.VARIABLES)),$($(table))))
 
+# Nothing is begun where one of the targets is none: BRAND=HKVitals without its BRAND= is one.
+targets := help setup data check templates report site explorer serve verify insights email publish nightly \
+  certify harden bench golden doctor lint test clean
+unknown := $(firstword $(filter-out $(targets),$(MAKECMDGOALS)))
+ifneq ($(unknown),)
+  $(error make knows no target $(unknown): make help lists them$(if $(filter $(targets),$(MAKECMDGOALS)),. A \
+    value follows its variable: BRAND=HKVitals))
+endif
+
 # A misspelt variable must not report something else than was asked for, nor may an inherited one.
 goals := $(if $(MAKECMDGOALS),$(MAKECMDGOALS),help)
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
@@ -39,6 +48,10 @@ ifneq ($(misspelt),)
 endif
 ifneq ($(unused),)
   $(error make $(goals) does not use $(unused): it takes $(allowed))
+endif
+empty := $(firstword $(foreach name,$(given),$(if $(value $(name)),,$(name))))
+ifneq ($(empty),)
+  $(error $(empty) is empty: give it a value, or leave it out)
 endif
 ifneq ($(filter-out yes,$(if $(filter SEND,$(given)),$(value SEND))),)
   $(error SEND is yes or is left out: without it the mail is written, not sent)
@@ -62,13 +75,13 @@ content := $(shell { pwd; cat requirements.lock pyproject.toml; } | cksum | tr '
 stamp := .venv/ready-$(content)
 quarto := .venv/quarto.txt
 ready := $(stamp) $(if $(filter skip,$(attempt)),,$(quarto))
+untried := "Quarto was not tried: unless this machine has it, the embedded engine (pandoc + Typst) will render."
 broken := $(shell test -x .venv/bin/python || echo broken)
 hkreport := .venv/bin/hkreport
 pythons = $(if $(filter PYTHON,$(given)),$(call typed,PYTHON),python3.13 python3.12 python3.11 python3)
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help setup data check templates report site explorer serve verify insights email publish nightly \
-  certify harden bench golden doctor lint test clean always
+.PHONY: $(targets) always
 always:
 
 help: ## List the targets and their variables
@@ -79,7 +92,7 @@ help: ## List the targets and their variables
 	    printf "%-10s %s%s\n", name, $$0, takes["vars." name] ? "\n          " takes["vars." name] : "" }'
 
 setup: $(ready) ## Make .venv from requirements.lock, try Quarto once, say which engine will render
-	@echo "hkreport is ready in .venv. $$(cat $(quarto) 2>/dev/null)"
+	@echo "hkreport is ready in .venv. $$(cat $(quarto) 2>/dev/null || echo $(untried))"
 
 $(stamp): $(if $(broken)$(filter PYTHON,$(given)),always)
 	@for python in $(pythons); do \
@@ -156,6 +169,3 @@ test: $(ready) ## Run the tests and the examples in the docstrings
 clean: ## Remove what was built (build/, _site/) and the caches of tools; .venv and data stay
 	rm -rf build _site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find hkreport tests -name __pycache__ -type d -prune -exec rm -rf {} +
-
-.DEFAULT:
-	@echo "make knows no target $@. make help lists them." >&2; exit 2

@@ -228,7 +228,6 @@ def test_target_is_a_thin_line_over_its_command(
     [
         pytest.param("HK Vitals", id="space"),
         pytest.param("two  spaces  ", id="several_spaces"),
-        pytest.param("", id="empty"),
         pytest.param('it\'s "quoted"', id="quotes"),
         pytest.param("'; touch evil; '", id="shell_command_out_of_quotes"),
         pytest.param('"; touch evil; "', id="shell_command_out_of_double_quotes"),
@@ -329,10 +328,40 @@ def test_inherited_quarto_and_python_do_nothing(door: FrontDoor) -> None:
     assert "environment.py install" not in done.stdout
 
 
-def test_unknown_target_is_named(door: FrontDoor) -> None:
-    done = door.make("reprot")
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["reprot"], "make knows no target reprot: make help lists them."),
+        (["reprot", "BRAND=x"], "make knows no target reprot: make help lists them."),
+        (
+            ["report", "HKVitals"],
+            "make knows no target HKVitals: make help lists them. A value follows its variable: "
+            "BRAND=HKVitals.",
+        ),
+        (["$(shell touch evil)"], "make knows no target $(shell: make help lists them."),
+    ],
+)
+def test_unknown_target_is_named_before_anything_runs(
+    door: FrontDoor, arguments: list[str], sentence: str
+) -> None:
+    done = door.make(*arguments)
     assert done.returncode == 2
-    assert "make knows no target reprot. make help lists them." in done.stderr
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert not (door.folder / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [("report", "BRAND"), ("report", "DATA"), ("check", "DATA"), ("nightly", "SEND"), ("setup", "PYTHON")],
+)  # fmt: skip
+def test_empty_value_is_refused(door: FrontDoor, target: str, name: str) -> None:
+    # DATA= would be the project's folder, BRAND= all brands, and SEND= would send.
+    done = door.make(target, f"{name}=")
+    assert done.returncode == 2
+    assert f"{name} is empty: give it a value, or leave it out." in done.stderr
+    assert done.stdout == ""
 
 
 # When make installs
@@ -381,6 +410,15 @@ def test_quarto_is_not_tried_again_unless_asked(door: FrontDoor) -> None:
 def test_setup_says_which_engine_will_render(door: FrontDoor) -> None:
     done = door.make("setup")
     assert done.stdout == f"hkreport is ready in .venv. {environment.REFUSED}\n"
+
+
+def test_setup_without_quarto_says_what_will_render(door: FrontDoor) -> None:
+    (door.folder / ".venv" / environment.QUARTO_NOTE).unlink()
+    done = door.make("setup", "QUARTO=skip")
+    assert done.stdout == (
+        "hkreport is ready in .venv. Quarto was not tried: unless this machine has it, the embedded "
+        "engine (pandoc + Typst) will render.\n"
+    )
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.14"])

@@ -1318,3 +1318,4 @@ def has_no_room(error: Exception) -> bool:
     import duckdb
 
     return isinstance(error, OSError | duckdb.IOException | duckdb.OutOfMemoryException)
+# changed while it runs

@@ -14,11 +14,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hkreport import backends, ledger, pseudonyms
+from hkreport import backends, ledger, pseudonyms, versions
 from hkreport.errors import DataError
 from hkreport.folders import Scratch, write_atomically
 from hkreport.params import Settings, brands, project_root
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from hkreport import ingest
     from hkreport.pieces import Pieces
 
-__all__ = ["TRUSTED", "Data", "Outline", "code_version", "default_folder", "files", "has_exports",
-           "open_check", "open_data", "open_kept", "outline", "package_version", "trusted", "trusted_key",
+__all__ = ["TRUSTED", "Data", "Outline", "default_folder", "files", "has_exports",
+           "open_check", "open_data", "open_kept", "outline", "trusted", "trusted_key",
            "users_among"]  # fmt: skip
 
 EXPORT_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet", ".xlsx", ".xls")
@@ -53,19 +52,6 @@ HANDED_OVER = "canonical"
 
 # Set for a kernel by the process that has just hashed the files: the folder and the key of its ledger.
 TRUSTED = "HKREPORT_TRUSTED_DATA"
-
-# Modules whose change may change the ledger.
-_CODE = (
-    "schema.py",
-    "ledger.py",
-    "pieces.py",
-    "pseudonyms.py",
-    "shelf.py",
-    "backends.py",
-    "metrics.py",
-    "store.py",
-    "ingest",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +94,7 @@ class Data:
 
     def remembered(self, name: str, find: "Callable[[], Any]") -> Any:
         """A fact about the whole ledger, found once and kept beside it as JSON."""
-        path = self.kept / f"{name}-{package_version()[:16]}.json"
+        path = self.kept / f"{name}-{versions.modules()[:16]}.json"
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -132,33 +118,9 @@ def default_folder(root: Path) -> Path:
     return root / "data" if has_exports(root / "data") else root / "data" / "sample"
 
 
-@functools.cache
-def code_version() -> str:
-    """Hash of the code that makes the ledger, DuckDB's version included: the next may hash otherwise."""
-    package = Path(__file__).parent
-    digest = hashlib.sha256(metadata.version("duckdb").encode())
-    for name in _CODE:
-        path = package / name
-        for part in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(part.relative_to(package).as_posix().encode())
-            digest.update(part.read_bytes())
-    return digest.hexdigest()
-
-
-@functools.cache
-def package_version() -> str:
-    """Hash of every module of the package."""
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 def _key(folder: Path, settings: Settings, aliases: Mapping[str, Any]) -> str:
     """Hash of every file that may be read, the settings that matter, and the code."""
-    digest = hashlib.sha256(code_version().encode())
+    digest = hashlib.sha256(versions.ledger_code().encode())
     relevant = settings.model_dump(mode="json", include={"tiers", "allocation", "data", "as_of"})
     digest.update(json.dumps([relevant, aliases], sort_keys=True).encode())
     if backends.chosen() != backends.EMBEDDED:
@@ -214,7 +176,7 @@ def _shelf(folder: Path, root: Path) -> Shelf:
             facts = facts_of(entry)  # before the hash: a file that changes meanwhile is not kept
             hashes[entry.name] = (_content(entry, *facts).hex(), facts)
     secret = pseudonyms.find_secret(root / "build")
-    return Shelf(root / "build" / "parts", code_version(), hashes, secret)
+    return Shelf(root / "build" / "parts", versions.ledger_code(), hashes, secret)
 
 
 @dataclass(frozen=True, slots=True)

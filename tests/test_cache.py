@@ -487,25 +487,3 @@ def test_of_a_large_ledger_any_change_is_a_change_of_every_report(monkeypatch, t
     assert {found()[name] for name in (*cache.ROWS, "payouts", "tables", "whole data")} == {
         data.key
     }
-
-
-def test_every_kind_of_file_in_the_package_is_known_to_the_digest_of_the_code():
-    package = Path(cache.__file__).parents[1]
-    kinds = {
-        path.suffix
-        for path in package.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
-    }
-    assert kinds == set(cache.SHAPING), "say in cache.SHAPING whether it shapes what is made"
-
-
-@pytest.mark.parametrize(
-    "name", ["pipeline/explorer/app.js", "pipeline/assets/page.typ", "units.py"]
-)
-def test_a_change_of_any_file_of_the_package_is_a_change_of_the_code(tmp_path, name):
-    package = Path(cache.__file__).parents[1]
-    copy = shutil.copytree(package, tmp_path / "hkreport")
-    assert cache._tree(copy, cache.SHAPING) == cache.code()
-    with (copy / name).open("a", encoding="utf-8") as stream:
-        stream.write("\n")
-    assert cache._tree(copy, cache.SHAPING) != cache.code()

@@ -58,9 +58,10 @@ def report(
     site: Annotated[Path | None, typer.Option(help="Folder of the site; _site otherwise.")] = None,
 ) -> None:
     """Build the report of one brand and period as HTML and PDF."""
-    from hkreport import backends
+    from hkreport import backends, versions
     from hkreport.pipeline import processes
 
+    versions.take()
     backends.choose(backend)  # before any process starts, so that all of them know
     processes.start()  # its imports go on while the data is opened
     from hkreport.pipeline import report as pipeline
@@ -129,11 +130,12 @@ def build_site(
     site: Annotated[Path | None, typer.Option(help="Folder of the site; _site otherwise.")] = None,
 ) -> None:
     """Build what changed of all reports, and the pages around them."""
-    from hkreport import params, store
+    from hkreport import params, store, versions
     from hkreport.cli.progress import Progress
     from hkreport.pipeline import runs
     from hkreport.pipeline import site as pipeline
 
+    versions.take()
     root = params.project_root()
     folder = data or store.default_folder(root)
     if data is None and not store.has_exports(folder):

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from hkreport import store
 from hkreport.pipeline.prepare import write_atomically
 from hkreport.pseudonyms import USER
+from hkreport.versions import code, file_hash
 
 if TYPE_CHECKING:
     from hkreport.params import Experiment, Settings
@@ -62,9 +63,6 @@ DATA = (*ROWS, "customers", "payouts", "whole data", "quality", "tables", "simul
 # Rows of a ledger that are looked at one by one for what changed; with more, that takes as long as a report.
 LOOKED_AT = 20_000_000
 
-# Kinds of files in the package that shape what it makes; a test finds those that are missing here.
-SHAPING = (".css", ".html", ".js", ".json", ".py", ".scss", ".typ")
-
 # Packages whose version may change a number, a picture or a page.
 PACKAGES = ("babel", "duckdb", "ibis-framework", "matplotlib", "numpy", "pandas", "papermill",
             "pyarrow", "scipy", "seaborn", "sqlglot", "statsmodels")  # fmt: skip
@@ -75,28 +73,10 @@ def short(digest: str) -> str:
     return digest[:12]
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _digest(body: object) -> str:
     """SHA-256 of anything that JSON can hold, in one form."""
     text = json.dumps(body, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
-
-
-def _tree(folder: Path, endings: Iterable[str]) -> str:
-    """Digest of the files below a folder, by name and content."""
-    found = sorted({path for ending in endings for path in folder.rglob(f"*{ending}")})
-    return _digest([[path.relative_to(folder).as_posix(), file_hash(path)] for path in found])
-
-
-@functools.cache
-def code() -> str:
-    """Digest of the package as it runs: modules, and all that pages are made from."""
-    return _tree(Path(store.__file__).parent, SHAPING)
 
 
 @functools.cache

@@ -9,6 +9,8 @@ a font: "failed to load glyph").
 import gc
 import importlib
 
+from hkreport import versions
+
 # In the order of use, so that what is shared comes first. A library that is not installed is skipped:
 # the process that needs it says so in its own words.
 LIBRARIES = (
@@ -57,6 +59,7 @@ OURS = ("charts.parts", "evidence.attribution", "evidence.forecast", "evidence.r
 
 
 def _warm() -> None:
+    versions.take()  # of the modules that are about to be loaded
     gc.disable()  # all that is imported stays: looking through it again and again takes half a second
     for name in (*LIBRARIES, *(f"hkreport.{each}" for each in OURS)):
         try:

@@ -18,6 +18,8 @@ from multiprocessing import connection
 from multiprocessing.context import BaseContext
 from typing import Any
 
+from hkreport import versions
+
 __all__ = ["context", "end_with_parent", "is_supported", "pool", "share_server", "start"]
 
 PRELOAD = "hkreport.pipeline.preload"
@@ -83,6 +85,7 @@ def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 def _begin() -> None:
     """A Ctrl-C is for the process that talks to the user; it ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    versions.take()  # the server that it was forked from did; a process from nothing does it here
     end_with_parent()
     share_server()
 

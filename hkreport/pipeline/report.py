@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hkreport import __version__, params, store
+from hkreport import __version__, params, store, versions
 from hkreport.errors import RenderError, UsageError
 from hkreport.folders import Scratch, alone
 from hkreport.ledger import Filters
@@ -207,6 +207,7 @@ def build(
     from hkreport import views
 
     say = progress or (lambda words: None)
+    versions.take()
     processes.start()
     root = params.project_root()
     wanted = formats_of(formats)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hkreport import params, store
+from hkreport import params, store, versions
 from hkreport.errors import DataError, HkreportError, RenderError, UsageError
 from hkreport.folders import alone, sweep_parts
 from hkreport.ledger import Filters
@@ -182,6 +182,7 @@ def build(
     Summary
         What became of every report; failed ones are in it, and named on the home page.
     """
+    versions.take()
     say = progress or (lambda words: None)
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; it must be 1 or more.")

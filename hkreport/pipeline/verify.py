@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hkreport import params, store
+from hkreport import params, store, versions
 from hkreport.errors import DataError, UsageError
 from hkreport.pipeline import cache, processes
 from hkreport.pipeline.report import (
@@ -90,6 +90,7 @@ def verify(run: Path, data: Path, *, progress: Callable[[str], None] | None = No
     say = progress or (lambda words: None)
     run = run / RUN if run.is_dir() else run
     told = _read(run)
+    versions.take()
     processes.start()
     root = params.project_root()
     with workspace(root, keep=False) as work:

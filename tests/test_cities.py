@@ -223,6 +223,9 @@ def test_cities_by_lot_stand_beside_their_clusters(tmp_path: Path) -> None:
     assert found.estimates["quantity"].iloc[0] == "Incremental net revenue"
     assert found.estimates["quantity"].iloc[-1] == "Brought in these cities, synthetic control"
     assert found.estimates["value"].iloc[-1] == pytest.approx(0.25, abs=0.03)
+    claim = found.claim.markdown.replace("\\", "")
+    assert claim.count("This leans on the weeks before, not on the lots that were drawn.") == 1
+    assert "Nobody drew lots" not in claim
 
 
 def test_orders_without_cities_leave_the_section_standing(tmp_path: Path) -> None:

@@ -267,6 +267,59 @@ def test_whole_campaigns_are_compared_as_campaigns(study):
     assert "Both arms cost about the same, so return on spend cannot be computed" in plain(found)
 
 
+def whole(unit, column, treated=12, control=12):
+    """Units of a kind, and an order each on every third day; those of treatment sell half as much again."""
+    names = [f"U{n:02d}" for n in range(treated + control)]
+    arm = ["treatment"] * treated + ["control"] * control
+    arms = pd.DataFrame({"unit_id": names, "arm": arm, "unit_type": unit, "date": START})
+    sold = [
+        orders(10, 0, revenue=(1000.0 + 10 * n) * (1.5 if n < treated else 1)).assign(
+            **{column: name}, tracking_id=f"{name}-"
+        )
+        for n, name in enumerate(names)
+    ]
+    rows = pd.concat(sold, ignore_index=True)
+    rows["tracking_id"] += rows.index.astype(str)
+    return arms, rows
+
+
+def test_cities_that_all_sold_are_not_buyers_only(study):
+    """The planned split of cities can be tested, though every city has orders."""
+    arms, sold = whole("city", "city")
+    given = {"assignments": arms, "tracking": tracking(sold), "payouts": None}
+    found = study(plan(unit="city", campaigns=()), **given)
+    assert not found.readings[0].arms.only_buyers
+    split = row(found.health, "check", "Sample ratio")
+    assert split.result.startswith("50.0% of 24 units in treatment, 50% planned")
+    refused(
+        study,
+        "The split is not the planned one (50.0% of 24 units in treatment, 90% planned",
+        plan(unit="city", campaigns=(), share=0.9),
+        **given,
+    )
+
+
+def test_cities_without_spend_are_not_said_to_have_any(study):
+    arms, sold = whole("city", "city")
+    given = {"assignments": arms, "tracking": tracking(sold), "payouts": None}
+    found = study(plan(unit="city", campaigns=()), **given)
+    shown = found.estimates.set_index("quantity")["shown"]
+    assert shown["Incremental ROAS"].startswith(
+        "The spend withheld from control is not known, so return on spend cannot be computed"
+    )
+    assert shown["Incremental contribution, after the spend withheld"] == (
+        "The spend withheld from control is not known, so profit cannot be computed."
+    )
+    assert shown["Relative lift in net revenue a city"] == (
+        "A relative lift is not worked out for whole cities."
+    )
+    # Spend that was declared to be nothing is known.
+    free = study(plan(unit="city", campaigns=(), spend=0.0), **given).estimates
+    free = free.set_index("quantity")["shown"]
+    assert free["Incremental ROAS"].startswith("Both arms cost about the same")
+    assert free["Incremental contribution, after the spend withheld"].startswith("₹")
+
+
 # What is claimed
 
 

@@ -265,7 +265,9 @@ def _matched(report: Report, plan: Experiment, assigned: "pd.DataFrame") -> Arms
         fee=_fee(report, plan),
         is_open=last is None or last < plan.closes,
         last_day=last,
-        only_buyers=plan.recorded == "buyers" or (whole - in_both > 1 and bool(bought.all())),
+        # Cities sell something anyway; that all of them did says nothing about who is recorded.
+        only_buyers=plan.unit == "user"
+        and (plan.recorded == "buyers" or (whole - in_both > 1 and bool(bought.all()))),
         profit_known="profit" in known and not frame["unknown"].any(),
         net_of=_net_words(report),
         shared_file=report.brand is not None and len(report.data.ledger.values("brand")) > 1,

@@ -38,6 +38,7 @@ MOST_WEEKS = 52  # before launch: older weeks say little about today's cities
 METHODS = ("Difference in differences, relative", "Synthetic control")
 
 LEANS = "Nobody drew lots for these cities: this leans on the weeks before."
+LEANS_BY_LOT = "This leans on the weeks before, not on the lots that were drawn."
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,8 @@ class Cities:
             f"{self.panel.names} {arm} the campaign '{named(self.plan.name)}' ({dates(self.plan)}); "
             f"{text(float((~self.panel.treated).sum()), Unit.COUNT)} other cities are the comparison."
         )
-        return f"{head} {_verdict(self.deciding, self.withheld)}"
+        leans = LEANS_BY_LOT if self.plan.randomised else LEANS
+        return f"{head} {_verdict(self.deciding, self.withheld, leans)}"
 
     @property
     def deciding(self) -> Counterfactual | Refusal:
@@ -260,13 +262,13 @@ def _brought(answer: Counterfactual, withheld: bool) -> Estimate:
     return answer.relative.map(lambda value: -value / (1 + value) if value > -1 else math.inf)
 
 
-def _verdict(answer: Counterfactual | Refusal, withheld: bool) -> str:
+def _verdict(answer: Counterfactual | Refusal, withheld: bool, leans: str) -> str:
     """What the deciding method lets one claim."""
     share = _trusted(answer, withheld)
     if isinstance(share, Refusal):
         return f"No effect can be claimed: {share.sentence[0].lower()}{share.sentence[1:]}"
     if share.excludes(0.0):
-        return f"It brought {share.words(Unit.PERCENT)} of what they sell without it. {LEANS}"
+        return f"It brought {share.words(Unit.PERCENT)} of what they sell without it. {leans}"
     ends = " to ".join(text(end, Unit.PERCENT) for end in (share.low, share.high))
     return f"No effect can be claimed: the {share.confidence:.0%} interval {ends} holds 0."
 

@@ -326,13 +326,7 @@ def _buyers(arms: Arms, confidence: float) -> _Answers:
         gain("profit") if arms.profit_known else Refusal("The margin of some orders is unknown.")
     )
     if isinstance(profit, Estimate):
-        profit = (
-            profit.less(arms.fee)
-            if math.isfinite(arms.fee)
-            else Refusal(
-                "The spend withheld from control is not known, so profit cannot be computed."
-            )
-        )
+        profit = _after_fee(profit, arms.fee)
     none = Refusal("Only buyers are recorded: a lift per user is not defined.")
     return _Answers(revenue, none, gain("orders"), profit, iroas)
 
@@ -367,24 +361,36 @@ def _clustered(report: Report, arms: Arms, confidence: float) -> _Answers:
     spend = sides.cluster_spend(report, arms)
     treated = spend["treated"].to_numpy(bool)
     paid = spend["spend"].to_numpy(float)
+    # Without fees, what the treated were paid; nothing paid to anybody is not known to have cost nothing.
+    fee = (float(paid[treated].sum()) or math.nan) if math.isnan(arms.fee) else arms.fee
     iroas: Estimate | Refusal = revenue
     if isinstance(revenue, Estimate):
         if paid[~treated].any():
             iroas = _two_campaigns(revenue, paid[treated], paid[~treated], noun)
         else:
-            fee = arms.fee if arms.fee == arms.fee else float(paid[treated].sum())
-            iroas = revenue / fee if fee > 0 else experiment.same_cost(revenue)
+            iroas = (
+                revenue / fee if fee > 0 else experiment.same_cost(revenue, unknown=math.isnan(fee))
+            )
     profit = (
         gain("profit") if arms.profit_known else Refusal("The margin of some orders is unknown.")
     )
     if isinstance(revenue, Refusal):
         profit = revenue
-    elif isinstance(iroas, Refusal):
+    elif paid[~treated].any():
         profit = Refusal("Both arms had spend of their own, so no profit is set against it.")
     elif isinstance(profit, Estimate):
-        profit = profit.less(arms.fee if arms.fee == arms.fee else float(paid[treated].sum()))
-    lift = Refusal(f"Too few {noun} for a relative lift.")
+        profit = _after_fee(profit, fee)
+    lift = Refusal(f"A relative lift is not worked out for whole {noun}.")
     return _Answers(revenue, lift, gain("orders"), profit, iroas)
+
+
+def _after_fee(profit: Estimate, fee: float) -> Estimate | Refusal:
+    """Contribution less the fees that control was spared."""
+    if math.isnan(fee):
+        return Refusal(
+            "The spend withheld from control is not known, so profit cannot be computed."
+        )
+    return profit.less(fee)
 
 
 def _two_campaigns(revenue: Estimate, treated: "object", control: "object", noun: str) -> Refusal:

@@ -130,6 +130,18 @@ def test_an_effect_before_launch_takes_the_estimate_away(four_dark: Cities) -> N
     assert isinstance(four_dark.estimates[1][1], Estimate)
 
 
+def test_cities_of_two_plans_at_once_are_those_of_neither(tmp_path: Path) -> None:
+    report = views.open_report(brand="HKVitals", data=str(write(tmp_path, dark=4, loss=0.2)))
+    plan = Experiment(**PLAN)
+    other = plan.model_copy(update={"name": "Also dark", "share": 0.5})
+    found = report.settings.experiments.model_copy(update={"declared": (plan, other)})
+    settings = report.settings.model_copy(update={"experiments": found})
+    assert str(compare(dataclasses.replace(report, settings=settings), plan)) == (
+        "26 units of 'Dark cities' may be those of 'Also dark': by their day of assignment they fit "
+        "both, so neither is read."
+    )
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [

@@ -528,6 +528,87 @@ def test_units_in_both_arms_are_left_out_or_refused(study):
     )
 
 
+def second():
+    """Units and orders of another experiment, from 17 November on: V0 …, W0 …"""
+    begins = datetime.date(2025, 11, 17)
+    swap = {"T": "V", "C": "W"}
+    listed = units(date=begins)
+    listed["unit_id"] = [swap[name[0]] + name[1:] for name in listed["unit_id"]]
+    sold = orders(120, 40).assign(date=begins)
+    sold["user_id"] = [swap[name[0]] + name[1:] for name in sold["user_id"]]
+    sold["tracking_id"] = "z" + sold["tracking_id"]
+    return listed, sold
+
+
+def test_units_of_two_experiments_at_once_are_those_of_neither(study):
+    listed, sold = second()
+    begins = datetime.date(2025, 11, 17)
+    other = plan(name="Second", start=begins, end=datetime.date(2025, 12, 14))
+    given = {
+        "assignments": pd.concat([units(), listed]),
+        "tracking": tracking(orders(), sold),
+    }
+    sentence = (
+        "800 units of 'Boost' may be those of 'Second': by their day of assignment they fit both, so "
+        "neither is read."
+    )
+    found = refused(study, sentence, plan(), other, **given)
+    assert "800 units of 'Second' may be those of 'Boost'" in " ".join(found.health["result"])
+    # One after the other they are told apart, and what belongs to the other is nothing left out.
+    boost = plan(end=begins - datetime.timedelta(days=1))
+    apart = study(boost, other, **given)
+    assert [one.arms.sizes for one in apart.readings] == [(400, 400)] * 2
+    assert "Other units of the file" not in set(apart.health["check"])
+    # Without a day nothing tells them apart.
+    given["assignments"] = given["assignments"].drop(columns="date")
+    refused(study, "1,600 units of 'Boost' may be those of 'Second'", boost, other, **given)
+
+
+def test_one_test_by_two_metrics_is_not_two(study):
+    by_orders = plan(name="Boost by orders", metric="orders")
+    found = study(plan(), by_orders, assignments=units(), tracking=tracking(orders()))
+    assert [one.refusal for one in found.readings] == ["", ""]
+
+
+def test_units_without_a_day_have_no_window_of_their_own(study):
+    listed = units()
+    listed["date"] = [START if n % 2 else None for n in range(len(listed))]
+    given = {"assignments": listed, "tracking": tracking(orders(112, 56))}
+    refused(
+        study,
+        "400 of 800 units of 'Boost' have no day of assignment, so what they ordered within their own "
+        "window is not known.",
+        plan(outcome_days=14),
+        **given,
+    )
+    # One window for all needs no days.
+    assert study(plan(), **given).readings[0].arms.sizes == (400, 400)
+
+
+def test_units_left_out_and_assigned_late_are_said(study):
+    third = units(30, 0).assign(unit_id=[f"B{n}" for n in range(30)], arm="Variant B")
+    nameless = units(2, 0).assign(unit_id=["N1", "N2"], arm=None)
+    early = units(7, 0).assign(
+        unit_id=[f"E{n}" for n in range(7)], date=START - datetime.timedelta(days=2)
+    )
+    listed = units()
+    listed.loc[:4, "date"] = START + datetime.timedelta(days=3)
+    found = study(
+        plan(),
+        assignments=pd.concat([listed, third, nameless, early]),
+        tracking=tracking(orders()),
+    )
+    assert found.readings[0].arms.sizes == (400, 400)
+    assert row(found.health, "check", "Other units").result == (
+        "32 of other arms (variant b) and 7 dated outside the window, left out"
+    )
+    assert row(found.health, "check", "Units assigned late").result == (
+        "5 after the window began: what they ordered before counts"
+    )
+    plain_units = study(plan(), assignments=units(), tracking=tracking(orders())).health["check"]
+    assert not {"Other units of the file", "Units assigned late"} & set(plain_units)
+
+
 def test_negative_revenue_is_a_refund_and_counts(study):
     found = study(
         plan(),

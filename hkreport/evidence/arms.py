@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hkreport.evidence.assigned import assigned, left_out, shared_units
 from hkreport.methods.estimate import Refusal
 from hkreport.params import Experiment
 from hkreport.periods import DAY
@@ -85,6 +86,10 @@ class Arms:
         Whether the file of units does not say which brand a unit belongs to, and there are several.
     reached_control : int
         Control units with orders credited to the withheld campaigns.
+    left_out : str
+        Units of other arms or days that the file lists beside these; empty without any.
+    late : int
+        Units assigned after the one window of all had begun; what they ordered before counts.
     """
 
     plan: Experiment
@@ -98,6 +103,8 @@ class Arms:
     net_of: str
     shared_file: bool
     reached_control: int
+    left_out: str
+    late: int
 
     @property
     def nouns(self) -> tuple[str, str]:
@@ -201,7 +208,7 @@ def gather(report: Report, plan: Experiment) -> Arms | Refusal:
     table = report.data.table("assignments")
     units = None
     if table is not None:
-        listed = _assigned(table, plan)
+        listed = assigned(table, plan)
         units = _with_outcomes(report, plan, listed) if orders_name_it else listed.limit(1)
     frame = None if units is None else units.to_pandas()
     if frame is None or frame.empty:
@@ -212,45 +219,32 @@ def gather(report: Report, plan: Experiment) -> Arms | Refusal:
         return Refusal(
             f"Orders do not name the {plan.unit}, so they cannot be matched to the arms of {title}."
         )
-    return _matched(report, plan, frame)
+    shared = shared_units(report, plan)
+    return _matched(report, plan, frame) if shared is None else shared
 
 
-def _assigned(table: "ir.Table", plan: Experiment) -> "ir.Table":
-    """Units of the experiment, one row each; arms that contradict each other are more than one."""
-    import ibis
-
-    kind = table["unit_type"].lower()
-    mine = kind == plan.unit
-    if plan.unit == "user":
-        mine = mine.fill_null(True)
-    day = table["date"]
-    within = (day >= ibis.literal(plan.start)) & (day <= ibis.literal(plan.end))
-    rows = table.filter(
-        mine, within.fill_null(True), table["arm"].lower().isin(["treatment", "control"])
-    )
-    if plan.unit == "user":
-        rows = rows.mutate(unit_id=rows["user_id"])
-    return rows.group_by("unit_id").aggregate(
-        arm=rows["arm"].lower().max(),
-        arms=rows["arm"].lower().nunique(),
-        day=rows["date"].min(),
-        stratum=rows["stratum"].max(),
-        before=rows["pre_period_revenue"].max().cast("float64"),
-    )
-
-
-def _matched(report: Report, plan: Experiment, assigned: "pd.DataFrame") -> Arms | Refusal:
+def _matched(report: Report, plan: Experiment, listed: "pd.DataFrame") -> Arms | Refusal:
     """Units with what they ordered."""
+    import pandas as pd
+
     known = report.data.ledger.known
-    both = assigned["arm"] == BOTH
-    in_both, whole = int(assigned.loc[both, "times"].sum()), int(assigned["times"].sum())
+    both = listed["arm"] == BOTH
+    in_both, whole = int(listed.loc[both, "times"].sum()), int(listed["times"].sum())
     if in_both > MOST_IN_BOTH * whole:
         shared, every = (text(float(n), Unit.COUNT) for n in (in_both, whole))
         return Refusal(
             f"{shared} of {every} units of '{named(plan.name)}' are in both arms, so the arms cannot be "
             "compared."
         )
-    frame = assigned[~both].reset_index(drop=True)
+    frame = listed[~both].reset_index(drop=True)
+    undated = int(frame.loc[frame["day"].isna(), "times"].sum())
+    if plan.outcome_days is not None and undated:
+        number, every = (text(float(n), Unit.COUNT) for n in (undated, whole))
+        return Refusal(
+            f"{number} of {every} units of '{named(plan.name)}' have no day of assignment, so what "
+            "they ordered within their own window is not known."
+        )
+    late = pd.to_datetime(frame["day"]) > pd.Timestamp(plan.start)
     frame[[*SUMS]] = frame[[*SUMS]].astype(float).fillna(0.0)
     frame["treated"] = frame["arm"] == "treatment"
     frame["payout"] = (
@@ -272,6 +266,8 @@ def _matched(report: Report, plan: Experiment, assigned: "pd.DataFrame") -> Arms
         net_of=_net_words(report),
         shared_file=report.brand is not None and len(report.data.ledger.values("brand")) > 1,
         reached_control=int((~frame["treated"] & (frame["credited"] > 0)).sum()),
+        left_out=left_out(report, plan),
+        late=int(frame.loc[late, "times"].sum()) if plan.outcome_days is None else 0,
     )
 
 

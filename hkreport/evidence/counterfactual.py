@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hkreport.evidence.arms import dates, net_revenue
+from hkreport.evidence.assigned import shared_units
 from hkreport.methods.counterfactual import (
     Counterfactual,
     Panel,
@@ -153,6 +154,9 @@ def compare(report: Report, plan: Experiment) -> Cities | Refusal:
     arms = _arms(report, plan)
     if arms is None or len(set(arms.values())) < 2:
         return Refusal(f"The exports hold no two arms of cities for {title}, so it cannot be read.")
+    shared = shared_units(report, plan)
+    if shared is not None:
+        return shared
     if "order_city" not in report.data.ledger.known:
         return Refusal(f"Orders do not name the city, so they cannot be matched to {title}.")
     last = report.data.ledger.last

@@ -57,6 +57,15 @@ def check_units(arms: Arms, notes: Notes) -> None:
     if arms.in_both:
         both = text(float(arms.in_both), Unit.COUNT)
         notes.add("Units in both arms", f"{both}, left out", "ok")
+    if arms.left_out:
+        notes.add("Other units of the file", f"{arms.left_out}, left out", "ok")
+    if arms.late:
+        late = text(float(arms.late), Unit.COUNT)
+        notes.add(
+            "Units assigned late",
+            f"{late} after the window began: what they ordered before counts",
+            "ok",
+        )
     if arms.plan.metric == "net_revenue":
         complete = "not known" not in arms.net_of
         notes.add("Net revenue", f"Revenue {arms.net_of}", "good" if complete else "ok")

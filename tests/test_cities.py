@@ -173,6 +173,16 @@ def test_orders_without_cities_are_said(tmp_path: Path) -> None:
     )
 
 
+def test_arms_of_equal_size_leave_the_word_to_the_difference(tmp_path: Path) -> None:
+    """Placebos as large as the treated arm leave no mix: its interval would reach from −∞ to ∞."""
+    made = read(write(tmp_path, dark=20, loss=0.2, cities=41))
+    assert isinstance(made, Cities)
+    assert str(made.mix).endswith("and 17 more: 80 and 12 are needed.")
+    assert made.deciding is made.difference
+    assert "It brought 2" in made.words()
+    assert "∞" not in made.words()
+
+
 def test_a_window_that_the_data_do_not_cover_is_not_read(tmp_path: Path) -> None:
     made = read(write(tmp_path, dark=4, loss=0.2), end=START + datetime.timedelta(days=69))
     assert str(made) == (
@@ -231,7 +241,7 @@ def test_the_section_shows_cities_that_nobody_drew_lots_for(tmp_path: Path) -> N
 
 
 def test_cities_by_lot_stand_beside_their_clusters(tmp_path: Path) -> None:
-    found = studied(write(tmp_path, dark=6, loss=0.2), randomised=True, share=20 / 26)
+    found = studied(write(tmp_path, dark=5, loss=0.2), randomised=True, share=21 / 26)
     assert found.estimates["quantity"].iloc[0] == "Incremental net revenue"
     assert found.estimates["quantity"].iloc[-1] == "Brought in these cities, synthetic control"
     assert found.estimates["value"].iloc[-1] == pytest.approx(0.25, abs=0.03)

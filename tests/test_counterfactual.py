@@ -1,5 +1,6 @@
 """Without assignment: values by hand, scipy and statsmodels as oracles, and campaigns with known truth."""
 
+import dataclasses
 import itertools
 import math
 
@@ -307,6 +308,12 @@ def test_nothing_sold_anywhere_is_no_effect(treated: int) -> None:
             "14 other regions and 50 earlier periods are too few for a mix that stands in for city 0: "
             "19 and 40 are needed.",
             id="few_donors",
+        ),
+        pytest.param(
+            dataclasses.replace(tracked(0, units=40), treated=np.arange(40) < 9),
+            "31 other regions and 50 earlier periods are too few for a mix that stands in for city 0, "
+            "city 1, city 2 and 6 more: 36 and 40 are needed.",
+            id="few_donors_a_treated",
         ),
         pytest.param(
             tracked(0, later=20),

@@ -41,6 +41,7 @@ MIN_CONTROL = 5  # control clusters, as for clusters assigned at random
 MIN_SPLITS = 20  # ways to choose the treated: fewer cannot give p = 0.05
 CLUSTERS_FOR_T = 10  # in the smaller arm; below, the interval comes from permutation
 MIN_DONORS = 19  # the smallest placebo p is 1 ÷ (donors + 1), which must reach 0.05
+DONORS_A_TREATED = 4  # a placebo takes as many donors as are treated, and must leave a mix
 EARLIER_A_TEST = 4  # synthetic control: length of the pre-period in lengths of the test
 WORST_FIT = 0.10  # root mean squared pre-period error, as a share of the treated mean
 SPLITS = 1999  # random splits where there are too many to try all
@@ -137,8 +138,11 @@ def synthetic_control(panel: Panel, *, confidence: float = 0.95) -> Counterfactu
     Returns
     -------
     Counterfactual or Refusal
-        A refusal with fewer than 19 donors, a pre-period shorter than 4 times the test, or a
-        pre-period error of 10 % of the treated mean or more.
+        A refusal with fewer than 19 donors or 4 a treated unit, a pre-period shorter than 4 times the
+        test, or a pre-period error of 10 % of the treated mean or more. With fewer donors a placebo
+        leaves too few to mix: where there was no effect, the 95 % interval held 0 in 92 % of panels with
+        4 and 36 units, in 90 with 8 and 32, in 82 to 87 with 10 and 30 and in 83 with 13 and 27
+        (measured), and with 20 and 20 it had no end.
 
     References
     ----------
@@ -157,10 +161,11 @@ def synthetic_control(panel: Panel, *, confidence: float = 0.95) -> Counterfactu
     """
     donors = ~panel.treated
     number = int(donors.sum())
-    if number < MIN_DONORS or panel.earlier < EARLIER_A_TEST * panel.later:
+    needed = max(MIN_DONORS, DONORS_A_TREATED * int(panel.treated.sum()))
+    if number < needed or panel.earlier < EARLIER_A_TEST * panel.later:
         return Refusal(
             f"{number} other regions and {panel.earlier} earlier periods are too few for a mix that "
-            f"stands in for {panel.names}: {MIN_DONORS} and {EARLIER_A_TEST * panel.later} are needed."
+            f"stands in for {panel.names}: {needed} and {EARLIER_A_TEST * panel.later} are needed."
         )
     own = panel.values[panel.treated].mean(0)
     fit = _synthetic(own, panel.values[donors], panel.launch)

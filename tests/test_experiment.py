@@ -81,6 +81,23 @@ def test_only_buyers_by_hand():
     assert found.high - found.value == pytest.approx(1.959964 * math.sqrt(63_000), rel=1e-6)
 
 
+def test_return_of_buyers_counts_payouts_at_the_planned_split_by_hand():
+    # k = 4: 300 over 500 + 150 × 2 − 4 × 30 × 1 = 680; without any payout, over the fee alone.
+    given = [10.0] * 150, [10.0] * 30, 0.8
+    found = experiment.return_of_buyers(
+        *given, fee=500.0, treated_payout=[2.0] * 150, control_payout=[1.0] * 30
+    )
+    assert found.value == pytest.approx(300 / 680)
+    plain = experiment.return_of_buyers(
+        *given, fee=500.0, treated_payout=[0.0] * 150, control_payout=[0.0] * 30
+    )
+    assert plain.high == pytest.approx(experiment.only_buyers(*given).high / 500)
+    free = experiment.return_of_buyers(
+        *given, treated_payout=[0.0] * 150, control_payout=[0.0] * 30
+    )
+    assert str(free).startswith("Both arms cost about the same")
+
+
 def test_profit_is_contribution_less_what_only_treatment_cost():
     found = experiment.incremental_profit([12, 0, 20, 8], [4, 0, 8, 4], fee=20.0)
     paid = experiment.incremental_profit(
@@ -289,6 +306,22 @@ def test_relative_lift_covers_the_truth():
     made = [arms(rng, 30_000, lift=0.15) for _ in range(800)]
     found = coverage([experiment.relative_lift(*each) for each in made], 0.15)
     assert 0.925 <= found <= 0.975
+
+
+def test_return_of_buyers_covers_the_truth():
+    rng = np.random.default_rng(41)
+    answers = []
+    for _ in range(1000):
+        treated, control = (each[each > 0] for each in arms(rng, 30_000, lift=0.4))
+        paid = 5.0 * rng.binomial(1, 0.5, len(treated))
+        answers.append(
+            experiment.return_of_buyers(
+                treated, control, 0.8, fee=1000.0,
+                treated_payout=paid, control_payout=np.zeros(len(control)),
+            )
+        )  # fmt: skip
+    cost = 1000 + 24_000 * 0.03 * 1.4 * 0.5 * 5
+    assert coverage(answers, 0.4 * 24_000 / cost) == pytest.approx(0.95, abs=0.02)
 
 
 def test_only_buyers_cover_the_truth_and_an_estimated_share_cancels_it():

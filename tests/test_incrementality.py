@@ -223,6 +223,53 @@ def test_planned_share_serves_where_only_buyers_are_recorded(study):
     assert found.iroas.value == pytest.approx(2.0)
 
 
+def test_payouts_by_order_count_where_only_buyers_are_recorded(study):
+    """A payout that follows orders is spend: left out, the return was that on the fees alone."""
+    sold = orders(160, 100, revenue=lambda n: 900.0 + 30 * (n % 7))
+    treated = sold["user_id"].str.startswith("T")
+    sold.loc[treated, ["source", "influencer_id", "campaign"]] = ["influencer", "i1", "HK_Boost"]
+    gain = sold["revenue"][treated].sum() - sold["revenue"][~treated].sum()
+    given = {"assignments": units(160, 100), "tracking": tracking(sold)}
+    found = study(plan(recorded="buyers", payout_per_order=20.0, spend=500.0), **given)
+    assert found.iroas.value == pytest.approx(gain / (500 + 160 * 20))
+    contribution = row(found.estimates, "quantity", "Incremental contribution")
+    assert contribution.value == pytest.approx(gain / 2 - 500 - 160 * 20)
+    # Without fees that are known, payouts are all there is.
+    alone = study(plan(recorded="buyers", payout_per_order=20.0), payouts=None, **given)
+    assert alone.iroas.value == pytest.approx(gain / (160 * 20))
+
+
+@pytest.mark.parametrize("last", [pytest.param(20, id="open"), pytest.param(31, id="closed")])
+def test_buyers_only_are_read_when_the_window_has_closed(study, last):
+    """Means of buyers hide how many bought: such a test cannot be looked at while it runs."""
+    sold = orders(160, 100, revenue=lambda n: 900.0 + 30 * (n % 7)).assign(date=START)
+    end = later().assign(date=datetime.date(2025, 12, last))
+    declared = plan(recorded="buyers", stop="always_valid", outcome_days=28)
+    found = study(
+        declared, assignments=units(160, 100), tracking=pd.concat([sold, end], ignore_index=True)
+    )
+    sentence = "The outcome window is open (3 Nov to 27 Dec 2025): nothing is read yet."
+    assert (sentence in plain(found)) == (last == 20)
+    assert (found.iroas is None) == (last == 20)
+
+
+def test_few_buyers_do_not_say_how_many_users_would_do(study):
+    found = study(
+        plan(recorded="buyers"), assignments=units(60, 20), tracking=tracking(orders(60, 20))
+    )
+    assert found.readings[0].refusal == "Too few buyers (20 in control) to estimate lift."
+    assert row(found.health, "check", "Buyers").verdict == "poor"
+
+
+def test_whole_campaigns_are_not_read_while_they_run(study):
+    arms, sold = whole("campaign", "campaign")
+    declared = plan(unit="campaign", campaigns=(), stop="always_valid", outcome_days=60)
+    found = study(declared, assignments=arms, tracking=tracking(sold), payouts=None)
+    assert found.readings[0].refusal == (
+        "The outcome window is open (3 Nov 2025 to 28 Jan 2026): nothing is read yet."
+    )
+
+
 def test_strata_are_those_of_the_file_of_units(study):
     told = units(stratum=["metro", "other"] * 400)
     found = study(plan(), assignments=told, tracking=tracking(orders(160, 120)))

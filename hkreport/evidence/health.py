@@ -104,17 +104,23 @@ def check_buyers(arms: Arms, notes: Notes) -> Refusal | None:
     if kept < bought[1]:
         words += f", {text(float(kept), Unit.COUNT)} of whom brought revenue that stayed"
     name = "Buyers" if arms.plan.unit == "user" else f"{arms.nouns[1].capitalize()} with orders"
+    # Means of those who bought say nothing about how many did, and clusters are read once.
+    all_users = arms.plan.unit == "user" and not arms.only_buyers
     running = (
-        arms.is_open and arms.plan.stop == "always_valid" and arms.plan.outcome_days is not None
+        arms.is_open
+        and all_users
+        and arms.plan.stop == "always_valid"
+        and arms.plan.outcome_days is not None
     )
     refused: Refusal | None = None
-    if arms.plan.unit == "user" and not running:
+    if all_users and not running:
         outcome = arms.pair(arms.outcome)
         refused = experiment.too_few_buyers(*outcome, detect=arms.plan.detect, is_open=arms.is_open)
     elif arms.is_open and not running:
-        refused = Refusal(
-            f"The outcome window is open until {dates(arms.plan)}: nothing is read yet."
-        )
+        refused = Refusal(f"The outcome window is open ({dates(arms.plan)}): nothing is read yet.")
+    elif arms.only_buyers and min(bought) < experiment.FEWEST_BUYERS:
+        # How many users would do cannot be told from those who bought.
+        refused = Refusal(f"Too few buyers ({shown[1]} in control) to estimate lift.")
     notes.add(name, words, "good" if refused is None and min(bought) > 0 else "poor")
     return refused
 

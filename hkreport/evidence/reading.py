@@ -18,7 +18,9 @@ from hkreport.units import Unit, text
 from hkreport.views import Report
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 __all__ = ["ESTIMATES", "PLAN", "STRATA", "Reading", "read"]
 
@@ -305,17 +307,32 @@ def _by_user(arms: Arms, confidence: float) -> _Answers:
 def _buyers(arms: Arms, confidence: float) -> _Answers:
     """Estimates where only buyers were recorded."""
     share = arms.plan.share
+    bought = arms.pair("orders")
+
+    def sums(column: str) -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
+        first, second = arms.pair(column)
+        return first[bought[0] > 0], second[bought[1] > 0]
 
     def gain(column: str) -> Estimate | Refusal:
-        first, second = arms.pair(column)
-        bought = arms.pair("orders")
-        return experiment.only_buyers(
-            first[bought[0] > 0], second[bought[1] > 0], share, confidence=confidence
-        )
+        first, second = sums(column)
+        if column == "profit" and arms.pays_by_order:
+            first, second = first - paid[0], second - paid[1]
+        return experiment.only_buyers(first, second, share, confidence=confidence)
 
+    paid = sums("payout")
+    fee = 0.0 if arms.pays_by_order and math.isnan(arms.fee) else arms.fee
     revenue = gain("net")
     iroas: Estimate | Refusal = revenue
-    if isinstance(revenue, Estimate):
+    if arms.pays_by_order:
+        iroas = experiment.return_of_buyers(
+            *sums("net"),
+            share,
+            fee=fee,
+            treated_payout=paid[0],
+            control_payout=paid[1],
+            confidence=confidence,
+        )
+    elif isinstance(revenue, Estimate):
         known = arms.fee > 0
         iroas = (
             revenue / arms.fee
@@ -326,7 +343,7 @@ def _buyers(arms: Arms, confidence: float) -> _Answers:
         gain("profit") if arms.profit_known else Refusal("The margin of some orders is unknown.")
     )
     if isinstance(profit, Estimate):
-        profit = _after_fee(profit, arms.fee)
+        profit = _after_fee(profit, fee)
     none = Refusal("Only buyers are recorded: a lift per user is not defined.")
     return _Answers(revenue, none, gain("orders"), profit, iroas)
 

@@ -131,12 +131,13 @@ def study(opened):
         posts = pd.DataFrame(
             {"influencer_id": ["i1"], "date": [START], "brand": ["HKVitals"], "reach": [9000]}
         )
+        tables = {"influencers": people, "posts": posts, **tables}
         report = views.open_report(
             brand=brand,
             period=period,
             filters=filters,
             settings=settings(*plans),
-            opened=opened(influencers=people, posts=posts, **tables),
+            opened=opened(**tables),
         )
         return incrementality.study(report)
 
@@ -344,6 +345,45 @@ def test_cities_that_all_sold_are_not_buyers_only(study):
         plan(unit="city", campaigns=(), share=0.9),
         **given,
     )
+
+
+@pytest.mark.parametrize(
+    "posted",
+    [
+        pytest.param(24, id="both_arms"),
+        pytest.param(13, id="one_of_control"),
+        pytest.param(12, id="treatment"),
+        pytest.param(0, id="nobody"),
+    ],
+)
+def test_influencers_of_control_who_posted_are_no_hold_out(study, posted):
+    """Nobody paid them, but they posted: this compares two campaigns."""
+    arms, sold = whole("influencer", "influencer_id")
+    names = arms["unit_id"]
+    people = pd.DataFrame({"influencer_id": names, "name": names, "platform": "Instagram"})
+    posts = pd.DataFrame(
+        {"influencer_id": names[:posted], "date": START, "brand": "HKVitals", "reach": 9000}
+    )
+    paid = pd.concat([payouts(2000.0).assign(influencer_id=name) for name in names[:12]])
+    found = study(
+        plan(unit="influencer", campaigns=()),
+        assignments=arms,
+        tracking=tracking(sold.assign(source="influencer")),
+        influencers=people,
+        posts=posts if posted else None,
+        payouts=paid,
+    )
+    said = found.estimates.set_index("quantity")["shown"]
+    if posted > 12:
+        assert said["Incremental ROAS"].startswith(
+            "Treatment and control are both influencer posts: this compares two campaigns, not with "
+        )
+        assert said["Incremental contribution, after the spend withheld"] == (
+            "Both arms had posts of their own, so no profit is set against it."
+        )
+    else:
+        # 12 × (10 × (1.5 × 1055 − 1175)) over 12 × 2000.
+        assert found.iroas.value == pytest.approx(10 * (1.5 * 1055 - 1175) / 2000)
 
 
 def test_cities_without_spend_are_not_said_to_have_any(study):

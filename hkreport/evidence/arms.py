@@ -405,23 +405,27 @@ def _fee(report: Report, plan: Experiment) -> float:
 
 
 def cluster_spend(report: Report, arms: Arms) -> "pd.DataFrame":
-    """Payouts of each cluster within the window: columns ``unit_id``, ``spend``."""
+    """What each cluster did within the window: columns ``unit_id``, ``treated``, ``spend``, ``posts``."""
     import ibis
 
     column = NOUNS[arms.plan.unit][2]
     rows = report.data.ledger.rows
-    paid = rows.filter(
-        rows["kind"] == "payout",
+    own = rows.filter(
+        rows["kind"].isin(["payout", "post"]),
         rows[column].notnull(),
         rows["date"] >= ibis.literal(arms.plan.start),
         rows["date"] < ibis.literal(arms.plan.closes + DAY),
     )
     if report.brand is not None:
-        paid = paid.filter(paid["brand"] == report.brand)
-    sums = paid.group_by(column).aggregate(spend=paid["spend"].sum().cast("float64"))
+        own = own.filter(own["brand"] == report.brand)
+    sums = own.group_by(column).aggregate(
+        spend=own["spend"].sum().cast("float64"), posts=(own["kind"] == "post").sum()
+    )
     frame = sums.to_pandas().rename(columns={column: "unit_id"})
     units = arms.units[["unit_id", "treated"]].merge(frame, on="unit_id", how="left")
-    return units.assign(spend=units["spend"].astype(float).fillna(0.0))
+    both = ["spend", "posts"]
+    units[both] = units[both].astype(float).fillna(0.0)
+    return units
 
 
 # Columns in which exports say Test and Control without having assigned anybody.

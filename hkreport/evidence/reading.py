@@ -380,10 +380,14 @@ def _clustered(report: Report, arms: Arms, confidence: float) -> _Answers:
     paid = spend["spend"].to_numpy(float)
     # Without fees, what the treated were paid; nothing paid to anybody is not known to have cost nothing.
     fee = (float(paid[treated].sum()) or math.nan) if math.isnan(arms.fee) else arms.fee
+    # An arm with posts or payouts of its own is a campaign, not a hold-out.
+    posted = spend["posts"].to_numpy(float)[~treated].any()
     iroas: Estimate | Refusal = revenue
     if isinstance(revenue, Estimate):
         if paid[~treated].any():
             iroas = _two_campaigns(revenue, paid[treated], paid[~treated], noun)
+        elif posted:
+            iroas = _both_posts(revenue)
         else:
             iroas = (
                 revenue / fee if fee > 0 else experiment.same_cost(revenue, unknown=math.isnan(fee))
@@ -393,8 +397,9 @@ def _clustered(report: Report, arms: Arms, confidence: float) -> _Answers:
     )
     if isinstance(revenue, Refusal):
         profit = revenue
-    elif paid[~treated].any():
-        profit = Refusal("Both arms had spend of their own, so no profit is set against it.")
+    elif posted or paid[~treated].any():
+        own = "spend" if paid[~treated].any() else "posts"
+        profit = Refusal(f"Both arms had {own} of their own, so no profit is set against it.")
     elif isinstance(profit, Estimate):
         profit = _after_fee(profit, fee)
     lift = Refusal(f"A relative lift is not worked out for whole {noun}.")
@@ -414,11 +419,15 @@ def _two_campaigns(revenue: Estimate, treated: "object", control: "object", noun
     """The sentence for arms that are campaigns both."""
     cost = clusters.cluster_difference(treated, control, noun=noun)  # type: ignore[arg-type]
     if isinstance(cost, Estimate) and cost.excludes(0.0):
-        return Refusal(
-            "Treatment and control are both influencer posts: this compares two campaigns, not with and "
-            f"without; the revenue difference is {revenue.words(Unit.MONEY, short=True)}."
-        )
+        return _both_posts(revenue)
     return experiment.same_cost(revenue)
+
+
+def _both_posts(revenue: Estimate) -> Refusal:
+    return Refusal(
+        "Treatment and control are both influencer posts: this compares two campaigns, not with and "
+        f"without; the revenue difference is {revenue.words(Unit.MONEY, short=True)}."
+    )
 
 
 def _strata(arms: Arms, title: str, brand: str, confidence: float) -> tuple["pd.DataFrame", str]:

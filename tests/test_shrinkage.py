@@ -119,6 +119,15 @@ def test_too_little_is_refused_in_one_sentence(number, expected):
     assert str(made) == "Too few orders to separate influencers from luck."
 
 
+def test_orders_without_revenue_have_no_return():
+    orders, revenue, fee, _ = campaign(4)
+    for nothing in (revenue * 0, -revenue, revenue * np.nan):
+        made = shrinkage.shrink(orders, nothing, fee)
+        assert str(made) == "These orders brought no revenue, so there is no return to compare."
+    none = shrinkage.shrink(orders * 0, revenue, fee, least_orders=0)
+    assert str(none) == "Too few orders to separate influencers from luck."
+
+
 def test_a_fee_of_zero_is_refused():
     with pytest.raises(InputError, match="a fee above 0"):
         shrinkage.shrink(np.ones(3), np.ones(3), np.array([1.0, 0.0, 2.0]))

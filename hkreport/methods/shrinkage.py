@@ -22,6 +22,7 @@ __all__ = ["TOO_FEW", "Shrunk", "pooled_means", "post_noise", "shrink"]
 Floats = NDArray[np.float64]
 
 TOO_FEW = "Too few orders to separate influencers from luck."
+NO_REVENUE = "These orders brought no revenue, so there is no return to compare."
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,10 @@ def shrink(
         raise InputError("Shrinkage needs a fee above 0 for every influencer.")
     counts = np.maximum(np.nan_to_num(orders), 0.0)
     worth = np.maximum(np.nan_to_num(revenue), 0.0)
-    if len(fee) < least_influencers or counts.sum() < least_orders:
+    if len(fee) < least_influencers or counts.sum() < max(least_orders, 1.0):
         return Refusal(TOO_FEW)
+    if not worth[counts > 0].any():
+        return Refusal(NO_REVENUE)
     codes = _codes(cells, len(fee))
     extra = np.zeros(len(fee)) if noise is None else noise
     shape, mean = _fit(counts, fee, codes, extra)

@@ -10,12 +10,13 @@ from enum import StrEnum
 
 from hkreport.errors import ParamsError
 
-__all__ = ["ALLOWED", "Grain", "Period", "parse", "resolve", "steps"]
+__all__ = ["ALLOWED", "Grain", "Period", "parse", "resolve", "steps", "worded"]
 
 Date = datetime.date
 DAY = datetime.timedelta(days=1)
 
-# `latest` takes a quarter whose first and last days may be this far from the data's.
+# `latest` takes a quarter whose first and last days may be this far from the data's; and the data may end
+# so long before a period that is still held against a whole one.
 COVERED_WITHIN = datetime.timedelta(days=7)
 
 ALLOWED = (
@@ -73,12 +74,27 @@ class Period:
         >>> parse("2025-Q2").words
         '1 Apr 2025 to 30 Jun 2025'
         """
-        return f"{_words(self.start)} to {_words(self.last)}"
+        return f"{worded(self.start)} to {worded(self.last)}"
 
     @property
     def bucket(self) -> str:
         """Width of a step in trends: day, week or month by length."""
         return "day" if self.days <= 31 else "week" if self.days <= 190 else "month"
+
+    def is_cut_by(self, last: Date | None) -> bool:
+        """Whether data that ends on a day leaves so much of the period open that it is no whole one.
+
+        Up to a week may be missing, and up to a tenth of a short period.
+
+        Examples
+        --------
+        >>> quarter = parse("2025-Q2")
+        >>> quarter.is_cut_by(Date(2025, 4, 24)), quarter.is_cut_by(Date(2025, 6, 25))
+        (True, False)
+        """
+        if last is None or self.grain is Grain.ALL:
+            return False
+        return self.last - last > min(COVERED_WITHIN, self.days // 10 * DAY)
 
     def previous(self) -> "Period | None":
         """The period of the same kind just before, or None for all dates.
@@ -109,7 +125,8 @@ class Period:
         return Period(f"{start}..{before}", start, self.start, Grain.RANGE)
 
 
-def _words(day: Date) -> str:
+def worded(day: Date) -> str:
+    """A day as readers see it: ``24 Apr 2025``."""
     months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
     return f"{day.day} {months[day.month - 1]} {day.year}"
 
@@ -217,7 +234,7 @@ def resolve(name: str, first: Date, last: Date) -> Period:
     if period.end <= first or period.start > last:
         raise ParamsError(
             f"Period '{name}' ({period.words}) holds no data: "
-            f"the data runs from {_words(first)} to {_words(last)}.",
+            f"the data runs from {worded(first)} to {worded(last)}.",
             next_step="Choose a period within those dates, or 'all'.",
         )
     return period

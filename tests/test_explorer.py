@@ -1,6 +1,7 @@
 """The explorer in a real browser, from disk: every number against hkreport's own, and every control."""
 
 import csv
+import datetime
 import io
 import json
 import math
@@ -21,7 +22,7 @@ from typer.testing import CliRunner
 
 from hkreport import ledger as books
 from hkreport import metrics as m
-from hkreport import params, simulate, store, tables, views
+from hkreport import params, periods, simulate, store, tables, views
 from hkreport.ledger import Filters
 from hkreport.pipeline.explorer import cube, page
 from hkreport.units import text
@@ -355,6 +356,15 @@ def test_the_comparison_is_the_period_before_or_another_brand(tab, data):
     assert tab.locator("#cards [data-metric=revenue] .hk-delta").text_content() == tile.delta
     tab.evaluate(GO, "from=2023-12-01&to=2024-02-01")
     assert "begins before the data" in tab.locator("#notes").inner_text()
+    last = data.ledger.last
+    for days, words in (
+        (5, ""),
+        (20, f"No comparison: the data ends {periods.worded(last)}, before"),
+    ):
+        end = last + datetime.timedelta(days=days)
+        tab.evaluate(GO, f"from={last - datetime.timedelta(days=80)}&to={end}")
+        assert words in tab.locator("#notes").inner_text()
+        assert (tab.locator("#cards .hk-delta").count() > 0) == (not words)
 
 
 def test_every_metric_of_the_selection_is_shown_with_its_value(tab, data):

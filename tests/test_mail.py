@@ -345,6 +345,12 @@ def test_all_dates_all_brands_and_filters_are_named(tmp_path):
     assert "https://reports.example.com/hk/all/all/platform-YouTube/index.html" in text
 
 
+def test_unfinished_period_says_how_far_the_data_goes(tmp_path):
+    ended = {"name": "2025-Q4", "start": "2025-10-01", "end": "2026-01-01", "data_to": "2025-11-02"}
+    said = body(composed(tmp_path, period=ended), "plain")
+    assert "2025-Q4: 1 Oct 2025 to 31 Dec 2025 · data to 2 Nov 2025 only\n" in said
+
+
 def test_simulated_and_fragile_figures_carry_their_warning(tmp_path):
     reasons = ["42% of spend names no date", "payouts and sales lie in other quarters"]
     fragile = {"reasons": reasons, "roas_low": 1.5, "roas_high": 2.0, "roas_all_dates": 1.6}

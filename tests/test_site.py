@@ -360,6 +360,17 @@ def test_data_cannot_end_the_scripts():
     assert "</script" not in home.navigation([entry])
 
 
+def test_home_says_of_an_unfinished_period_how_far_the_data_goes():
+    figures = {"revenue": {"value": 520.0, "previous": None}}
+    for told, words in (
+        ({"data_to": "2025-04-24"}, "data to 24 Apr 2025"),
+        ({}, "no period before"),
+    ):
+        kpis = {"brand": "A", "metrics": figures, "period": told}
+        entry = home.Entry("A/2025-Q2", "A", periods.parse("2025-Q2"), kpis, frozenset())
+        assert f'<div class="hk-delta">{words}</div>' in home._cell(entry.period, [entry], None)
+
+
 # What changes
 
 

@@ -73,7 +73,8 @@ def kpis(report: Report) -> dict[str, Any]:
             "name": report.period.name,
             "start": report.period.start.isoformat(),
             "end": report.period.end.isoformat(),
-        },
+        }
+        | ({"data_to": report.data_to.isoformat()} if report.data_to else {}),
         "filters": {
             name: value for name, value in _filters(report).items() if value not in ("", None)
         },

@@ -5,6 +5,7 @@ scripts is a script, all links are relative, and without scripts every report ca
 """
 
 import csv
+import datetime
 import hashlib
 import json
 import re
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hkreport.errors import ParamsError
 from hkreport.folders import alone
-from hkreport.periods import Grain, Period, parse
+from hkreport.periods import Grain, Period, parse, worded
 from hkreport.pipeline import cache, fonts
 from hkreport.pipeline.prepare import write_atomically
 from hkreport.pipeline.render import ASSETS
@@ -388,6 +389,8 @@ def _cell(period: Period, few: Sequence[Entry], failed: "Outcome | None") -> str
 
 
 def _delta(entry: Entry) -> str:
+    if ended := entry.kpis["period"].get("data_to"):
+        return f'<div class="hk-delta">data to {worded(datetime.date.fromisoformat(ended))}</div>'
     now, before = entry.value("revenue"), entry.value("revenue", "previous")
     if now is None or before is None or before <= 0:
         return '<div class="hk-delta">no period before</div>'

@@ -202,6 +202,8 @@ class _Report:
     @property
     def dates(self) -> str:
         parts = [f"{self.period_name[0].upper()}{self.period_name[1:]}: {self.period.words}"]
+        if ended := self.kpis["period"].get("data_to"):
+            parts.append(f"data to {periods.worded(datetime.date.fromisoformat(ended))} only")
         words = views.filters_of(self.kpis["filters"]).words
         if words:
             parts.append(one_line(f"only {', '.join(words)}"))

@@ -93,7 +93,8 @@ class Report:
     filters : Filters
         Without the brand.
     current, previous : Ledger, Ledger or None
-        The slice, and the same slice one period before where the data reaches back to it whole.
+        The slice, and the same slice one period before where the data reaches back to it whole and the
+        period itself is not cut short by the end of the data.
     history : Ledger
         The slice over all dates.
     population : Ledger
@@ -130,15 +131,23 @@ class Report:
 
     @property
     def subtitle(self) -> str:
-        """Period, filters and whether the data is simulated, for the title block."""
+        """Period, where the data ends within it, filters and whether it is simulated: the title block."""
         parts = [f"{self.period.name}: {self.period.words}"]
         if self.period.name == "all":
             parts = [f"All dates: {self.period.words}"]
+        if self.data_to is not None:
+            parts.append(f"data to {periods.worded(self.data_to)} only")
         if self.filters:
             parts.append(f"only {_in_short(self.filters.words)}")
         if self.data.simulated:
             parts.append("simulated data")
         return " · ".join(parts)
+
+    @property
+    def data_to(self) -> datetime.date | None:
+        """Last day of the data, where it cuts the period short; None otherwise."""
+        last = self.data.ledger.last
+        return last if self.period.is_cut_by(last) else None
 
     @property
     def previous_label(self) -> str:
@@ -760,6 +769,7 @@ def open_report(
         before is not None
         and opened.ledger.first is not None
         and opened.ledger.first <= before.start
+        and not span.is_cut_by(opened.ledger.last)
     )
     previous = history.in_period(before) if before is not None and reaches else None
     population = base.in_period(span) if parsed else current

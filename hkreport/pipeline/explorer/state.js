@@ -126,6 +126,8 @@ const shortName = ([from, to]) => {
   const step = ["month", "quarter", "year"].find((each) => stepStart(from, each) === from && stepEnd(from, each) === to + 1);
   return step === "month" ? `${MONTHS[new Date(from * DAY).getUTCMonth()]} ${iso(from).slice(0, 4)}` : step ? stepName(from, step) : "the period before";
 };
+// Whether data ends so long before a stretch that it is no whole one: as Period.is_cut_by has it.
+const isCut = ([from, to]) => to - dayOf(cube.data[1]) > Math.min(7, Math.floor((to - from + 1) / 10));
 const comparison = (current) => {
   if (state.compare === "nothing") return { words: "" };
   if (state.compare.startsWith("brand:")) {
@@ -141,6 +143,7 @@ const comparison = (current) => {
   if (before[0] < begins) {
     return { words: begins < Infinity ? `No comparison: ${name} begins before the data, ${inWords(begins)}.` : "" };
   }
+  if (isCut(days)) return { words: `No comparison: the data ends ${inWords(dayOf(cube.data[1]))}, before ${inWords(days[1])}.` };
   return { slice: slice(cube, filtersOf(before)), days: before, name: shortName(before), words: `Compared with ${name} under the same filters.` };
 };
 

@@ -12,13 +12,13 @@ import datetime
 import functools
 import glob
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hkreport.errors import DataError, ParamsError, did_you_mean, listed
-from hkreport.metrics import INFLUENCER_REVENUE, REVENUE, ROAS, SPEND, UNASSIGNED, compute
+from hkreport.metrics import INFLUENCER_REVENUE, REVENUE, ROAS, SPEND, UNASSIGNED, compute, reaches
 from hkreport.periods import Period
 
 if TYPE_CHECKING:
@@ -229,11 +229,22 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """What a minimum ROAS leaves out: how many influencers, with what revenue and spend."""
+    """What a minimum ROAS leaves out.
+
+    Attributes
+    ----------
+    influencers : int
+        How many fall short of it.
+    revenue, spend : float
+        What is credited and paid to them, and to nobody in particular.
+    others : float
+        Revenue that no influencer brought.
+    """
 
     influencers: int
     revenue: float
     spend: float
+    others: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,23 +326,38 @@ class Ledger:
             return kept, None
         return kept._with_minimum_roas(filters.min_roas)
 
-    def without_price(self, filters: Filters) -> tuple[float, float]:
+    def without_price(self, filters: Filters, period: Period | None = None) -> tuple[float, float]:
         """Revenue and spend that limits of the price leave out because no price is known; 0 without limits."""
         if filters.min_price is None and filters.max_price is None:
             return 0.0, 0.0
         kept, _ = self.where(replace(filters, min_price=None, max_price=None, min_roas=None))
+        kept = kept.in_period(period)
         rows = kept.rows.filter(kept.rows["product_price"].isnull())
         sums = compute(rows, [REVENUE, SPEND], known=kept.known).fillna(0.0).iloc[0]
         return float(sums["revenue"]), float(sums["spend"])
 
     def _untold(self, filters: Filters) -> frozenset[str]:
-        """Measures of posts that a filter would cut to nothing only because posts do not name it."""
-        cut = [name for name in filters.values if name in POST_MAY_NOT_NAME]
+        """Measures of posts that a filter would cut to nothing only because posts do not name it.
+
+        Posts of all dates are asked, as for all that is known; under a brand, its own for the rest.
+        """
+        cut = [name for name in POST_MAY_NOT_NAME if filters.values.get(name)]
         if not cut or "posts" not in self.known:
             return frozenset()
         posts = self.rows.filter(self.rows["kind"] == "post")
-        named = posts.aggregate(**{name: posts[name].count() for name in cut}).to_pandas().iloc[0]
-        return POST_MEASURES if (named == 0).any() else frozenset()
+        own = (
+            posts.filter(self._chosen("brand", filters.values["brand"]))
+            if "brand" in cut
+            else posts
+        )
+        for rows, names in ((posts, {"brand"} & {*cut}), (own, {*cut} - {"brand"})):
+            counts = {name: rows[name].count() for name in sorted(names)}
+            if not counts:
+                continue
+            found = rows.aggregate(every=rows.count(), **counts).to_pandas().iloc[0]
+            if found["every"] and (found == 0).any():
+                return POST_MEASURES
+        return frozenset()
 
     def _chosen(self, name: str, chosen: Sequence[str]) -> "ir.BooleanValue":
         """Match values without regard to case; a value that does not exist is an error."""
@@ -346,7 +372,7 @@ class Ledger:
         wanted = {value.casefold() for value in values}
         lacking = [value for value in values if value.casefold() not in existing]
         if lacking:
-            shown = sorted(set(existing.values()))
+            shown = sorted({each for alike in existing.values() for each in alike})
             near = did_you_mean(lacking[0], shown)
             raise ParamsError(
                 f"No {name.replace('_', ' ')} '{lacking[0]}' in the data. {near}".rstrip(),
@@ -354,31 +380,31 @@ class Ledger:
                 if shown
                 else f"The data has no {name} at all.",
             )
-        exact = [value for folded, value in existing.items() if folded in wanted]
-        match = column.isin(exact)
+        meant = [each for value in values for each in _meant(value, existing)]
+        match = column.isin(meant)
         if UNASSIGNED in wanted:
             match = match | column.isnull()
         if name == "influencer":
-            ids = self._existing("influencer_id")
-            match = match | self.rows["influencer_id"].isin(
-                [value for folded, value in ids.items() if folded in wanted]
-            )
+            match = match | self.rows["influencer_id"].isin(meant)
         return match
 
-    def _existing(self, name: str) -> dict[str, str]:
-        """Values of a dimension by their folded form; influencers by name and by id."""
-        found = {value.casefold(): value for value in self.values(name)}
-        if name == "influencer":
-            found |= {value.casefold(): value for value in self.values("influencer_id")}
-        if name != "influencer_id":
-            found.setdefault(UNASSIGNED, UNASSIGNED)
+    def _existing(self, name: str) -> dict[str, tuple[str, ...]]:
+        """Values of a dimension by their folded form, in every spelling; influencers by name and by id."""
+        found: dict[str, tuple[str, ...]] = {}
+        columns = (name, "influencer_id") if name == "influencer" else (name,)
+        for value in sorted({value for column in columns for value in self.values(column)}):
+            found[value.casefold()] = (*found.get(value.casefold(), ()), value)
+        found.setdefault(UNASSIGNED, (UNASSIGNED,))
         return found
 
     def _with_minimum_roas(self, least: float) -> tuple["Ledger", Hidden]:
         frame = compute(
-            self.rows, [ROAS, INFLUENCER_REVENUE, SPEND], by=["influencer"], known=self.known
+            self.rows,
+            [ROAS, REVENUE, INFLUENCER_REVENUE, SPEND],
+            by=["influencer"],
+            known=self.known,
         )
-        keep = frame["roas"] >= least
+        keep = reaches(frame["roas"], least)
         out = frame[~keep]
         kept = self.rows.filter(
             self.rows["influencer_id"].isin(frame.loc[keep, "influencer_id"].tolist())
@@ -387,8 +413,14 @@ class Ledger:
             int((out["influencer_id"] != UNASSIGNED).sum()),
             float(out["influencer_revenue"].sum()),
             float(out["spend"].sum()),
+            round(float(out["revenue"].sum() - out["influencer_revenue"].sum()), 6),
         )
         return replace(self, rows=kept), hidden
+
+    def of_those_in(self, other: "Ledger") -> "Ledger":
+        """Keep the rows of the influencers that another slice has."""
+        ids = other.values("influencer_id")
+        return replace(self, rows=self.rows.filter(self.rows["influencer_id"].isin(ids)))
 
     def beside(self, path: Path, name: str) -> "ir.Table":
         """Open a Parquet file on the ledger's own connection, so that both can be joined."""
@@ -411,12 +443,12 @@ class Ledger:
         )
 
 
-def _values(words: str, existing: Mapping[str, str]) -> list[str]:
+def _values(words: str, existing: Collection[str]) -> list[str]:
     """Split a comma-separated list, keeping together values that hold commas themselves.
 
     Examples
     --------
-    >>> _values("Whey, 1 kg,Oats", {"whey, 1 kg": "Whey, 1 kg", "oats": "Oats"})
+    >>> _values("Whey, 1 kg,Oats", {"whey, 1 kg", "oats"})
     ['Whey, 1 kg', 'Oats']
     """
     parts = words.split(",")
@@ -429,6 +461,19 @@ def _values(words: str, existing: Mapping[str, str]) -> list[str]:
         found += [value] if value else []
         parts = parts[size:]
     return found
+
+
+def _meant(value: str, existing: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What a value names: the one that is spelt so, else all that differ from it in case alone.
+
+    Examples
+    --------
+    >>> existing = {"summer": ("SUMMER", "Summer")}
+    >>> _meant("Summer", existing), _meant("summer", existing)
+    (('Summer',), ('SUMMER', 'Summer'))
+    """
+    alike = existing[value.casefold()]
+    return (value,) if value in alike else alike
 
 
 def _money(value: float) -> Any:

@@ -45,11 +45,16 @@ __all__ = [
     "group_key",
     "keys",
     "labelled",
+    "reaches",
     "summed",
     "sums",
 ]
 
 UNASSIGNED = "unassigned"
+
+# By how much of a limit a value may fall short of it and still reach it: amounts of two decimals are no
+# exact floats, so that what is exactly at a limit would fall below it by the last bit.
+TIE = 1e-12
 
 # What the ledger can be grouped and filtered by, with the words a reader sees.
 DIMENSIONS: Mapping[str, str] = {
@@ -1042,6 +1047,17 @@ def finished(
             values = values.where(unknown == 0)
         frame[need.name] = values
     return frame
+
+
+def reaches(values: Any, least: float) -> Any:
+    """Whether a value, or each of a frame's column, is at least a limit; undefined ones are not.
+
+    Examples
+    --------
+    >>> 9269.88 / 3089.96 >= 3, reaches(9269.88 / 3089.96, 3), reaches(2.9999, 3)
+    (False, True, False)
+    """
+    return values >= least - TIE * abs(least)
 
 
 def group_key(rows: "ir.Table", key: str) -> "ir.Value":

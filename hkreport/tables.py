@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from hkreport import periods
 from hkreport.errors import InputError, ParamsError, did_you_mean, listed
-from hkreport.metrics import DIMENSIONS, TIME_STEPS, Direction, Metric, Ratio, find
+from hkreport.metrics import DIMENSIONS, TIME_STEPS, Direction, Metric, Ratio, find, reaches
 from hkreport.units import (
     Unit,
     escape_html,
@@ -96,9 +96,9 @@ class Bands:
         if math.isnan(size):
             return ""
         turn = -1.0 if self.direction is Direction.DOWN else 1.0
-        if turn * size >= turn * self.good:
+        if reaches(turn * size, turn * self.good):
             return "good"
-        return "ok" if turn * size >= turn * self.ok else "poor"
+        return "ok" if reaches(turn * size, turn * self.ok) else "poor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,8 +105,8 @@ def test_minimum_roas_says_what_it_hides(run, data):
     assert code == 0
     assert json.loads(out) == [{"revenue": 3250.0}]
     assert (
-        "The minimum ROAS hides 3 influencers with ₹8,050 of influencer revenue and ₹2,500 of spend."
-        in err
+        "The minimum ROAS hides 3 influencers with ₹8,050 of influencer revenue and ₹2,500 of spend, "
+        "and ₹1,800 of revenue that no influencer brought." in err
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hkreport import metrics, periods
 from hkreport.errors import ParamsError
 from hkreport.ledger import ALLOCATION_RULES, Filters, allocation
+from hkreport.tables import Bands
 
 
 def spend_by(ledger, *by):
@@ -220,6 +221,46 @@ def test_unknown_filter_value_names_the_nearest():
     )
 
 
+def test_values_that_differ_in_case_are_told_apart_by_their_spelling():
+    spellings = [("Summer", 1), ("summer", 10), ("SUMMER", 100), ("Winter", 1000)]
+    ledger = c.build(
+        influencers=[c.person("a", name="A"), c.person("b", name="a"), c.person("D", name="Dev")],
+        tracking=[
+            *(c.order("a", "2025-01-05", worth, campaign=name) for name, worth in spellings),
+            c.order("b", "2025-01-05", 10_000),
+            c.order("D", "2025-01-05", 100_000),
+        ],
+    )
+
+    def revenue(**values: str) -> float:
+        kept, _ = ledger.where(Filters(values={name: (each,) for name, each in values.items()}))
+        return float(
+            metrics.compute(kept.rows, [metrics.REVENUE], known=kept.known)["revenue"].sum()
+        )
+
+    assert [revenue(campaign=name) for name, _ in spellings] == [1, 10, 100, 1000]
+    # Spelt otherwise, all of them are meant.
+    assert revenue(campaign="sUMMER") == 111
+    assert revenue(campaign="summer, winter") == 1010
+    # An id and a name: spelt as either is.
+    assert (revenue(influencer="A"), revenue(influencer="a")) == (1111, 1111 + 10_000)
+    assert revenue(influencer="d") == revenue(influencer="DEV") == 100_000
+    with pytest.raises(ParamsError) as error:
+        revenue(campaign="Autumn")
+    assert "Found: 'SUMMER', 'Summer', 'Winter', 'summer', 'unassigned'." in str(error.value)
+
+
+def test_a_return_exactly_at_the_minimum_reaches_it():
+    ledger = c.build(
+        tracking=[c.order("a", "2025-01-05", 9269.88), c.order("b", "2025-01-05", 2999.99)],
+        payouts=[c.payout("a", 3089.96), c.payout("b", 1000)],
+    )
+    kept, _ = ledger.where(Filters(min_roas=3.0))
+    assert kept.values("influencer_id") == ["a"]
+    assert Bands(good=3.0, ok=1.0).verdict(9269.88 / 3089.96) == "good"
+    assert Bands(good=0.3, ok=1.0, direction=metrics.Direction.DOWN).verdict(0.1 + 0.2) == "good"
+
+
 def test_minimum_roas_says_what_it_hides():
     ledger = c.build(
         tracking=[c.order("a", "2025-01-05", 100), c.order("b", "2025-01-05", 10)],
@@ -228,6 +269,19 @@ def test_minimum_roas_says_what_it_hides():
     kept, hidden = ledger.where(Filters(min_roas=1.0))
     assert kept.values("influencer_id") == ["a"]
     assert (hidden.influencers, hidden.revenue, hidden.spend) == (1, 10.0, 50.0)
+    assert hidden.others == 0.0
+
+
+def test_minimum_roas_counts_the_revenue_that_no_influencer_brought():
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-01-05", 700),
+            c.order(None, "2025-01-05", 70, channel="organic"),
+        ],
+        payouts=[c.payout("a", 50)],
+    )
+    _, hidden = ledger.where(Filters(min_roas=1.0))
+    assert (hidden.influencers, hidden.revenue, hidden.spend, hidden.others) == (0, 0.0, 0.0, 70.0)
 
 
 def test_last_day_of_a_period_counts_and_the_next_does_not():

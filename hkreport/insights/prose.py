@@ -52,7 +52,7 @@ def poor_words(report: Report) -> str:
     """How many paid influencers do not bring back what they cost, as a title."""
     paid = report.influencers[report.influencers["spend"] > 0]
     least = report.settings.bands["roas"].poor
-    losers = paid[paid["roas"] < least]
+    losers = paid[paid["roas"].notna() & ~m.reaches(paid["roas"], least)]
     if paid.empty:
         return "No influencer was paid"
     level, everybody = f"{text(least, Unit.MULTIPLE)} ROAS", text(len(paid), Unit.COUNT)

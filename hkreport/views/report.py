@@ -96,7 +96,7 @@ class Report:
         The slice, and the same slice one period before where the data reaches back to it whole and the
         period itself is not cut short by the end of the data.
     history : Ledger
-        The slice over all dates.
+        The slice over all dates; under a minimum ROAS, of the influencers that reach it in the period.
     population : Ledger
         The brand's period without other filters: scores are ranked in it.
     hidden : Hidden or None
@@ -121,7 +121,7 @@ class Report:
         if self.filters:
             brand = {"brand": (self.brand,)} if self.brand else {}
             mine = replace(self.filters, values={**self.filters.values, **brand})
-            unpriced = self.data.ledger.in_period(self.period).without_price(mine)
+            unpriced = self.data.ledger.without_price(mine, self.period)
         return hidden_words(self.hidden, unpriced)
 
     @property
@@ -388,7 +388,7 @@ class Report:
         """Paid influencers with the lowest ROAS, below the band's lower end."""
         least = self.settings.bands["roas"].poor
         paid = self.influencers[self.influencers["spend"] > 0]
-        poor = paid[paid["roas"] < least]
+        poor = paid[paid["roas"].notna() & ~m.reaches(paid["roas"], least)]
         return poor.sort_values(
             ["roas", "spend", "influencer_id"], ascending=[True, False, True], ignore_index=True
         ).head(count)
@@ -453,7 +453,10 @@ class Report:
         frame = self.products[self.products["margin"].notna()]
         high, middle = text(limits.good, Unit.PERCENT), text(limits.poor, Unit.PERCENT)
         names = np.select(
-            [frame["margin"] > limits.good, frame["margin"] >= limits.poor],
+            [
+                frame["margin"] > limits.good + m.TIE * abs(limits.good),
+                m.reaches(frame["margin"], limits.poor),
+            ],
             [f"high: above {high}", f"medium: {middle} to {high}"],
             default=f"low: below {middle}",
         )
@@ -772,6 +775,8 @@ def open_report(
         and not span.is_cut_by(opened.ledger.last)
     )
     previous = history.in_period(before) if before is not None and reaches else None
+    if previous is not None:
+        previous, _ = previous.where(Filters(min_roas=parsed.min_roas))
     population = base.in_period(span) if parsed else current
     if held:
         current = _named(current)
@@ -790,6 +795,9 @@ def open_report(
     )
     if int(current.rows.count().to_pandas()) == 0:
         raise DataError(_nothing_there(report))
+    if parsed.min_roas is not None:
+        # A forecast is of those who are shown: what the others sold before is none of it.
+        report = replace(report, history=history.of_those_in(current))
     if key and held:
         _last = (asked, report)
     return report
@@ -807,7 +815,7 @@ def _nothing_there(report: Report) -> str:
         first=report.history.rows["date"].min(), last=report.history.rows["date"].max()
     ).to_pandas()
     first, last = _iso(frame["first"][0]), _iso(frame["last"][0])
-    if report.hidden is not None and report.hidden.influencers:
+    if report.hidden is not None and (report.hidden.influencers or report.hidden.others):
         return f"{report.name}{chosen}: nothing is left of {report.period.words}. {report.hides}"
     if report.data.ledger.first is None and not first:
         return f"{report.name}{chosen} has no order, post or payout with a date."
@@ -922,14 +930,15 @@ def slice_metrics(
         One row a group, and what filters hide without its being asked for, in words.
     """
     span = resolve(data.ledger, period)
-    base = data.ledger.in_period(span)
     brand = filters.values.get("brand")
-    population, _ = base.where(Filters(values={"brand": brand} if brand else {}))
-    kept, hidden = base.where(filters)
+    # Values are looked up in all dates: one that the period lacks is there, and sold nothing.
+    whole, _ = data.ledger.where(Filters(values={"brand": brand} if brand else {}))
+    population = whole.in_period(span)
+    always, _ = data.ledger.where(replace(filters, min_roas=None))
+    kept, hidden = always.in_period(span).where(Filters(min_roas=filters.min_roas))
     weighted = [_weighted(metric, settings) for metric in metrics]
     ranked = None
     if _is_scored(weighted, by):
-        whole, _ = data.ledger.where(Filters(values={"brand": brand} if brand else {}))
         ranked = fee_returns(population, _until(whole, span), settings.insights).ranked
     frame = m.compute(
         kept.rows,
@@ -939,7 +948,7 @@ def slice_metrics(
         population=population.rows,
         returns=ranked,
     )
-    return frame, hidden_words(hidden, base.without_price(filters))
+    return frame, hidden_words(hidden, data.ledger.without_price(filters, span))
 
 
 def hidden_words(hidden: Hidden | None, unpriced: tuple[float, float] = (0.0, 0.0)) -> str:
@@ -949,16 +958,24 @@ def hidden_words(hidden: Hidden | None, unpriced: tuple[float, float] = (0.0, 0.
     --------
     >>> hidden_words(Hidden(2, 1000.0, 5000.0))
     'The minimum ROAS hides 2 influencers with ₹1,000 of influencer revenue and ₹5,000 of spend.'
+    >>> hidden_words(Hidden(0, 0.0, 0.0, 70.0))
+    'The minimum ROAS hides ₹70.00 of revenue that no influencer brought.'
     >>> hidden_words(None, (300.0, 0.0))
     'The limits of the price hide ₹300 of revenue and ₹0 of spend whose product has no known price.'
     """
     said = []
     if hidden is not None:
         who = "1 influencer" if hidden.influencers == 1 else f"{hidden.influencers:,} influencers"
-        said.append(
-            f"The minimum ROAS hides {who} with {text(hidden.revenue, Unit.MONEY)} of influencer "
-            f"revenue and {text(hidden.spend, Unit.MONEY)} of spend."
+        gone = (
+            f"{who} with {text(hidden.revenue, Unit.MONEY)} of influencer revenue and "
+            f"{text(hidden.spend, Unit.MONEY)} of spend"
         )
+        others = f"{text(hidden.others, Unit.MONEY)} of revenue that no influencer brought"
+        nobody = not (hidden.influencers or hidden.revenue or hidden.spend)
+        parts = (
+            [others] if hidden.others and nobody else [gone, others] if hidden.others else [gone]
+        )
+        said.append(f"The minimum ROAS hides {', and '.join(parts)}.")
     if any(unpriced):
         revenue, spend = (text(each, Unit.MONEY) for each in unpriced)
         said.append(

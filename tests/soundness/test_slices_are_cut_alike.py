@@ -1,11 +1,13 @@
 """What is set side by side covers as much time, the same filters and the same influencers."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from hkreport import insights, views
 from hkreport import metrics as m
+from hkreport.errors import ParamsError
 from hkreport.pipeline import exports
 
 
@@ -43,3 +45,72 @@ def test_an_unfinished_period_is_not_held_against_a_whole_one(tmp_path, last, pe
     assert (f"data to {ended} only" in report.subtitle) == bool(ended)
     if ended:
         assert insights.change(report, m.REVENUE).startswith("Revenue was ")
+
+
+def test_under_a_minimum_roas_forecast_and_the_period_before_are_cut_as_the_period_is(tmp_path):
+    days = [(month, day) for month in range(1, 7) for day in (1, 15, 28)]
+    rows = [f"2025-{month:02}-{day:02},1,{1000 if month > 3 else 1500},I1" for month, day in days]
+    # Ravi reaches the minimum in neither quarter, Mira in the first alone.
+    rows += [f"2025-{month:02}-{day:02},1,100,I2" for month, day in days]
+    rows += [f"2025-{month:02}-{day:02},1,{2000 if month < 4 else 10},I3" for month, day in days]
+    report = opened(
+        tmp_path / "data",
+        period="2025-Q2",
+        filters={"min_roas": 1.5},
+        influencers=PEOPLE + "I3,Mira,YouTube\n",
+        tracking="\n".join(["date,orders,revenue,influencer_id", *rows, "2025-06-30,1,70,", ""]),
+        payouts="influencer_id,total_payout,basis,date\n"
+        + "".join(f"{who},4000,order,2025-{month}-02\n" for who in ("I1", "I2", "I3") for month in ("02", "05")),
+    )  # fmt: skip
+    assert report.current.values("influencer_id") == ["I1"]
+    assert report.previous.values("influencer_id") == ["I1", "I3"]
+    asked = report.data, report.settings, [m.REVENUE, m.ROAS], []
+    before, _ = views.slice_metrics(*asked, "2025-Q1", report.filters)
+    assert before["revenue"][0] == report.totals_before["revenue"] == 9 * 1500 + 9 * 2000
+    assert report.history.values("influencer_id") == ["I1"]
+    assert "2 influencers" in report.hides
+    assert report.hides.endswith(" of spend, and ₹70.00 of revenue that no influencer brought.")
+
+
+ORDERS = """date,orders,revenue,influencer_id,brand,campaign
+2025-01-05,1,100,I1,Alpha,Winter
+2025-02-05,1,200,I2,Alpha,Summer
+2025-04-05,1,300,I1,Alpha,Winter
+2025-06-30,1,400,I2,Beta,Summer
+"""
+
+
+def told(report: views.Report, period: str, **values: str) -> dict[str, float]:
+    """What the command line prints of the same slice."""
+    filters = views.filters_of(values)
+    frame, _ = views.slice_metrics(
+        report.data, report.settings, [m.REVENUE, m.POSTS], [], period, filters
+    )
+    return {name: float(frame[name][0]) for name in ("revenue", "posts")}
+
+
+def test_posts_are_known_or_not_alike_in_report_and_command_line(tmp_path):
+    # A post of Alpha names its campaign, in January; none of Beta does.
+    posts = """date,influencer_id,brand,campaign,reach
+2025-01-05,I1,Alpha,Winter,100
+2025-04-05,I1,Alpha,,1000
+2025-05-05,I2,Beta,,1000
+"""
+    files = {"influencers": PEOPLE, "tracking": ORDERS, "posts": posts}
+    for brand, campaign, wanted in (("Alpha", "Winter", 0.0), ("Beta", "Summer", None)):
+        report = opened(tmp_path / "data", brand=brand, period="2025-Q2", filters={"campaign": campaign}, **files)  # fmt: skip
+        found = [
+            report.value(m.POSTS),
+            told(report, "2025-Q2", brand=brand, campaign=campaign)["posts"],
+        ]
+        assert found == pytest.approx([math.nan if wanted is None else wanted] * 2, nan_ok=True)
+
+
+def test_a_value_that_a_period_lacks_sold_nothing_in_it(tmp_path):
+    orders = ORDERS.replace("2025-04-05,1,300,I1,Alpha,Winter", "2025-04-05,1,300,I1,Alpha,Diwali")
+    report = opened(tmp_path / "data", period="2025-Q2", influencers=PEOPLE, tracking=orders)
+    assert told(report, "2025-Q2", campaign="Winter")["revenue"] == 0.0
+    assert told(report, "2025-Q2", campaign="winter,Summer")["revenue"] == 400.0
+    assert told(report, "2025-Q2", campaign="Winter,Summer", min_price="1")["revenue"] == 0.0
+    with pytest.raises(ParamsError, match="No campaign 'Wintr' in the data"):
+        told(report, "2025-Q2", campaign="Wintr")

@@ -61,11 +61,14 @@ const showNotes = () => {
   const notes = [];
   if (against.words) notes.push(against.words);
   if (current.hidden) {
-    const { influencers, revenue, spend } = current.hidden;
-    notes.push(`The minimum ROAS hides ${plural(influencers, "influencer")} with ${text(revenue, "money")} of influencer revenue and ${text(spend, "money")} of spend.`);
+    const { influencers, revenue, spend, others } = current.hidden;
+    const gone = `${plural(influencers, "influencer")} with ${text(revenue, "money")} of influencer revenue and ${text(spend, "money")} of spend`;
+    const rest = `${text(others, "money")} of revenue that no influencer brought`;
+    const nobody = !(influencers || revenue || spend);
+    notes.push(`The minimum ROAS hides ${(!others ? [gone] : nobody ? [rest] : [gone, rest]).join(", and ")}.`);
   }
   if (state.minPrice !== null || state.maxPrice !== null) notes.push("Under limits of the price, products without a known price and spend that names no product are left out.");
-  for (const name of current.untold) notes.push(`Posts name no ${name.replace("_", " ")} in these dates, so nothing about posts is known under that filter.`);
+  for (const name of current.untold) notes.push(`Posts name no ${name.replace("_", " ")}, so nothing about posts is known under that filter.`);
   if (settings().apart) notes.push(settings().apart);
   if (cube.grain !== "day" && current.filters.days) {
     const [from, to] = snapped(cube, current.filters.days);

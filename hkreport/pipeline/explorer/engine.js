@@ -151,7 +151,7 @@ const slice = (cube, filters) => {
     return { list, count };
   };
   let lists = cube.sections.map(keep);
-  const untold = untoldIn(cube, filters, since, until);
+  const untold = untoldIn(cube, filters);
   const known = untold.length
     ? new Set([...cube.known].filter((name) => !isPostMeasure(cube, name))) : cube.known;
   const made = { cube, filters, lists, known, untold, hidden: null, kept: new Map() };
@@ -175,40 +175,54 @@ const POST_MEASURES = ["posts", "reach", "impressions", "views", "likes", "comme
                        "engagements", "follower_base"];
 const isPostMeasure = (cube, name) => POST_MEASURES.includes(name);
 
-// Dimensions that a filter cuts by although no post of these dates names one: posts are then unknown, not 0.
-const untoldIn = (cube, filters, since, until) => {
+// Dimensions that a filter cuts by although no post names one (under a brand, no post of it): posts are then
+// unknown, not 0.
+const untoldIn = (cube, filters) => {
   if (!cube.known.has("posts")) return [];
   const asked = POSTS_MAY_NOT_NAME.filter((name) => filters.values[name]?.length);
   if (!asked.length) return [];
-  const { day, thing, campaign, cells } = cube.sections.find(({ kind }) => kind === "post");
+  const { thing, campaign, cells } = cube.sections.find(({ kind }) => kind === "post");
+  const brands = filters.values.brand;
+  const ofBrand = brands?.length ? chosenRows(cube.things.brand, brands) : null;
   return asked.filter((name) => {
+    const own = name === "brand" ? null : ofBrand;
+    let posts = 0;
     const codes = name === "campaign" ? campaign : thing;
     const named = name === "campaign" ? cube.campaigns.map((value) => value !== null)
       : cube.things[name].codes.map((code) => cube.things[name].values[code] !== null);
     for (let i = 0; i < cells; i += 1) {
-      if (day[i] >= since && day[i] <= until && named[codes[i]]) return false;
+      if (own && !own[thing[i]]) continue;
+      if (named[codes[i]]) return false;
+      posts += 1;
     }
-    return true;
+    return posts > 0;
   });
 };
+
+// Whether a value is at least a limit: as hkreport.metrics.reaches has it.
+const reaches = (value, least) => value >= least - 1e-12 * Math.abs(least);
 
 // Takes out everybody below a minimum ROAS, and what belongs to nobody; tells what that hides.
 const hide = (slice, people, least) => {
   const { cube, known } = slice;
   const { present } = groupsOf(slice, "influencer");
-  const [revenue, spend] = ["influencer_revenue", "spend"].map((name) => sumsOf(slice, "influencer", name));
-  const [credited, paid] = ["influencer_revenue", "spend"].map((name) => (known.has(name) ? cube.scales[name] ?? 1 : NaN));
-  const gone = { influencers: 0, revenue: 0, spend: 0 };
+  const names = ["influencer_revenue", "spend", "revenue"];
+  const [revenue, spend, all] = names.map((name) => sumsOf(slice, "influencer", name));
+  const [credited, paid, whole] = names.map((name) => (known.has(name) ? cube.scales[name] ?? 1 : NaN));
+  const gone = { influencers: 0, revenue: 0, spend: 0, all: 0 };
   for (let i = 0; i < cube.persons; i += 1) {
     if (!present[i]) continue;
-    const passes = i !== cube.nobody && spend[i] !== 0 && revenue[i] / credited / (spend[i] / paid) >= least;
+    const passes = i !== cube.nobody && spend[i] !== 0 && reaches(revenue[i] / credited / (spend[i] / paid), least);
     if (passes) continue;
     gone.influencers += i === cube.nobody ? 0 : 1;
     gone.revenue += revenue[i];
     gone.spend += spend[i];
+    gone.all += all[i];
     people[i] = 0;
   }
-  return { influencers: gone.influencers, revenue: gone.revenue / credited || 0, spend: gone.spend / paid || 0 };
+  const brought = gone.revenue / credited || 0;
+  const others = Math.round(((gone.all / whole || 0) - brought) * 1e6) / 1e6;
+  return { influencers: gone.influencers, revenue: brought, spend: gone.spend / paid || 0, others };
 };
 
 // Groups of a slice by a dimension or a step of time: how many there are, and which of them hold anything.

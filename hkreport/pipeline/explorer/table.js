@@ -4,7 +4,9 @@ const columnsShown = () => (state.columns ?? facts.columns[state.by] ?? facts.co
 const verdict = (name, value) => {
   const band = settings().bands[name];
   if (!band || Number.isNaN(value)) return "";
-  return value >= band.good ? "good" : value >= band.ok ? "ok" : "poor";
+  const turn = declared[name].good === "down" ? -1 : 1;
+  if (reaches(turn * value, turn * band.good)) return "good";
+  return reaches(turn * value, turn * band.ok) ? "ok" : "poor";
 };
 const showTable = () => {
   const names = columnsShown();
@@ -38,7 +40,8 @@ const showTable = () => {
   const bands = names.filter((name) => settings().bands[name]);
   $("legend").textContent = bands.map((name) => {
     const { good, ok } = settings().bands[name];
-    return `${declared[name].label}: ▲ good from ${tick(good, declared[name].unit)}, ■ fair from ${tick(ok, declared[name].unit)}, ▼ poor below.`;
+    const [ends, rest] = declared[name].good === "down" ? ["to", "above"] : ["from", "below"];
+    return `${declared[name].label}: ▲ good ${ends} ${tick(good, declared[name].unit)}, ■ fair ${ends} ${tick(ok, declared[name].unit)}, ▼ poor ${rest}.`;
   }).join(" ");
   $("command").textContent = commandOf(names);
 };

@@ -463,6 +463,21 @@ def test_weighted_score_from_posts_alone_by_hand(tmp_path):
     assert "66.7% of credited orders have a post" in credit.note.markdown.replace("\\", "")
 
 
+def test_shares_of_credit_are_of_one_number_of_orders_where_some_are_taken_back(tmp_path):
+    sold = SOLD.format(first="P2", second="influencer")
+    sold += "T4,influencer,1,u1,HKVitals,Biotin,2025-06-21,-2,-400\n"
+    credit = evidence.credits(opened(tmp_path, {"tracking": sold, "posts": WROTE}))
+    sums = credit.frame.groupby("name")[["orders", "share"]].sum()
+    assert set(sums.index) == {"exported", "post", "score"}
+    assert sums["orders"].tolist() == pytest.approx([3.0] * 3)
+    assert sums["share"].tolist() == pytest.approx([1.0] * 3)
+    assert credit.frame["share"].between(0, 1).all()
+    said = credit.note.markdown.replace("\\", "")
+    assert "The source of 66.7% of credited orders names the post" in said
+    assert "66.7% of credited orders have a post of their influencer" in said
+    assert "Rows that take back 2 of these orders are left out." in said
+
+
 def test_a_source_that_names_the_post_is_believed(tmp_path):
     sold = SOLD.format(first="P2", second="P5")
     credit = evidence.credits(opened(tmp_path, {"tracking": sold, "posts": WROTE}))

@@ -18,6 +18,7 @@ from hkreport.evidence.journeys import (
     by_source,
     credited,
     posted,
+    taken_back,
     touched,
 )
 from hkreport.metrics import UNASSIGNED, Total
@@ -519,6 +520,8 @@ def _over_posts(report: Report) -> "tuple[dict[str, pd.DataFrame], str] | str":
         "before them; the score shares each over these posts by weight of the platform, age "
         f"(half-life {report.settings.attribution.half_life_hours:g} hours, an assumption) and engagement."
     )
+    if back := taken_back(report):
+        words.append(f"Rows that take back {text(back, Unit.COUNT)} of these orders are left out.")
     frame = _finished(report, pd.concat(parts, ignore_index=True), "platform", "platform")
     return {"platform": frame, **levels}, " ".join(words)
 

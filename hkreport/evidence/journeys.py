@@ -292,7 +292,23 @@ def _by_content(several: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def credited(report: Report) -> "ir.Table":
-    """Orders of the period that the export credits to an influencer."""
+    """Orders of the period that the export credits to an influencer.
+
+    Rows that take orders back have no part in it: no post leads to them, and shares of what is left
+    would not add up.
+    """
+    rows = _credited(report)
+    return rows.filter(rows["orders"] > 0)
+
+
+def taken_back(report: Report) -> float:
+    """Orders that rows with a negative number take back from those."""
+    rows = _credited(report)
+    found = rows.filter(rows["orders"] < 0)["orders"].sum().fill_null(0)
+    return -float(found.cast("float64").to_pandas())
+
+
+def _credited(report: Report) -> "ir.Table":
     rows = report.population.rows
     return rows.filter(
         rows["kind"] == "order",

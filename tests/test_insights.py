@@ -192,6 +192,15 @@ def test_a_missed_target_names_both_numbers_and_the_rupees_between(tmp_path):
     assert "above the target of ₹9.00" in made["Cost per influencer order"].statement
 
 
+def test_a_target_below_zero_is_missed_by_what_lies_below_it(tmp_path):
+    report = tiny(tmp_path, targets={"roi": -0.5})
+    assert list(rules.targets(report)) == []
+    report.totals["roi"] = -0.75
+    (made,) = rules.targets(report)
+    assert made.statement == "ROI is −75.0%, 50.0% below the target of −50.0%."
+    assert made.evidence.numbers["gap"] == pytest.approx(0.5)
+
+
 def test_payout_without_agreement_is_an_alert(tmp_path):
     paid = "influencer_id,basis,rate,orders,total_payout\n2,order,150,50,7500\n1,post,1000,,2000\n"
     made = list(rules.payouts(tiny(tmp_path, payouts=paid)))

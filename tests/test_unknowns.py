@@ -111,7 +111,10 @@ def test_spend_that_no_brand_has_is_told_where_nothing_seems_paid(tmp_path):
     )  # fmt: skip
     said = plain(insights.headline(report))
     assert "Nothing was paid in this selection" in said
-    assert "100% of spend could not be given a brand or a date" in said
+    assert (
+        "100% of all spend in the data (every brand and date) could not be given a brand or a date"
+        in said
+    )
 
 
 def test_a_ledger_in_a_folder_with_brackets_is_read(tmp_path):

@@ -34,6 +34,20 @@ def test_concentration_counts_sellers_and_leaves_out_shares_of_less_than_one(rep
     assert top["roas"] == pytest.approx(7800 / 1750)
 
 
+def test_concentration_takes_the_nearest_number_and_its_title_says_how_many(tmp_path):
+    people = "id,name,platform\n" + "".join(f"{i},N{i},YouTube\n" for i in range(1, 12))
+    sold = "".join(f"2025-04-{i:02},1,{200 if i > 10 else 80},{i}\n" for i in range(1, 12))
+    orders = f"date,orders,revenue,influencer_id\n{sold}"
+    report = opened(tmp_path, "all", influencers=people, tracking=orders, payouts="", posts="")
+    frame = views.concentration(report)
+    assert frame["group"].tolist()[0] == "Top 10%"
+    assert frame["influencers"].tolist()[0] == 1
+    assert (
+        insights.concentrated(frame)
+        == "The first of 11 selling influencers brings 20.0% of credited revenue"
+    )
+
+
 def test_cohorts_follow_influencers_and_count_steps_in_which_nobody_came_back(report):
     cohorts = views.cohorts(report)
     assert cohorts.step == "month"

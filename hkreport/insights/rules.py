@@ -170,7 +170,7 @@ def targets(report: "Report") -> Iterator[Insight]:
         metric = m.CATALOGUE[name]
         value = float(report.totals[name])
         down = getattr(metric, "good", m.Direction.UP) is m.Direction.DOWN
-        gap = (value / target - 1) * (1 if down else -1)
+        gap = (value - target) / abs(target) * (1 if down else -1)
         if value != value or gap <= slack:
             continue
         said, wanted = text(value, metric.unit), text(target, metric.unit)

@@ -253,20 +253,29 @@ def unpaid_words(report: Report) -> str:
 
 
 def concentrated(frame: "pd.DataFrame") -> str:
-    """How much the top tenth brings, as a chart title.
+    """How much the top tenth brings, as a chart title; how many they are, since few are no exact tenth.
 
     Examples
     --------
     >>> import pandas as pd
     >>> concentrated(pd.DataFrame({"group": ["Top 10%", "All"], "share": [0.1, 1.0],
     ...                            "influencers": [9.0, 95.0], "revenue_share": [0.5794, 1.0]}))
-    'The top 10% of selling influencers bring 57.9% of credited revenue'
+    'The first 9 of 95 selling influencers bring 57.9% of credited revenue'
     """
     tenth = frame[frame["share"] == 0.1]
     if tenth.empty:
         return "Too few influencers sold anything to speak of concentration"
     share = text(float(tenth["revenue_share"].iloc[0]), Unit.PERCENT)
-    return f"The top 10% of selling influencers bring {share} of credited revenue"
+    few, all_ = (
+        text(float(rows["influencers"].iloc[0]), Unit.COUNT)
+        for rows in (tenth, frame[frame["share"] == 1])
+    )
+    who = (
+        f"first of {all_} selling influencers brings"
+        if few == "1"
+        else f"first {few} of {all_} selling influencers bring"
+    )
+    return f"The {who} {share} of credited revenue"
 
 
 def best_cell(frame: "pd.DataFrame", rows: str, across: str, metric: Metric) -> str:

@@ -126,8 +126,8 @@ def names_no_product(report: Report) -> dict[str, Any] | None:
 def concentration(report: Report) -> "pd.DataFrame":
     """How much of revenue and spend the top influencers by credited revenue make up.
 
-    Only influencers with credited revenue count. A share of them that is less than one influencer is
-    left out.
+    Only influencers with credited revenue count, to the nearest whole one; a share of them that is less
+    than one influencer is left out.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def concentration(report: Report) -> "pd.DataFrame":
     spend = float(sellers["spend"].sum())
     rows = []
     for share in TOP_SHARES:
-        count = math.ceil(round(share * len(sellers), 9))
+        count = math.floor(round(share * len(sellers), 9) + 0.5)
         if share * len(sellers) < 1:
             continue
         top = sellers.head(count)

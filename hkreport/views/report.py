@@ -585,15 +585,24 @@ def doubts(data: Data, settings: Settings) -> tuple[str, ...]:
     reasons = []
     if unassigned > limits.unassigned_warning:
         reasons.append(
-            f"{text(unassigned, Unit.PERCENT)} of spend could not be given a brand or a date"
+            f"{text(unassigned, Unit.PERCENT)} of {_all_spend(reasons)} could not be given a brand or a date"
         )
     if displaced > limits.displaced_warning:
         share = text(displaced, Unit.PERCENT)
-        reasons.append(f"{share} of spend falls in quarters in which that influencer sold nothing")
+        reasons.append(
+            f"{share} of {_all_spend(reasons)} falls in quarters in which that influencer sold nothing"
+        )
     if fallback > limits.unassigned_warning:
         share = text(fallback, Unit.PERCENT)
-        reasons.append(f"{share} of spend had no posts or orders of its own basis to go by")
+        reasons.append(
+            f"{share} of {_all_spend(reasons)} had no posts or orders of its own basis to go by"
+        )
     return tuple(reasons)
+
+
+def _all_spend(said: Sequence[str]) -> str:
+    """What the shares are of: not of the report, which the first of them says."""
+    return "all spend" if said else "all spend in the data (every brand and date)"
 
 
 def _allocated(data: Data) -> tuple[float, float, float] | None:

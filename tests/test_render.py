@@ -497,6 +497,28 @@ def test_the_colours_follow_the_system_until_the_reader_chooses(browser_page: An
     assert page.evaluate(paper) == light
 
 
+def test_a_chart_is_drawn_on_paper_as_in_light_colours_after_dark_was_chosen(
+    browser_page: Any,
+) -> None:
+    page = browser_page
+    shown = """name => {
+        const chart = document.createElement(name);
+        if (name === "svg") chart.classList.add("hk-chart");
+        const figure = document.querySelector("main").appendChild(document.createElement("figure"));
+        const { filter, mixBlendMode } = getComputedStyle(figure.appendChild(chart));
+        return [filter, mixBlendMode];
+    }"""
+    light = [page.evaluate(shown, name) for name in ("svg", "img")]
+    for chosen in (None, "dark"):
+        if chosen:
+            page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        page.emulate_media(color_scheme="dark", media="screen")
+        dark = [page.evaluate(shown, name) for name in ("svg", "img")]
+        assert all("invert" in filtered and blend == "screen" for filtered, blend in dark)
+        page.emulate_media(color_scheme="dark", media="print")
+        assert [page.evaluate(shown, name) for name in ("svg", "img")] == light
+
+
 def test_what_scrolls_sideways_can_be_reached_by_keyboard(browser_page: Any) -> None:
     unreachable = browser_page.evaluate(
         "[...document.querySelectorAll('main *')].filter(e => e.scrollWidth > e.clientWidth + 1"

@@ -208,13 +208,19 @@ class Ratio:
 
         Examples
         --------
-        >>> ROAS.why({"spend": 0.0}), ROAS.why({"spend": 500.0})
-        ('no spend', 'influencer revenue not known')
+        >>> ROAS.why({"spend": 0.0}), ROAS.why({"spend": 500.0}), ROAS.why({"spend": math.nan})
+        ('no spend', 'influencer revenue not known', 'spend not known')
         """
-        below = row.get(self.denominator.name)
-        if self.missing or not isinstance(below, int | float) or below != below or not below:
+        above, below = row.get(self.numerator.name), row.get(self.denominator.name)
+        if self.missing:
             return self.undefined
-        return f"{_short(self.numerator.label)} not known"
+        if isinstance(below, int | float):
+            if below != below:
+                return f"{_short(self.denominator.label)} not known"
+            return f"{_short(self.numerator.label)} not known" if below else self.undefined
+        if isinstance(above, float) and above != above:
+            return f"{_short(self.numerator.label)} not known"
+        return self.undefined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

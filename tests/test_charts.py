@@ -564,6 +564,18 @@ def test_missing_ratio_says_why() -> None:
     assert "n/a (no spend)" in words
 
 
+def test_a_reason_that_is_too_long_for_its_panel_is_left_out() -> None:
+    frame = pd.DataFrame(
+        {"tier": ["nano", "macro"], "spend": [500.0, 9.0], "roas": [-2.5, float("nan")]}
+    )
+    few = [line.words for line in texts(charts.bars(frame, "tier", [m.ROAS]).svg)]
+    assert "n/a (influencer revenue not known)" in few
+    frame = frame.assign(posts=3.0, reach=9.0)
+    drawn = charts.bars(frame, "tier", [m.SPEND, m.POSTS, m.REACH, m.ROAS])
+    assert "n/a" in [line.words for line in texts(drawn.svg)]
+    assert "n/a (" not in drawn.svg
+
+
 def test_small_bases_are_marked() -> None:
     words = [line.words for line in texts(EVERY["bars_verdict"]().svg)]
     assert any(re.fullmatch(r"n = \d+", word) for word in words)

@@ -18,6 +18,7 @@ from hkreport.insights import causes, rules
 from hkreport.methods import changes
 from hkreport.methods.estimate import Estimate, Refusal
 from hkreport.units import Unit, text
+from hkreport.views import luck
 
 SCHEMA = Path(insights.__file__).parents[1] / "pipeline" / "contracts" / "insights.schema.json"
 
@@ -153,7 +154,10 @@ def test_report_of_three_influencers_refuses_and_stands(tmp_path):
     report = tiny(tmp_path)
     document = insights.document(report)
     assert document["family"]["candidates"] == 0
-    assert "Too few orders to separate influencers from luck." in document["refusals"]
+    assert (
+        "Too few influencers on fixed fees to compare groups of influencers: 2, where 30 are needed."
+        in document["refusals"]
+    )
     assert all(each["kind"] != "comparison" for each in document["insights"])
     assert insights.what_to_do(report).markdown
     assert insights.top_three(report).markdown
@@ -466,15 +470,15 @@ def test_a_popular_product_is_not_taken_for_a_well_posted_one(settings):
         assert "C" in [each.level for each in lifted.stated]
     assert len(stated) <= 1
     assert np.mean(ratios) == pytest.approx(1.8, rel=0.08)
-    assert comparisons.NO_SPEND in made.refusals
+    assert luck.NO_SPEND in made.refusals
 
 
 def test_where_everyone_is_paid_by_the_order_groups_are_not_compared(tmp_path):
     paid = "influencer_id,basis,rate,orders,total_payout\n1,order,100,5,500\n2,order,150,5,750\n"
     report = tiny(tmp_path, payouts=paid)
     family = comparisons.family(report)
-    assert family.refusals == (comparisons.NOT_FIXED,)
-    assert str(ranking.ranking(report).refusal) == comparisons.NOT_FIXED
+    assert family.refusals == (luck.NOT_FIXED,)
+    assert str(ranking.ranking(report).refusal) == luck.NOT_FIXED
 
 
 # The command.

@@ -329,6 +329,36 @@ def test_report_without_payouts_and_without_orders_still_speaks(tmp_path):
     assert "The exports hold nothing from which a key figure" in body(made, "plain")
 
 
+@pytest.mark.parametrize(
+    ("spend", "credited", "said", "tile"),
+    [
+        (13_300_000.0, None, "ROAS cannot be shown: influencer revenue not known.", "influencer revenue"),
+        (None, 900.0, "The exports hold no payouts", "spend"),
+    ],
+)  # fmt: skip
+def test_a_missing_roas_blames_what_is_missing(tmp_path, spend, credited, said, tile):
+    known = {
+        "revenue": 900.0,
+        "spend": spend,
+        "influencer_revenue": credited,
+        "roas": None,
+        "cost_per_influencer_order": None,
+    }
+    metrics = {
+        name: {"label": name, "unit": "multiple" if name == "roas" else "money", "value": value,
+               "previous": None, "target": None}
+        for name, value in known.items()
+    }  # fmt: skip
+    made = composed(tmp_path, metrics=metrics)
+    for kind in ("plain", "html"):
+        text = body(made, kind)
+        assert said in text
+        assert f"{tile} not known" in text
+        assert "Nothing was paid" not in text
+        assert "no spend" not in text
+        assert spend or "no influencer orders" not in text
+
+
 def test_all_dates_all_brands_and_filters_are_named(tmp_path):
     made = composed(
         tmp_path,

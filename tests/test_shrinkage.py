@@ -109,14 +109,22 @@ def test_exchange_rate_scales_roas_only_by_itself():
 
 
 @pytest.mark.parametrize(
-    ("number", "expected"),
-    [pytest.param(29, 100.0, id="few_influencers"), pytest.param(150, 1.0, id="few_orders")],
-)
-def test_too_little_is_refused_in_one_sentence(number, expected):
+    ("number", "expected", "said"),
+    [
+        pytest.param(
+            29, 100.0, "Too few influencers on fixed fees to separate influencers from luck: 29, where 30 are needed.",
+            id="few_influencers",
+        ),
+        pytest.param(
+            150, 1.0, "Too few orders to separate influencers from luck: {}, where 300 are needed.", id="few_orders"
+        ),
+    ],
+)  # fmt: skip
+def test_too_little_is_refused_in_one_sentence(number, expected, said):
     orders, revenue, fee, _ = campaign(10, number=number, expected=expected)
     made = shrinkage.shrink(orders, revenue, fee)
     assert isinstance(made, Refusal)
-    assert str(made) == "Too few orders to separate influencers from luck."
+    assert str(made) == said.format(f"{orders.sum():.0f}")
 
 
 def test_orders_without_revenue_have_no_return():
@@ -224,10 +232,12 @@ def test_where_luck_cannot_be_told_the_score_says_what_it_ranks(report):
     assert report.returns.refusal is None
     assert "with luck taken out where fees are fixed" in ranking.ranking(report).note().markdown
     few = views.open_report(brand="Gritzo", period="2025-12", data=str(report.data.folder))
-    assert str(few.returns.refusal) == "Too few orders to separate influencers from luck."
+    said = str(few.returns.refusal)
+    assert said.startswith("Too few ")
+    assert said.endswith(" are needed.")
     assert few.influencers["shrunk_roas"].isna().all()
     assert ranking.ranking(few).note().markdown.replace("\\", "").strip() == (
-        "Too few orders to separate influencers from luck. The performance score ranks return among "
+        f"{said} The performance score ranks return among "
         "those on the same payout basis, as counted."
     )
 

@@ -1,5 +1,6 @@
 """What the exports do not hold is said to be unknown: no 0, no reason that is another's, no sentence about it."""
 
+import dataclasses
 import math
 
 import exports
@@ -9,9 +10,10 @@ from ingest_fixtures import only
 
 from hkreport import charts, insights, ledger, params, store, tables, views
 from hkreport import metrics as m
-from hkreport.evidence import definitions, returns
+from hkreport.evidence import comparisons, definitions, ranking, returns
 from hkreport.insights import causes
 from hkreport.methods.estimate import Refusal
+from hkreport.views import luck
 
 
 def plain(prose):
@@ -67,6 +69,59 @@ def test_nobody_is_said_to_be_unpaid_who_was_paid(unsold):
     assert "or it is not known what they brought" in said.empty
     found = definitions.table(unsold, Refusal("no experiment"), None)
     assert not found.astype(str).apply(lambda column: column.str.contains("no spend")).any().any()
+
+
+@pytest.fixture
+def unpriced(tmp_path):
+    """A report of exports without payouts."""
+    folder = only(
+        tmp_path / "without_payouts",
+        influencers="influencer_id,name,platform,tier\nI1,Asha,Instagram,micro\n",
+        tracking="date,influencer_id,brand,orders,revenue\n2025-04-05,I1,HKVitals,2,500\n",
+    )
+    data = store.open_data(folder, params.load(None))
+    return views.open_report(brand="all", period="2025-Q2", opened=data, settings=params.load(None))
+
+
+@pytest.mark.parametrize(
+    ("given", "cause", "refused"),
+    [
+        ("unsold", "influencer revenue not known", luck.NO_REVENUE),
+        ("unpriced", "spend not known", luck.NO_PAYOUTS),
+    ],
+)
+def test_return_that_is_not_known_is_neither_good_nor_poor_nor_unpaid(
+    given, cause, refused, request
+):
+    report = request.getfixturevalue(given)
+    assert m.ROAS.why(report.totals.to_dict()) == cause
+    assert insights.poor_words(report) == f"ROAS of influencers cannot be told: {cause}"
+    assert comparisons.family(report).refusals == (refused,)
+    assert str(ranking.ranking(report).refusal) == refused
+    assert "Payouts follow orders" not in plain(insights.not_said(report))
+    bars = charts.bars(
+        report.influencers, "influencer", [m.SPEND, m.REACH, m.ROAS, m.INFLUENCER_REVENUE]
+    )
+    assert "no spend" not in bars.svg
+
+
+def test_nothing_found_is_said_of_what_was_looked_at_only(unsold, unpriced, monkeypatch):
+    monkeypatch.setattr("hkreport.insights.advice.find", lambda report: ())
+    untested = "Nothing stands out in this period, in which no groups or products could be compared"
+    said = [plain(insights.what_to_do(report)).strip() for report in (unsold, unpriced)]
+    assert said == [
+        f"{untested} and no payout is in question.",
+        f"{untested} and the exports hold no payouts to check.",
+    ]
+    aimed = dataclasses.replace(
+        unsold, settings=unsold.settings.model_copy(update={"targets": {"roas": 2.0}})
+    )
+    assert "no target that could be checked is missed" in plain(insights.top_three(aimed))
+
+
+def test_payouts_that_are_not_there_do_not_agree(unsold, unpriced):
+    assert insights.unquestioned(unsold).startswith("Every payout agrees")
+    assert insights.unquestioned(unpriced).startswith("The exports hold no payouts")
 
 
 def test_a_reason_needs_every_part_of_it_to_be_known():

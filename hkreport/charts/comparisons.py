@@ -153,10 +153,11 @@ class _Dots:
         """Estimate and interval in words."""
         columns = (numbers(self.frame, name) for name in (self.measure.name, *self.ends))
         words = []
-        for value, low, high in zip(*columns, strict=True):
+        rows = self.frame.to_dict("records")
+        for row, value, low, high in zip(rows, *columns, strict=True):
             span = f" ({short(low, self.measure)} to {short(high, self.measure)})"
             known = value == value and low == low and high == high
-            words.append(f"{short(value, self.measure)}{span if known else ''}")
+            words.append(f"{short(value, self.measure, row)}{span if known else ''}")
         return words
 
     @property

@@ -250,10 +250,7 @@ def _panel(
 
     values = numbers(plan.frame, measure.name)
     drawn = [value if math.isfinite(value) else 0.0 for value in values]
-    labels = [
-        f"{short(value, measure)}{mark}{f' ({few})' if few and plan.by else ''}"
-        for value, mark, few in zip(values, plan.marks, plan.few, strict=True)
-    ]
+    labels = _labels(plan, measure, values, width)
     places, height = _places(plan, names, step)
     reference = number(plan.reference) if first else math.nan
     low, high = _limits(drawn, labels, width, reference)
@@ -274,6 +271,29 @@ def _panel(
     if math.isfinite(reference):
         label = f"{plan.reference_label} {short(reference, measure)}"
         mark_level(axes, reference, label, side="bottom")
+
+
+def _labels(plan: _Plan, measure: Measure, values: Sequence[float], width: float) -> list[str]:
+    """What stands behind each bar; why a value is missing only where that leaves the bars room."""
+    rows = plan.frame.to_dict("records")
+    words = [short(value, measure, row) for value, row in zip(values, rows, strict=True)]
+    ends = [
+        f"{mark}{f' ({few})' if few and plan.by else ''}"
+        for mark, few in zip(plan.marks, plan.few, strict=True)
+    ]
+    labels = [f"{word}{end}" for word, end in zip(words, ends, strict=True)]
+    left, right = (
+        [
+            text_width(each, theme.SMALL)
+            for each, value in zip(labels, values, strict=True)
+            if side == (value < 0)
+        ]
+        for side in (True, False)
+    )
+    if max(left, default=0.0) + max(right, default=0.0) + 12 <= 0.75 * width:
+        return labels
+    known = ((word if value == value else "n/a") for word, value in zip(words, values, strict=True))
+    return [f"{word}{end}" for word, end in zip(known, ends, strict=True)]
 
 
 def _is_crossed(end: float, label: str, reference: float, scale: float) -> bool:

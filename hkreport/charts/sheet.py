@@ -331,9 +331,10 @@ def unit_of(measure: Measure) -> Unit:
     return measure.unit or Unit.COUNT
 
 
-def short(value: object, measure: Measure) -> str:
-    """A value as a label beside its mark."""
-    reason = measure.undefined if isinstance(measure, Ratio) else getattr(measure, "reason", "")
+def short(value: object, measure: Measure, row: Mapping[Any, Any] | None = None) -> str:
+    """A value as a label beside its mark; its `row` tells why it is missing."""
+    ratio = measure if isinstance(measure, Ratio) else getattr(measure, "ratio", None)
+    reason = ratio.why(row or {}) if ratio else getattr(measure, "reason", "")
     return text(number(value), unit_of(measure), short=True, reason=reason)
 
 

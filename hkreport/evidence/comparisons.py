@@ -21,7 +21,7 @@ from hkreport.methods import multiplicity, shrinkage
 from hkreport.methods.estimate import Estimate, Refusal
 from hkreport.metrics import UNASSIGNED
 from hkreport.params import InsightRules
-from hkreport.views.luck import FIXED, NO_SPEND, NOT_FIXED
+from hkreport.views.luck import FIXED, NO_SPEND, unfixed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,6 +222,7 @@ def _index(
         usual[kept],
         least_influencers=rules.least_influencers,
         least_orders=rules.least_orders,
+        purpose="to compare groups of influencers",
     )
     if isinstance(made, Refusal):
         return made
@@ -470,8 +471,9 @@ def family(report: "Report") -> Family:
     people = panel(report)
     chosen = [name for name in DIMENSIONS if name != "persona" or not _is_crossed(people)]
     made = compare(people, product_frame(report), rules, dimensions=chosen)
-    if people.empty and bool((report.influencers["spend"] > 0).any()):
-        return replace(made, refusals=(NOT_FIXED,))
+    if people.empty:
+        paid = bool((report.influencers["spend"] > 0).any())
+        return replace(made, refusals=(unfixed(report.current.known, paid=paid),))
     return made
 
 

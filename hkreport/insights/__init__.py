@@ -32,6 +32,7 @@ from hkreport.insights.prose import (
     sharing,
     slice_note,
     sources,
+    unquestioned,
 )
 from hkreport.insights.records import Effect, Evidence, Insight
 from hkreport.insights.rules import find
@@ -95,5 +96,6 @@ __all__ = [
     "top_three",
     "top_words",
     "unpaid_words",
+    "unquestioned",
     "what_to_do",
 ]

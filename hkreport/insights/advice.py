@@ -26,14 +26,12 @@ TITLES = {
 
 BRIEF = 320  # letters of a statement in the summary
 
-NOTHING = "Nothing in this period stands out beyond chance, no target is missed, and no payout is in question."
-
 
 def what_to_do(report: "Report") -> Prose:
     """All insights that are shown: alerts as callouts, then the others, most rupees at stake first."""
     shown = find(report)[: report.settings.insights.most_shown]
     if not shown:
-        return Prose(escape_markdown(NOTHING) + "\n")
+        return Prose(escape_markdown(_nothing(report)) + "\n")
     parts = []
     alerts = [each for each in shown if each.severity == "high"]
     for each in alerts:
@@ -55,7 +53,7 @@ def top_three(report: "Report", count: int = 3) -> Prose:
     """The insights with most rupees at stake, a few lines each, for the summary."""
     shown = find(report)[:count]
     if not shown:
-        return Prose(escape_markdown(NOTHING) + "\n")
+        return Prose(escape_markdown(_nothing(report)) + "\n")
     lines = [f"{place}. {_body(each, BRIEF)}" for place, each in enumerate(shown, 1)]
     return Prose("\n".join(lines) + "\n")
 
@@ -91,6 +89,32 @@ def not_said(report: "Report") -> Prose:
     if plan.refusal is not None:
         parts.append(str(plan.refusal))
     return Prose("\n".join(f"- {escape_markdown(part)}" for part in parts) + "\n" if parts else "")
+
+
+def _nothing(report: "Report") -> str:
+    """That nothing was found, of what could be looked at."""
+    family = comparisons.family(report)
+    tested = any(each.p_value == each.p_value for each in family.comparisons)
+    said = [
+        "Nothing in this period stands out beyond chance"
+        if tested
+        else "Nothing stands out in this period, in which no groups or products could be compared"
+    ]
+    values = [
+        float(report.totals[name])
+        for name in report.settings.targets
+        if name in report.totals.index
+    ]
+    if values:
+        reached = all(value == value for value in values)
+        said.append(
+            "no target is missed" if reached else "no target that could be checked is missed"
+        )
+    if "spend" in report.current.known:
+        said.append("no payout is in question")
+    else:
+        said.append("the exports hold no payouts to check")
+    return f"{', '.join(said[:-1])}{',' if len(said) > 2 else ''} and {said[-1]}."
 
 
 def _title(each: Insight) -> str:
@@ -183,7 +207,7 @@ def terminal(report: "Report") -> str:
     """The insights for the terminal."""
     found = find(report)
     if not found:
-        return NOTHING
+        return _nothing(report)
     return "\n\n".join(
         f"[{each.severity}] {each.statement}\n    Do: {each.action}" for each in found
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Prose", "allocation_note", "bridge_note", "bridge_words", "change", "check_words",
            "cohort_words", "effect_words", "further", "glossary", "headline", "headline_tiles", "missing",
            "old_assumptions", "poor", "poor_words", "portfolio", "portfolio_shares", "problems", "quality",
-           "sharing", "slice_note", "sources"]  # fmt: skip
+           "sharing", "slice_note", "sources", "unquestioned"]  # fmt: skip
 
 
 def change(report: Report, metric: Metric) -> str:
@@ -53,6 +53,8 @@ def poor_words(report: Report) -> str:
     paid = report.influencers[report.influencers["spend"] > 0]
     least = report.settings.bands["roas"].poor
     losers = paid[paid["roas"].notna() & ~m.reaches(paid["roas"], least)]
+    if not {"spend", "influencer_revenue"} <= report.current.known:
+        return f"ROAS of influencers cannot be told: {m.ROAS.why(report.totals.to_dict())}"
     if paid.empty:
         return "No influencer was paid"
     level, everybody = f"{text(least, Unit.MULTIPLE)} ROAS", text(len(paid), Unit.COUNT)
@@ -68,6 +70,13 @@ def poor_words(report: Report) -> str:
     return f"{count} of {everybody} paid influencers stay below {level}; they cost {cost}"
 
 
+def unquestioned(report: Report) -> str:
+    """What to say in place of payouts in question."""
+    if "spend" in report.current.known:
+        return "Every payout agrees with what it is for, as far as the exports tell."
+    return "The exports hold no payouts, so none could be held against what it is for."
+
+
 def headline(report: Report, caused: Incrementality | None = None, *, brief: bool = False) -> Prose:
     """The period in two or three sentences, with what makes the headline uncertain.
 
@@ -80,6 +89,9 @@ def headline(report: Report, caused: Incrementality | None = None, *, brief: boo
         said = ["The exports hold no orders, so revenue and ROAS cannot be shown."]
         if spend == spend:
             said.append(f"{text(spend, Unit.MONEY, short=True)} was paid to influencers.")
+    elif spend > 0 and roas != roas:
+        paid = f"{text(spend, Unit.MONEY, short=True)} was paid to influencers"
+        said.append(f"{paid}; ROAS cannot be shown: {m.ROAS.why(totals.to_dict())}.")
     elif spend > 0:
         said.append(
             f"{text(spend, Unit.MONEY, short=True)} was paid to influencers and "

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from hkreport.errors import InputError
 from hkreport.methods.estimate import Refusal
+from hkreport.units import Unit, text
 
-__all__ = ["TOO_FEW", "Shrunk", "pooled_means", "post_noise", "shrink"]
+__all__ = ["Shrunk", "pooled_means", "post_noise", "shrink"]
 
 Floats = NDArray[np.float64]
 
-TOO_FEW = "Too few orders to separate influencers from luck."
+SEPARATE = "to separate influencers from luck"
 NO_REVENUE = "These orders brought no revenue, so there is no return to compare."
 
 
@@ -70,6 +71,7 @@ def shrink(
     noise: Floats | None = None,
     least_influencers: int = 30,
     least_orders: float = 300,
+    purpose: str = SEPARATE,
 ) -> Shrunk | Refusal:
     """Estimate each influencer's return on fixed fees with luck taken out.
 
@@ -88,6 +90,8 @@ def shrink(
         posts with uneven luck: see :func:`post_noise`.
     least_influencers, least_orders : int, float
         Below these nothing is estimated.
+    purpose : str
+        What it is for, within the sentence of a refusal.
 
     Returns
     -------
@@ -122,8 +126,13 @@ def shrink(
         raise InputError("Shrinkage needs a fee above 0 for every influencer.")
     counts = np.maximum(np.nan_to_num(orders), 0.0)
     worth = np.maximum(np.nan_to_num(revenue), 0.0)
-    if len(fee) < least_influencers or counts.sum() < max(least_orders, 1.0):
-        return Refusal(TOO_FEW)
+    for what, number, least in (
+        ("influencers on fixed fees", len(fee), least_influencers),
+        ("orders", float(counts.sum()), max(least_orders, 1.0)),
+    ):
+        if number < least:
+            found, needed = text(number, Unit.COUNT), text(least, Unit.COUNT)
+            return Refusal(f"Too few {what} {purpose}: {found}, where {needed} are needed.")
     if not worth[counts > 0].any():
         return Refusal(NO_REVENUE)
     codes = _codes(cells, len(fee))

@@ -218,6 +218,7 @@ class _Report:
     def tiles(self) -> list[tables.Tile]:
         before = self.period.previous()
         figures = self.kpis["metrics"]
+        known = {name: tables.number(each["value"]) for name, each in figures.items()}
         return [
             tables.Tile.of(
                 metric,
@@ -225,6 +226,7 @@ class _Report:
                 previous=figures[metric.name]["previous"],
                 previous_label=before.name if before else "the period before",
                 target=figures[metric.name]["target"],
+                reason=metric.why(known) if isinstance(metric, m.Ratio) else "",
             )
             for metric in views.HEADLINE
             if metric.name in figures
@@ -260,6 +262,9 @@ class _Report:
             )
         elif spend != spend:
             said.append("The exports hold no payouts, so spend and ROAS cannot be shown.")
+        elif spend > 0:
+            why = m.ROAS.why({m.SPEND.name: spend, m.INFLUENCER_REVENUE.name: credited})
+            said.append(f"ROAS cannot be shown: {why}.")
         else:
             said.append("Nothing was paid in this selection, so ROAS is undefined.")
         return " ".join(said)

@@ -6,7 +6,7 @@ The best of many small records is mostly lucky. Each influencer on fixed fees is
 has a return that the contract decides: it stands as counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,14 @@ from hkreport.params import InsightRules
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CONFIDENCE", "FIXED", "NOT_FIXED", "NO_SPEND", "FeeReturns", "fee_returns"]
+__all__ = ["CONFIDENCE", "FIXED", "FeeReturns", "fee_returns", "unfixed"]
 
 # Intervals of single influencers: four of five hold the truth.
 CONFIDENCE = 0.8
 
 FIXED = "post"
+
+_MEASURES = {"spend", "influencer_revenue", "influencer_orders"}
 
 NOT_FIXED = (
     "Payouts follow orders here, so return on spend is order value over the agreed rate; groups of "
@@ -33,6 +35,10 @@ NOT_FIXED = (
 NO_SPEND = (
     "Nothing was paid in this selection, so groups of influencers are not compared by return."
 )
+NO_PAYOUTS = (
+    "The exports do not tell what was paid, so groups of influencers are not compared by return."
+)
+NO_REVENUE = "The exports do not tell what influencers brought, so groups of influencers are not compared by return."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +109,8 @@ def fee_returns(current: Ledger, past: Ledger, rules: InsightRules) -> FeeReturn
     known = people[people["payout_basis"].notna()]
     bases = dict(zip(known["influencer_id"], known["payout_basis"], strict=True))
     if fixed.empty:
-        paid = bool((people["spend"] > 0).any())
-        return FeeReturns(
-            _nothing(), Refusal(NOT_FIXED if paid else NO_SPEND), nan, nan, nan, bases
-        )
+        why = unfixed(current.known, paid=bool((people["spend"] > 0).any()))
+        return FeeReturns(_nothing(), Refusal(why), nan, nan, nan, bases)
     noise = _noise(past, fixed["influencer_id"].tolist())
     spend, revenue = (fixed[name].to_numpy(float) for name in ("spend", "influencer_revenue"))
     average = float(revenue.sum() / spend.sum())
@@ -130,6 +134,15 @@ def fee_returns(current: Ledger, past: Ledger, rules: InsightRules) -> FeeReturn
     return FeeReturns(frame.reset_index(drop=True), None, average, made.shape, noise, bases)
 
 
+def unfixed(known: Collection[str], *, paid: bool) -> str:
+    """Why nobody has a return on a fixed fee: what is not known, or that no fixed fee was paid."""
+    if "spend" not in known:
+        return NO_PAYOUTS
+    if not set(known) >= _MEASURES:
+        return NO_REVENUE
+    return NOT_FIXED if paid else NO_SPEND
+
+
 def _nothing() -> "pd.DataFrame":
     import pandas as pd
 
@@ -147,7 +160,7 @@ def _people(current: Ledger) -> "pd.DataFrame":
         by=["influencer"],
         known=current.known,
     )
-    if not {"spend", "influencer_revenue", "influencer_orders"} <= current.known:
+    if not current.known >= _MEASURES:
         sums = sums.iloc[:0]
     traits = rows.select("influencer_id", "tier", "platform", "payout_basis").distinct()
     first = traits.to_pandas().groupby("influencer_id", as_index=False).first()

@@ -1,6 +1,7 @@
 """Prepared notebooks become pages and PDFs: the same from both engines, and the same every time."""
 
 import html.parser
+import itertools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import typst
 import yaml
@@ -20,7 +22,8 @@ import yaml
 from hkreport.errors import RenderError, UsageError
 from hkreport.pipeline import fonts, prepare, render, render_pandoc, render_quarto
 from hkreport.pipeline.render import Document, Link
-from hkreport.units import quote_typst
+from hkreport.tables import Col, Table
+from hkreport.units import Unit, quote_typst
 
 PYTHON = sys.executable  # before a test changes it
 sample = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("report_notebook.py"))))
@@ -398,6 +401,54 @@ def test_tables_and_tiles_take_everything_that_they_document(tmp_path: Path, pro
     )
     _, pdf = build(tmp_path, project, cell)
     assert b"SourceSansPro-Semibold" in pdf.read_bytes()
+
+
+def words_of(pdf: Path, require: Callable[[str], str]) -> list[tuple[str, tuple[float, ...]]]:
+    """Every word of a PDF with the box it stands in, pages one below the other."""
+    done = subprocess.run(
+        [require("pdftotext"), "-bbox", str(pdf), "-"], capture_output=True, check=True
+    )
+    found, page = [], -1
+    for line in done.stdout.decode().splitlines():
+        page += "<page " in line
+        if "<word " in line:
+            x, y, right, foot = (float(each) for each in re.findall(r'(?:x|y)M..="([\d.]+)"', line))
+            words = re.sub("<[^>]*>", "", line).strip()
+            found.append((words, (x, y + 2000 * page, right, foot + 2000 * page)))
+    return found
+
+
+def test_long_reasons_leave_the_names_of_a_table_their_room(
+    tmp_path: Path, project: Path, require: Callable[[str], str]
+) -> None:
+    reasons = [
+        "influencer revenue not known", "influencer revenue − spend not known", "influencer orders not known",
+    ]  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "Influencer": ["Influencer_with_a_name_of_some_length"] * 4,
+            "Exception": ["Paid twice"] * 4,
+        }
+    )
+    columns = [Col(name=name, label=name) for name in frame]
+    for place in range(6):
+        frame[f"n{place}"] = float("nan")
+        reason = reasons[place % 3]
+        columns.append(Col(name=f"n{place}", label=f"Cost {place}", unit=Unit.MONEY, reason=reason))
+    table = Table(frame, columns)
+    _, pdf = build(
+        tmp_path,
+        project,
+        code("x", display({"text/markdown": f"```{{=typst}}\n{table.typst}\n```"})),
+    )
+    placed = [each for each in words_of(pdf, require) if each[0] != "\u200b"]
+    said = [words for words, _ in placed]
+    assert "Exception" in said
+    assert said.count("n/a") == 24
+    for (one, first), (other, second) in itertools.combinations(placed, 2):
+        across = min(first[2], second[2]) - max(first[0], second[0])
+        along = min(first[3], second[3]) - max(first[1], second[1])
+        assert across < 1 or along < 4, f"{one} is printed over {other}"
 
 
 def test_the_typst_files_hold_no_dollar_sign_of_their_own() -> None:

@@ -155,6 +155,8 @@ def _significant(size: float) -> str:
         return f"{size:.1f}"
     if size >= 0.0005:
         return f"{size:.2f}" if size >= 0.095 else f"{size:.3f}"
+    if size < 5e-7:
+        return "0.0"
     # Tiny, but not nothing: one digit that is not zero.
     return f"{size:.{math.ceil(-math.log10(size))}f}"
 

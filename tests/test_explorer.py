@@ -25,7 +25,7 @@ from hkreport import metrics as m
 from hkreport import params, periods, simulate, store, tables, views
 from hkreport.ledger import Filters
 from hkreport.pipeline.explorer import cube, page
-from hkreport.units import text
+from hkreport.units import Unit, text
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = params.load(None, root=ROOT)
@@ -229,6 +229,17 @@ def compare(tab, data: store.Data, selection: Selection, by: str, names: list[st
         if not told or not near(told[0], minimum):
             wrong.append(f"{selection}: {seen['notes']}, expected {minimum}")
     return wrong
+
+
+def test_multiples_are_written_as_in_the_report(chromium):
+    words = (Path(page.__file__).parent / "words.js").read_text(encoding="utf-8")
+    values = [0, 1e-25, 4e-7, 5e-7, 0.0000472, 0.0129, 0.41, 1.996, 1234.5]
+    tab = chromium.new_page()
+    said = tab.evaluate(
+        f"values => {{ {words}\nreturn values.map(value => text(value, 'multiple')); }}", values
+    )
+    tab.close()
+    assert said == [text(value, Unit.MULTIPLE) for value in values]
 
 
 def near(words: str, expected: str) -> bool:

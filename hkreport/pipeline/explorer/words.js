@@ -27,7 +27,7 @@ const significant = (size) => {
   if (size >= 100) return grouped(size, 0);
   if (size >= 1.995 || size === 0) return fixed(size, 1);
   if (size >= 0.0005) return fixed(size, size >= 0.095 ? 2 : 3);
-  return fixed(size, Math.ceil(-Math.log10(size)));
+  return size < 5e-7 ? "0.0" : fixed(size, Math.ceil(-Math.log10(size)));
 };
 
 const digits = (size, unit, short) => {

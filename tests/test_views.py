@@ -1,6 +1,7 @@
 """Frames beyond sums by group, worked by hand on the small campaign of exports.py."""
 
 import exports
+import pandas as pd
 import pytest
 
 from hkreport import backends, insights, params, views
@@ -57,6 +58,20 @@ def test_cohorts_follow_influencers_and_count_steps_in_which_nobody_came_back(re
     shares = dict(zip(cohorts.retention["at"], cohorts.retention["share"], strict=True))
     assert shares == {1: 0.5, 2: 0.0}
     assert cohorts.ages == ["+1", "+2"]
+
+
+def test_a_chart_of_cohorts_has_room_for_the_names_of_its_ages():
+    def cohorts(ages):
+        rows = [("2015-Q2", f"+{age}", age, 1.0, 0.5) for age in range(1, ages + 1)]
+        columns = ["cohort", "age", "at", "active", "share"]
+        return views.Cohorts("quarter", pd.DataFrame(), pd.DataFrame(rows, columns=columns))
+
+    assert cohorts(12).ages == [f"+{age}" for age in range(1, 13)]
+    assert cohorts(12).note == ""
+    assert cohorts(40).ages == cohorts(12).ages
+    assert cohorts(40).drawn["at"].max() == 12
+    assert len(cohorts(40).retention) == 40
+    assert cohorts(40).note == "The first 12 quarters after the start of a cohort are shown."
 
 
 def test_cohorts_and_benchmarks_do_not_look_beyond_the_period(tmp_path):

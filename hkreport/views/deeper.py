@@ -27,6 +27,7 @@ BENCHMARKED: tuple[Ratio, ...] = (
     m.COST_PER_INFLUENCER_ORDER,
 )
 TOP_SHARES = (0.01, 0.1, 0.2, 0.5, 1.0)
+AGES_SHOWN = 12  # as many columns as a chart can name
 MONTHS_SHOWN = 14  # more cohorts than that are drawn by quarter
 COHORTS_SHOWN = 12
 
@@ -185,9 +186,21 @@ class Cohorts:
     retention: "pd.DataFrame"
 
     @property
+    def drawn(self) -> "pd.DataFrame":
+        """Retention at the ages that a chart has room for."""
+        return self.retention[self.retention["at"] <= AGES_SHOWN].reset_index(drop=True)
+
+    @property
     def ages(self) -> list[str]:
-        """Ages in their order, for the columns of a chart."""
-        return list(dict.fromkeys(self.retention.sort_values("at")["age"]))
+        """Those ages in their order, for the columns of a chart."""
+        return list(dict.fromkeys(self.drawn.sort_values("at")["age"]))
+
+    @property
+    def note(self) -> str:
+        """What a chart of them leaves out, if anything."""
+        if len(self.drawn) == len(self.retention):
+            return ""
+        return f"The first {AGES_SHOWN} {self.step}s after the start of a cohort are shown."
 
 
 def cohorts(report: Report) -> Cohorts:

@@ -475,6 +475,17 @@ def test_a_missing_value_leaves_a_gap_in_the_line() -> None:
     assert charts.trend(frame, "week", m.REVENUE).svg.count('stroke-width="2.2"') == whole + 1
 
 
+def test_steps_without_a_value_are_not_said_to_have_no_date() -> None:
+    months = pd.DataFrame(
+        {"month": ["2025-04", "2025-05"], "roas": float("nan"), "spend": float("nan")}
+    )
+    for drawn in (charts.trend(months, "month", m.ROAS), charts.columns(months, "month", m.SPEND)):
+        assert isinstance(drawn, Sentence)
+        assert "no whole month of this period has a value" in drawn.words
+    nowhere = months.assign(month="unassigned", roas=1.0)
+    assert "there is no dated value" in str(charts.trend(nowhere, "month", m.ROAS))
+
+
 def test_rows_of_no_date_are_left_out_and_said() -> None:
     frame = pd.concat([weeks(3), pd.DataFrame({"week": ["unassigned"], "revenue": [9e9]})])
     chart = charts.trend(frame, "week", m.REVENUE)

@@ -115,7 +115,7 @@ def trend(
     if previous and dated[previous].isna().all():
         previous = ""
     if not any(value == value for value in values):
-        return nothing(f"The trend of {in_sentence(measure.label)}", "there is no dated value")
+        return nothing(f"The trend of {in_sentence(measure.label)}", _valueless(frame, dated, x))
     drawn = [name for name in (measure.name, previous, low, high) if name]
     if not any(abs(value) > 0 for name in drawn for value in numbers(dated, name)):
         why = "no whole week has any" if x == "week" else "every value is 0"
@@ -188,7 +188,7 @@ def columns(
         )
     dated, undated = _dated(frame, x)
     if not any(value == value for value in numbers(dated, measure.name)):
-        return nothing(what, "there is no dated value")
+        return nothing(what, _valueless(frame, dated, x))
     steps = _steps(x, list(dict.fromkeys(dated[x].tolist())))
     stacks = _stacks(dated, x, by, measure)
     totals = [_total(parts) for parts in zip(*stacks.values(), strict=True)]
@@ -305,6 +305,13 @@ def _brief(name: str, date: datetime.date, first: bool) -> str:
         return f"{date.day} {month}"
     step = month if name == "month" else f"Q{(date.month + 2) // 3}"
     return f"{step}\n{date.year}" if first or date.month == 1 else step
+
+
+def _valueless(frame: "pd.DataFrame", dated: "pd.DataFrame", x: str) -> str:
+    """Why there is nothing to draw: nothing has a date, or what has one has no value."""
+    if dated.empty and len(frame):
+        return "there is no dated value"
+    return f"no {'day' if x == 'day' else f'whole {dimension(x)}'} of this period has a value"
 
 
 def _dated(frame: "pd.DataFrame", x: str) -> tuple["pd.DataFrame", str]:

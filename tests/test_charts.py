@@ -221,6 +221,18 @@ EVERY: dict[str, Callable[[], Any]] = {
     "scatter": lambda: charts.scatter(
         influencers(60), m.SPEND, m.INFLUENCER_REVENUE, group="platform", guides=GUIDES
     ),
+    "scatter_poor": lambda: charts.scatter(
+        influencers(20).assign(influencer_revenue=lambda f: f["influencer_revenue"] / 200),
+        m.SPEND,
+        m.INFLUENCER_REVENUE,
+        guides=GUIDES,
+    ),
+    "scatter_rich": lambda: charts.scatter(
+        influencers(20).assign(influencer_revenue=lambda f: f["influencer_revenue"] * 200),
+        m.SPEND,
+        m.INFLUENCER_REVENUE,
+        guides=GUIDES,
+    ),
     "scatter_log": lambda: charts.scatter(
         influencers(60), m.SPEND, m.INFLUENCER_REVENUE, group="tier", guides=GUIDES, log=True
     ),

@@ -426,10 +426,23 @@ def _draw_guides(axes: "Axes", plan: _Plan) -> list[Box]:
             )
         else:
             # Steep lines leave through the top, flat ones to the right.
-            shift = (-width - 3, 7) if end == high else (-width - 6, -5)
-            left, middle = x + shift[0], y + shift[1]
-            taken.append((left, middle - 5, left + width, middle + 5))
-            write(axes, label, (at, factor * at), shift, color=theme.SOFT)
+            tries = (
+                [(-width - 6.0, -5.0), *((-width - 6.0, 8.0 + 12 * step) for step in range(4))]
+                if end == high
+                else [(-width - 3.0, 7.0), *((4.0, -6.0 - 12 * step) for step in range(4))]
+            )
+            boxes = [(x + dx, y + dy - 5, x + dx + width, y + dy + 5) for dx, dy in tries]
+            left, foot = axes.bbox.x0, axes.bbox.y0
+            free = (
+                place
+                for place, box in enumerate(boxes)
+                if box[0] >= left
+                and box[1] >= foot
+                and not any(_overlap(box, each) for each in taken)
+            )
+            chosen = next(free, 0)
+            taken.append(boxes[chosen])
+            write(axes, label, (at, factor * at), tries[chosen], color=theme.SOFT)
     axes.set(xlim=(low, high), ylim=(bottom, top))
     return taken
 

@@ -269,6 +269,11 @@ class Ledger:
     last: datetime.date | None
     many: bool = False
 
+    @property
+    def counted_by(self) -> str:
+        """What the first and last day are those of."""
+        return next((name for name in ("orders", "posts") if name in self.known), "payouts")
+
     def in_period(self, period: Period | None) -> "Ledger":
         """Keep the rows dated within the period; ``all`` keeps undated rows too."""
         if period is None or period.name == "all":

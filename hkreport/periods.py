@@ -71,10 +71,22 @@ class Period:
 
         Examples
         --------
-        >>> parse("2025-Q2").words
-        '1 Apr 2025 to 30 Jun 2025'
+        >>> parse("2025-Q2").words, parse("2025-06-15..2025-06-15").words
+        ('1 Apr 2025 to 30 Jun 2025', '15 Jun 2025')
         """
-        return f"{worded(self.start)} to {worded(self.last)}"
+        first, last = worded(self.start), worded(self.last)
+        return first if first == last else f"{first} to {last}"
+
+    @property
+    def when(self) -> str:
+        """The dates within a sentence.
+
+        Examples
+        --------
+        >>> parse("2025-Q2").when, parse("2025-06-15..2025-06-15").when
+        ('from 1 Apr 2025 to 30 Jun 2025', 'on 15 Jun 2025')
+        """
+        return f"{'on' if self.days == 1 else 'from'} {self.words}"
 
     @property
     def bucket(self) -> str:
@@ -126,7 +138,13 @@ class Period:
 
 
 def worded(day: Date) -> str:
-    """A day as readers see it: ``24 Apr 2025``."""
+    """A day as a reader expects it.
+
+    Examples
+    --------
+    >>> worded(Date(2025, 7, 20))
+    '20 Jul 2025'
+    """
     months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
     return f"{day.day} {months[day.month - 1]} {day.year}"
 

@@ -3,9 +3,10 @@
 import exports
 import pandas as pd
 import pytest
+from ingest_fixtures import only
 
-from hkreport import backends, insights, params, views
-from hkreport.metrics import ROAS
+from hkreport import backends, insights, params, store, views
+from hkreport.metrics import REVENUE, ROAS
 
 ORDERS = """date,orders,revenue,influencer_id,brand,discount,returns,profit
 2025-09-21,1,1180,1,Gritzo,0,0,400
@@ -72,6 +73,57 @@ def test_a_chart_of_cohorts_has_room_for_the_names_of_its_ages():
     assert cohorts(40).drawn["at"].max() == 12
     assert len(cohorts(40).retention) == 40
     assert cohorts(40).note == "The first 12 quarters after the start of a cohort are shown."
+
+
+@pytest.fixture
+def early_posts(tmp_path):
+    """Posts from January, orders from 20 July to 2 August, and no platform of anybody."""
+    folder = only(
+        tmp_path / "exports",
+        tracking="date,influencer_id,brand,orders,revenue\n2025-07-20,I1,HKVitals,1,500\n"
+        "2025-08-02,I1,Gritzo,1,900\n",
+        posts="post_id,influencer_id,brand,date,reach,likes,comments\nP1,I1,HKVitals,2025-01-05,1000,50,5\n"
+        "P2,I1,HKVitals,2025-07-21,1000,70,5\n",
+        payouts="influencer_id,basis,rate,total_payout\nI1,post,500,500\n",
+    )  # fmt: skip
+    data = store.open_data(folder, params.load(None))
+    return views.open_report(brand="all", period="2025", opened=data, settings=params.load(None))
+
+
+def test_posts_before_the_first_order_are_neither_cut_nor_called_the_start_of_orders(early_posts):
+    said = insights.slice_note(early_posts).markdown.replace("\\", "")
+    assert "Orders begin on 20 Jul 2025 and end on 2 Aug 2025." in said
+    frame = early_posts.engagement().set_index("month")["engagement_rate_by_reach"]
+    assert list(frame.index) == [f"2025-{month:02d}" for month in range(1, 8)]
+    assert frame.dropna().to_dict() == {"2025-01": 0.055, "2025-07": 0.075}
+    assert early_posts.trend()["month"].tolist() == ["2025-07", "2025-08"]
+
+
+def test_steps_that_the_data_cuts_are_named(early_posts, tmp_path):
+    frame = views.brands_over_time(early_posts)
+    assert views.time_step(early_posts) == "month"
+    # The first month of posts is whole, whenever orders begin.
+    assert views.time_note(early_posts, frame) == "The last month ends on 2 Aug 2025."
+    sold = frame[frame["month"] >= "2025-07"]
+    both = "The first month begins on 20 Jul 2025 and the last month ends on 2 Aug 2025."
+    assert views.time_note(early_posts, sold) == both
+    assert views.time_note(early_posts, frame.iloc[:0]) == ""
+
+
+def test_one_platform_without_a_name_is_no_platform(early_posts):
+    frame = early_posts.by("brand", "platform")
+    assert len(early_posts.named(frame)) == 2
+    assert early_posts.named(frame, "platform").empty
+
+
+def test_one_day_is_on_its_day(tmp_path):
+    report = opened(tmp_path, period="2025-04-05..2025-04-05")
+    assert insights.change(report, REVENUE).endswith(" on 5 Apr 2025")
+    assert (
+        insights.slice_note(report)
+        .markdown.replace("\\", "")
+        .startswith("This report covers HKVitals, 5 Apr 2025.")
+    )
 
 
 def test_cohorts_and_benchmarks_do_not_look_beyond_the_period(tmp_path):

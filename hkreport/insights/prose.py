@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hkreport import metrics as m
 from hkreport.evidence.incrementality import Incrementality, attributed
 from hkreport.metrics import UNASSIGNED, Metric
+from hkreport.periods import worded
 from hkreport.prose import Prose, callout, named
 from hkreport.units import Unit, escape_markdown, one_line, text, visible
 from hkreport.views import (
@@ -35,7 +36,7 @@ def change(report: Report, metric: Metric) -> str:
     now, before = float(report.totals[metric.name]), float(report.totals_before[metric.name])
     value = text(now, metric.unit, short=True)
     if before != before or before <= 0 or now != now:
-        return f"{metric.label} was {value} from {report.period.words}"
+        return f"{metric.label} was {value} {report.period.when}"
     moved = now / before - 1
     if abs(moved) < 0.005:
         return f"{metric.label} held at {value}, as in {report.previous_label}"
@@ -191,8 +192,12 @@ def slice_note(report: Report) -> Prose:
     spans = ""
     if first is not None and last is not None:
         # What comes in after the period is not its report's concern, and must not change it.
-        ends = f"ends on {last}" if last <= report.period.last else "reaches past this period"
-        spans = f" The data begins on {first} and {ends}."
+        ends = (
+            f"end on {worded(last)}" if last <= report.period.last else "reach past this period"
+        )
+        spans = (
+            f" {report.data.ledger.counted_by.capitalize()} begin on {worded(first)} and {ends}."
+        )
     return Prose(escape_markdown(f"This report covers {covered}{kept}.{spans}") + "\n")
 
 

@@ -11,7 +11,13 @@ from hkreport.views.deeper import (
     paid,
     spread,
 )
-from hkreport.views.portfolio import brands, brands_over_time, shared_influencers, time_step
+from hkreport.views.portfolio import (
+    brands,
+    brands_over_time,
+    shared_influencers,
+    time_note,
+    time_step,
+)
 from hkreport.views.quality import Quality, open_quality
 from hkreport.views.report import (
     HEADLINE,
@@ -51,5 +57,6 @@ __all__ = [
     "shared_influencers",
     "slice_metrics",
     "spread",
+    "time_note",
     "time_step",
 ]

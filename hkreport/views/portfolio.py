@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING
 
 from hkreport import metrics as m
+from hkreport import periods
 from hkreport.metrics import UNASSIGNED, Metric
 from hkreport.views.report import Report
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["brands", "brands_over_time", "shared_influencers", "time_step"]
+__all__ = ["brands", "brands_over_time", "shared_influencers", "time_note", "time_step"]
 
 SHOWN = 8  # brands in a grid; the table has all
 QUARTERS_FROM = 14  # months of data from which time is cut by quarter
@@ -48,6 +49,23 @@ def brands_over_time(report: Report) -> "pd.DataFrame":
     rank = frame["brand"].map({name: at for at, name in enumerate(largest)})
     frame = frame.assign(rank=rank)[frame[step].isin(last)]
     return frame.sort_values(["rank", step], ignore_index=True).drop(columns="rank")
+
+
+def time_note(report: Report, frame: "pd.DataFrame") -> str:
+    """Which of the steps over time are not whole, because the orders begin or end within them."""
+    step = time_step(report)
+    first, last = report.data.ledger.first, report.data.ledger.last
+    if frame.empty or first is None or last is None:
+        return ""
+    names, last = sorted(set(frame[step])), min(last, report.period.last)
+    opening, closing = periods.parse(names[0]), periods.parse(names[-1])
+    cut = []
+    if opening.start < first <= opening.last:
+        cut.append(f"the first {step} begins on {periods.worded(first)}")
+    if closing.start <= last < closing.last:
+        cut.append(f"the last {step} ends on {periods.worded(last)}")
+    words = " and ".join(cut)
+    return f"{words[:1].upper()}{words[1:]}." if cut else ""
 
 
 def shared_influencers(report: Report) -> "pd.DataFrame":

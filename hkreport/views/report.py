@@ -281,13 +281,12 @@ class Report:
     def trend(self) -> "pd.DataFrame":
         """Revenue, spend and orders over time, with the period before laid over it.
 
-        Columns: the step (``day``, ``week`` or ``month``), ``revenue``, ``spend``, ``orders``,
-        ``engagement_rate_by_reach``, and ``previous`` (revenue as many steps before). Weeks that
-        the period cuts are left out, because a part of a week looks like a fall.
+        Columns: the step (``day``, ``week`` or ``month``), ``revenue``, ``spend``, ``orders``, and
+        ``previous`` (revenue as many steps before). Weeks that the period cuts are left out, because a
+        part of a week looks like a fall.
         """
         step = self.step
         chosen: list[Metric] = [m.REVENUE, m.INFLUENCER_REVENUE, m.SPEND, m.ORDERS]
-        chosen.append(m.ENGAGEMENT_RATE_BY_REACH)
         frame = self._whole_steps(self.compute(chosen, step), self.period)
         before = self.period.previous()
         earlier = self.compute_before([m.REVENUE], step)
@@ -296,15 +295,32 @@ class Report:
         frame["previous"] = earlier["revenue"].reindex(frame.index).to_numpy()
         return frame
 
+    def engagement(self) -> "pd.DataFrame":
+        """Engagement rate over the steps of the period, from the first that has one to the last.
+
+        Posts may be older than the first order, so its day cuts nothing here.
+        """
+        rate = m.ENGAGEMENT_RATE_BY_REACH
+        found = self.compute([rate], self.step).set_index(self.step)
+        frame = found.reindex(self._steps(self.period.start, self.period.end, self.period))
+        known = frame[rate.name].notna().to_numpy().nonzero()[0]
+        kept = frame.iloc[known[0] : known[-1] + 1] if len(known) else frame.iloc[:0]
+        return kept.rename_axis(self.step).reset_index()
+
+    def _steps(self, start: datetime.date, end: datetime.date, period: Period) -> list[str]:
+        """Steps from a day to another, without weeks that the period cuts, if any are left."""
+        steps = periods.steps(start, end, self.step)
+        if self.step == "week":
+            whole = periods.steps(period.start, period.end, "week", whole=True)
+            steps = [step for step in steps if step in whole] or steps
+        return steps
+
     def _whole_steps(self, frame: "pd.DataFrame", period: Period) -> "pd.DataFrame":
         """Every whole step of the period that the data reaches, those without events too."""
         first, last = self.data.ledger.first, self.data.ledger.last
         start = max(period.start, first or period.start)
         end = min(period.end, (last or period.last) + periods.DAY)
-        steps = periods.steps(start, end, self.step)
-        if self.step == "week":
-            whole = periods.steps(period.start, period.end, "week", whole=True)
-            steps = [step for step in steps if step in whole] or steps
+        steps = self._steps(start, end, period)
         filled = frame.set_index(self.step).reindex(steps)
         totals = [name for name in filled.columns if name in self.current.known]
         filled[totals] = filled[totals].fillna(0.0)
@@ -330,9 +346,12 @@ class Report:
         return Report.named(frame[shown])
 
     @staticmethod
-    def named(frame: "pd.DataFrame") -> "pd.DataFrame":
-        """The groups, or none where the data names no group at all: one nameless bar says nothing."""
-        nameless = bool((frame[frame.columns[0]] == UNASSIGNED).all())
+    def named(frame: "pd.DataFrame", key: str = "") -> "pd.DataFrame":
+        """The groups, or none where the data names no group at all: one nameless bar says nothing.
+
+        Of several keys it is the first, or the one given, that has to have names.
+        """
+        nameless = bool((frame[key or frame.columns[0]] == UNASSIGNED).all())
         return (frame.iloc[:0] if nameless else frame).reset_index(drop=True)
 
     @property

@@ -1,11 +1,15 @@
 """Titles are true of small and odd slices too: no winner of three orders, no plural of one."""
 
+import re
+
 import exports
 import pandas as pd
 import pytest
 
-from hkreport import insights, views
+from hkreport import charts, insights, views
 from hkreport import metrics as m
+from hkreport.evidence import ranking
+from hkreport.views.quality import _decisions
 
 
 def opened(folder, **filters):
@@ -111,3 +115,35 @@ def test_many_filters_and_long_values_stay_a_line(tmp_path):
     said = wide.subtitle.partition("only ")[2]
     assert len(said) < 200
     assert said.startswith("tier mega,mid,nano")
+
+
+def test_counts_of_many_are_grouped():
+    many = pd.DataFrame(
+        {
+            "product": [f"P{at}" for at in range(4001)],
+            "price": [float(at % 7) for at in range(4001)],
+            "revenue": 1.0,
+            "low": 0.5,
+            "average": 1.0,
+        }
+    )
+    said = [
+        insights.price_words(many),
+        charts.bars(many, "product", m.REVENUE, most=1500).subtitle,
+        charts.dots(many, "product", m.REVENUE, "low", "average", most=1500).subtitle,
+        ranking.Ranking(many, None, 0.1, 1.0, 1.0, "").title,
+        *(
+            each["decision"]
+            for each in _decisions(
+                {
+                    "brand": {"rule": "from a column", "rows": 81808, "without_brand": 4080, "disagree": 0},
+                    "dates": {"tracking.date": {"format": "ISO", "first": "2025-07-20", "last": "2025-12-31"}},
+                    "payouts": {"agrees_with": {"rate": 75283}},
+                }
+            )
+        ),
+    ]  # fmt: skip
+    grouped = " ".join(said)
+    for number in ("4,001", "81,808", "4,080", "75,283", "20 Jul 2025 to 31 Dec 2025"):
+        assert number in grouped
+    assert not re.search(r"(?<![\d,])(4001|1714|1715|81808|4080|75283)(?![\d,])", grouped)

@@ -123,7 +123,7 @@ def dots(
     plan = _Dots(
         rows.head(most), key, measure, (low, high), n, verdict, (reference, reference_label)
     )
-    more = f", top {most} of {len(rows)}" if len(rows) > most else ""
+    more = f", top {most} of {text(len(rows), Unit.COUNT)}" if len(rows) > most else ""
     words = Words(
         title or finding(key_words(rows, key), numbers(rows, measure.name), measure),
         subtitle or f"{what} with intervals{more}",
@@ -450,7 +450,7 @@ def box(
         note,
     )
     listing = "; ".join(
-        f"{name} median {short(medians[name], measure)}, n = {len(values)}"
+        f"{name} median {short(medians[name], measure)}, n = {text(len(values), Unit.COUNT)}"
         for name, values in list(drawn.items())[:6]
     )
     count = sum(map(len, groups.values()))

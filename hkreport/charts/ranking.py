@@ -129,7 +129,11 @@ def bars(
     *others, last = [first.label, *(in_sentence(measure.label) for measure in shown[1:])]
     listing = f"{', '.join(others)} and {last}" if others else last
     parts = f" and {dimension(by)}" if by else ""
-    count = f", {'top' if sort else 'first'} {most} of {len(every)}" if len(every) > most else ""
+    count = (
+        f", {'top' if sort else 'first'} {most} of {text(len(every), Unit.COUNT)}"
+        if len(every) > most
+        else ""
+    )
     words = Words(
         title
         or finding(

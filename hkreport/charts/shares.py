@@ -137,7 +137,10 @@ def _slices(
     rest = [(name, value) for name, value in there if name not in kept]
     if len(rest) <= 1:
         return there
-    return [*large, (f"Other ({len(rest)})", math.fsum(value for _, value in rest))]
+    return [
+        *large,
+        (f"Other ({text(len(rest), Unit.COUNT)})", math.fsum(value for _, value in rest)),
+    ]
 
 
 def _draw_ring(
@@ -263,7 +266,7 @@ def stacked(
         return nothing(f"Shares of {in_sentence(what)}", "there is nothing to share out")
     names = _in_order(list(shares), row_order)
     drawn = {name: shares[name] for name in names[:most]}
-    more = f", first {most} of {len(shares)}" if len(shares) > most else ""
+    more = f", first {most} of {text(len(shares), Unit.COUNT)}" if len(shares) > most else ""
     # The largest part of any bar, the first one where several are.
     name, top = max(
         ((name, piece) for name, row in drawn.items() for piece in row),

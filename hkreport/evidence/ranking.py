@@ -75,7 +75,7 @@ class Ranking:
             return "Influencers with luck taken out"
         sure = int((self.frame["low"] > self.average).sum())
         return (
-            f"{sure} of {len(self.frame)} influencers very likely return more than "
+            f"{text(sure, Unit.COUNT)} of {text(len(self.frame), Unit.COUNT)} influencers very likely return more than "
             f"{text(self.average, Unit.MULTIPLE)}, the ROAS of all"
         )
 
@@ -90,7 +90,7 @@ class Ranking:
             return Prose(escape_markdown(f"{self.refusal} {self.scored}".rstrip()) + "\n")
         usual = float(self.frame["reliability"].median())
         words = (
-            f"{len(self.frame)} influencers on fixed fees. ROAS here is drawn towards the average of tier "
+            f"{text(len(self.frame), Unit.COUNT)} influencers on fixed fees. ROAS here is drawn towards the average of tier "
             f"and platform as far as few orders leave it open; for half of them, their own record counts "
             f"{text(usual, Unit.PERCENT)} or more. Intervals hold the true return of four in five. "
             f"{self.scored}"

@@ -44,7 +44,7 @@ def what_to_do(report: "Report") -> Prose:
             parts.append("\n".join(f"- {_body(each)}" for each in mine) + "\n")
     left = len(find(report)) - len(shown)
     if left > 0:
-        more = "1 more is" if left == 1 else f"{left} more are"
+        more = "1 more is" if left == 1 else f"{text(left, Unit.COUNT)} more are"
         parts.append(escape_markdown(f"{more} in insights.csv.") + "\n")
     return Prose("\n".join(parts))
 
@@ -66,9 +66,9 @@ def not_said(report: "Report") -> Prose:
     if tested:
         stated = len(family.stated)
         parts.append(
-            f"{tested} comparisons of groups and products were tested as one family "
+            f"{text(tested, Unit.COUNT)} comparisons of groups and products were tested as one family "
             f"(Benjamini–Hochberg at {text(family.limit, Unit.PERCENT)}, {text(family.resamples, Unit.COUNT)} "
-            f"permutations of influencers); {stated if stated else 'none'} stood out."
+            f"permutations of influencers); {text(stated, Unit.COUNT) if stated else 'none'} stood out."
         )
     silent = [
         each for each in family.comparisons if each.q_value <= family.limit and not each.rules_agree
@@ -84,7 +84,7 @@ def not_said(report: "Report") -> Prose:
     ]
     parts += small[:6]
     if len(small) > 6:
-        parts.append(f"{len(small) - 6} more groups are too small to compare.")
+        parts.append(f"{text(len(small) - 6, Unit.COUNT)} more groups are too small to compare.")
     plan = budget.plan(report)
     if plan.refusal is not None:
         parts.append(str(plan.refusal))

@@ -219,7 +219,7 @@ def concentration(report: "Report") -> Iterator[Insight]:
         kind="alert",
         subject=f"top {rules.top} influencers",
         statement=(
-            f"{rules.top} of {len(sellers)} selling influencers bring {text(share, Unit.PERCENT)} of "
+            f"{rules.top} of {text(len(sellers), Unit.COUNT)} selling influencers bring {text(share, Unit.PERCENT)} of "
             f"credited revenue, {text(first, Unit.MONEY, short=True)}."
         ),
         evidence=Evidence(

@@ -230,11 +230,10 @@ def price_words(products: "pd.DataFrame") -> str:
     share = text(float(dear["revenue"].sum()) / whole, Unit.PERCENT)
     if len(dear) * 2 == len(products):
         return f"The dearer half of the products brings {share} of their revenue"
-    count = "1 product" if len(dear) == 1 else f"{len(dear)} products"
+    count = "1 product" if len(dear) == 1 else f"{text(len(dear), Unit.COUNT)} products"
     verb = "brings" if len(dear) == 1 else "bring"
-    return (
-        f"The {count} above the median price {verb} {share} of the revenue of all {len(products)}"
-    )
+    every = text(len(products), Unit.COUNT)
+    return f"The {count} above the median price {verb} {share} of the revenue of all {every}"
 
 
 def unpaid_words(report: Report) -> str:

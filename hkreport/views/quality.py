@@ -4,6 +4,7 @@ Everything but :func:`effects` only rearranges what ``hkreport check --json`` sa
 computed on the ledger, whole history, all brands.
 """
 
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from hkreport import metrics as m
 from hkreport import params, store
 from hkreport.metrics import Metric
 from hkreport.params import Settings
+from hkreport.periods import day_words
 from hkreport.store import Data
+from hkreport.units import Unit, text
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -242,6 +245,10 @@ def _example(example: Mapping[str, Any]) -> str:
     return f"{row}{example['value']}"
 
 
+def _day(day: str) -> str:
+    return day_words(datetime.date.fromisoformat(day[:10]))
+
+
 def _decisions(derived: Mapping[str, Any]) -> "list[dict[str, str]]":
     """Decisions of ingestion as pairs of words."""
     found = []
@@ -252,23 +259,26 @@ def _decisions(derived: Mapping[str, Any]) -> "list[dict[str, str]]":
         if table != "tracking" and rule.get("rule"):
             found.append({"what": f"Brand of {table}", "decision": _brand_words(rule)})
     for place, dates in derived.get("dates", {}).items():
-        span = f", {dates['first']} to {dates['last']}" if dates.get("first") else ""
+        span = f", {_day(dates['first'])} to {_day(dates['last'])}" if dates.get("first") else ""
         chosen = dates.get("chosen_by")
         by = {"default": " (by default)", "settings": " (as params say)"}.get(str(chosen), "")
         found.append({"what": f"Dates in {place}", "decision": f"{dates['format']}{by}{span}"})
     for agreement, count in derived.get("payouts", {}).get("agrees_with", {}).items():
         found.append(
-            {"what": "Payouts", "decision": f"{count} rows of total_payout agree with {agreement}"}
+            {
+                "what": "Payouts",
+                "decision": f"{text(count, Unit.COUNT)} rows of total_payout agree with {agreement}",
+            }
         )
     return found
 
 
 def _brand_words(rule: Mapping[str, Any]) -> str:
-    words = f"{rule['rule']} ({rule['rows']} rows)"
+    words = f"{rule['rule']} ({text(rule['rows'], Unit.COUNT)} rows)"
     if rule.get("without_brand"):
-        words += f"; {rule['without_brand']} rows without a brand"
+        words += f"; {text(rule['without_brand'], Unit.COUNT)} rows without a brand"
     if rule.get("disagree"):
-        words += f"; {rule['disagree']} rows on which two sources disagree"
+        words += f"; {text(rule['disagree'], Unit.COUNT)} rows on which two sources disagree"
     return words
 
 

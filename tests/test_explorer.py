@@ -467,6 +467,10 @@ def test_everything_is_reached_and_worked_by_keyboard(tab):
     stops = tab.evaluate("""() => [...document.querySelectorAll('button, select, input, summary, [tabindex="0"]')]
         .filter(e => e.checkVisibility() && !(e.textContent + (e.ariaLabel ?? '') + (e.labels?.length ? 'x' : '')).trim()).length""")
     assert stops == 0
+    # A bar is named by its label, which holds whole what is drawn cut.
+    named = tab.evaluate("""() => [...document.querySelectorAll('g.row')]
+        .filter(e => !e.ariaLabel || [...e.querySelectorAll('text')].some(text => text.ariaHidden !== 'true')).length""")
+    assert named == 0
 
 
 def test_a_screen_reader_hears_the_new_selection(tab):

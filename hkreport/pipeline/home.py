@@ -372,20 +372,25 @@ def _cell(period: Period, few: Sequence[Entry], failed: "Outcome | None") -> str
     href = f"{escape(entry.folder)}/index.html"
     revenue = text(entry.value("revenue"), Unit.MONEY, short=True)
     roas = text(entry.value("roas"), Unit.MULTIPLE)
-    name = escape(f"{entry.brand}, {period.name}: revenue {revenue}, ROAS {roas}")
     files = "".join(
         f'<a href="{escape(entry.folder)}/{file}" aria-label="{escape(entry.title)}, {label}">{label}</a>'
         for file, label in (("report.pdf", "PDF"), ("summary.pdf", "Summary"))
         if file in entry.files
     )
     return (
-        f'<td><a class="hk-cell" href="{href}" aria-label="{name}">'
-        f'<span class="hk-period">{escape(period.name)}</span>'
-        f'<span class="hk-money">{escape(revenue)}</span>{_delta(entry)}'
-        f'<span class="hk-roas">ROAS {escape(roas)}</span>'
+        f'<td><a class="hk-cell" href="{href}">'
+        f'<span class="hk-period" aria-hidden="true">{escape(period.name)}</span>'
+        f'{_unseen(f"{entry.brand}, {period.name}: revenue ")}<span class="hk-money">{escape(revenue)}</span>'
+        f"{_unseen(', ')}{_delta(entry)}"
+        f'{_unseen(", ")}<span class="hk-roas">ROAS {escape(roas)}</span>'
         f"{_spark(entry.kpis.get('trend', {}).get('revenue', []))}</a>"
         f'<div class="hk-files">{files}</div></td>'
     )
+
+
+def _unseen(words: str) -> str:
+    """Words that make a name of what is seen for who only hears it."""
+    return f'<span class="hk-sr">{escape(words)}</span>'
 
 
 def _delta(entry: Entry) -> str:

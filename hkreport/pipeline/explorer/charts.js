@@ -87,6 +87,7 @@ const bars = ({ width, rows, unit, label, mark = null, can = true }) => {
       narrow ? say(0, y + 16, fitted(row.label, width - 8), "name")
         : say(0, middle + 5, fitted(row.label, names - 12), "name"),
       say(tail[0], middle + 5, row.words, Number.isNaN(row.value) ? "soft" : "value", tail[1]));
+    group.querySelectorAll("text").forEach((each) => each.setAttribute("aria-hidden", "true")); // the label says them whole
     group.setAttribute("role", can ? "button" : "img");
     if (can) {
       group.setAttribute("aria-pressed", String(Boolean(row.selected)));

@@ -1368,4 +1368,6 @@ def has_no_room(error: Exception) -> bool:
     import duckdb
 
     return isinstance(error, OSError | duckdb.IOException | duckdb.OutOfMemoryException)
+
+
 # changed while it runs

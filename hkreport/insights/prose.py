@@ -192,9 +192,7 @@ def slice_note(report: Report) -> Prose:
     spans = ""
     if first is not None and last is not None:
         # What comes in after the period is not its report's concern, and must not change it.
-        ends = (
-            f"end on {worded(last)}" if last <= report.period.last else "reach past this period"
-        )
+        ends = f"end on {worded(last)}" if last <= report.period.last else "reach past this period"
         spans = (
             f" {report.data.ledger.counted_by.capitalize()} begin on {worded(first)} and {ends}."
         )

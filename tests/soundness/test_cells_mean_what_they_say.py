@@ -188,6 +188,8 @@ def test_an_influencer_may_be_called_like_nobody(word, tmp_path):
     roster = f"influencer_id,name,platform\n{word},Dev,Instagram\nAsha,Asha,Instagram\n"
     dataset = load(tmp_path, orders=SOLD.format(word), influencers=roster)
     assert sellers(dataset) == ["Asha", word]
+
+
 @pytest.mark.parametrize("april", ["{month:02}/{day:02}/{year}", "{month}/{day}/{short} 10:05 AM"])
 def test_each_file_says_by_itself_whether_its_days_come_first(april, tmp_path):
     """Two months of two systems: 04/05 of one is 5 April, 04/05 of the other 4 May."""

@@ -14,7 +14,7 @@ from hkreport import metrics as m
 from hkreport import params, store
 from hkreport.metrics import Metric
 from hkreport.params import Settings
-from hkreport.periods import day_words
+from hkreport.periods import worded
 from hkreport.store import Data
 from hkreport.units import Unit, text
 
@@ -246,7 +246,7 @@ def _example(example: Mapping[str, Any]) -> str:
 
 
 def _day(day: str) -> str:
-    return day_words(datetime.date.fromisoformat(day[:10]))
+    return worded(datetime.date.fromisoformat(day[:10]))
 
 
 def _decisions(derived: Mapping[str, Any]) -> "list[dict[str, str]]":

@@ -133,7 +133,7 @@ def test_orders_without_revenue_have_no_return():
         made = shrinkage.shrink(orders, nothing, fee)
         assert str(made) == "These orders brought no revenue, so there is no return to compare."
     none = shrinkage.shrink(orders * 0, revenue, fee, least_orders=0)
-    assert str(none) == "Too few orders to separate influencers from luck."
+    assert str(none) == "Too few orders to separate influencers from luck: 0, where 1 is needed."
 
 
 def test_a_fee_of_zero_is_refused():

@@ -132,7 +132,8 @@ def shrink(
     ):
         if number < least:
             found, needed = text(number, Unit.COUNT), text(least, Unit.COUNT)
-            return Refusal(f"Too few {what} {purpose}: {found}, where {needed} are needed.")
+            verb = "is" if least == 1 else "are"
+            return Refusal(f"Too few {what} {purpose}: {found}, where {needed} {verb} needed.")
     if not worth[counts > 0].any():
         return Refusal(NO_REVENUE)
     codes = _codes(cells, len(fee))

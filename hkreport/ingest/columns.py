@@ -608,7 +608,9 @@ def _is_telling(found: Match, source: Source) -> bool:
     """Whether columns alone say that it is this table, when the file name does not."""
     if found.table.name == "products":
         return "price" in found.places or "margin" in found.places
-    if found.table.name == "payouts" and set(map(fold, source.headers)) & ORDER_IDS:
+    # A transfer of money has an id of its transaction, too.
+    orders = ORDER_IDS - {"transactionid"}
+    if found.table.name == "payouts" and set(map(fold, source.headers)) & orders:
         # Orders whose date is called in an unknown way have an influencer and an amount, too.
         paid = fold(source.headers[found.places["total_payout"]])
         return bool(PAID_TO_INFLUENCERS.search(paid))

@@ -461,7 +461,8 @@ def _by_content(
     if same:
         return (
             False,
-            f"{text(same, Unit.COUNT)} of its {text(len(other.rows), Unit.COUNT)} rows are in {one.label} too",
+            f"{text(same, Unit.COUNT)} of its {text(len(other.rows), Unit.COUNT)} rows {'is' if same == 1 else 'are'} in "
+            f"{one.label} too",
         )
     for column in one.table:
         if column.kind is Kind.LABEL and column.name in one.places and column.name in other.places:

@@ -145,6 +145,11 @@ def test_orders_whose_date_has_another_name_are_no_payouts(header, tmp_path):
     assert (totals["revenue"], totals["spend"]) == (1000, 0)
 
 
+def test_transfers_of_a_bank_are_payouts(tmp_path):
+    text = "Transaction ID,Payment Date,Influencer,Amount\nUTR1,2025-04-03,Asha,1000\n"
+    assert load(tmp_path, transfers=text).check.totals["spend"] == 1000
+
+
 def test_orders_whose_date_is_unknown_are_not_read_as_payouts(tmp_path):
     text = "Order ID,Delivered,Brand,Influencer,Product,Amount\n1,2025-04-03,HKVitals,Asha,Biotin,1000\n"
     with pytest.raises(DataError, match="If it is tracking, say --map tracking=april"):

@@ -572,6 +572,14 @@ def test_rival_columns_of_one_sum_are_a_note(text, words, tmp_path):
     assert words in said.message
 
 
+def test_rival_columns_of_a_long_file_are_summed_over_its_first_rows(tmp_path):
+    lines = "".join(f"INF_{at},100,90\n" for at in range(500))
+    content = f"influencer_id,total_payout,amount\n{lines}"
+    said = problem(load(write(tmp_path, {"payouts.csv": content})), "column_choice")
+    assert said.severity == "warning"
+    assert "in the first rows) was taken, not 'amount' (₹" in said.message
+
+
 def test_a_rival_that_another_table_of_the_file_has_is_none(tmp_path):
     text = "Date,Influencer,Brand,Orders,Amount,Spend\n2025-04-03,INF_1,HKVitals,3,3000,400\n"
     dataset = load(write(tmp_path, {"tracking_data.csv": text, "payouts.csv": None}))

@@ -80,6 +80,11 @@ CASES = {
     "unknown influencers": {
         "influencer_id": lambda at, old: "INF_99" if at % 30 == 9 else "inf_2" if at == 50 else old
     },
+    "words for nobody": {
+        "influencer_id": lambda at, old: (
+            "Organic" if at % 30 == 9 else "(not set)" if at == 50 else old
+        )
+    },
     "sales before posts and after today": {
         "date": lambda at, old: "2024-01-05" if at == 300 else "2026-11-01" if at == 310 else old
     },

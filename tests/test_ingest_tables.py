@@ -677,7 +677,7 @@ def test_rows_without_a_brand_and_a_brand_taken_from_elsewhere_are_said(tmp_path
     text = "date,orders,revenue,campaign\n2025-01-01,1,5,HKV_Glow\n2025-01-01,1,5,Summer\n"
     dataset = load(only(tmp_path, tracking=text))
     assert "'campaign prefix or suffix' in 1 row" in problem(dataset, "brand_rule").message
-    assert "1 of 2 rows have no brand" in problem(dataset, "brand_missing").message
+    assert "1 of 2 rows has no brand" in problem(dataset, "brand_missing").message
 
 
 TWICE = """payout_id,influencer_id,basis,rate,posts,total_payout,invoice_date

@@ -1,6 +1,7 @@
 """What was decided about the values of a column, in words and as numbers for the check."""
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +10,8 @@ import duckdb
 from hkreport.errors import listed
 from hkreport.ingest.check import Example
 from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading, header_scale
-from hkreport.ingest.read import Source
-from hkreport.ingest.stage import Staged
+from hkreport.ingest.read import Source, quoted
+from hkreport.ingest.stage import TOTAL_WORDS, Staged
 from hkreport.ingest.values import number_query
 from hkreport.schema import Kind, fold
 from hkreport.units import Unit, text
@@ -115,8 +116,9 @@ def _tell_choices(
         others = [other for other in rivals if other == taken or other not in used]
         same = [other for other in others if other == taken]
         sums = {} if same else _sums(con, staged, column, [taken, *others])
+        where = "in all" if staged.rows <= len(source.head) else "in the first rows"
         shown = {
-            header: f"'{header}'" + (f" ({text(float(sums[header]), Unit.MONEY)} in all)" if header in sums else "")
+            header: f"'{header}'" + (f" ({text(float(sums[header]), Unit.MONEY)} {where})" if header in sums else "")
             for header in [taken, *others]
         }  # fmt: skip
         words = (
@@ -134,29 +136,34 @@ def _tell_choices(
 def _sums(
     con: duckdb.DuckDBPyConnection, staged: Staged, name: str, headers: Collection[str]
 ) -> dict[str, Decimal]:
-    """The sums of columns of amounts over the rows that are data, by header; none of a file too large for it."""
-    source = staged.source
+    """The sums of columns of amounts over the first rows, by header.
+
+    Not over all rows: a large file is not read again for a column that the report has no use for.
+    """
     kind = next(column.kind for column in staged.table if column.name == name)
-    if kind is not Kind.MONEY or name in UNIT_AMOUNTS or staged.survey or not source.query:
+    if kind is not Kind.MONEY or name in UNIT_AMOUNTS:
         return {}
-    comma = staged.readings[name].decimal_comma
+    numbers = number_query(
+        "(SELECT DISTINCT raw FROM choice)",
+        decimal_comma=staged.readings[name].decimal_comma, percent=False, foreign=True,
+    )  # fmt: skip
+    rows = [record for record in staged.source.head if not _is_total(record)]
     found = {}
     for header in headers:
-        cell = source.cell(source.headers.index(header))
-        numbers = number_query(
-            "(SELECT DISTINCT raw FROM choice)", decimal_comma=comma, percent=False, foreign=True
-        )
-        try:
-            row = con.execute(
-                f"WITH choice AS (SELECT r.raw FROM (SELECT {cell} AS raw, row_number() OVER () - 1 AS n FROM "
-                f"({source.query})) AS r JOIN stage_{staged.table.name} AS s USING (n) WHERE s.mark IS NULL) "
-                f"SELECT sum(CAST(q.value AS DECIMAL(38, 6))) FROM choice JOIN ({numbers}) AS q USING (raw)"
-            ).fetchone()
-        except duckdb.Error:
-            continue
-        if row and row[0] is not None:
-            found[header] = row[0] * header_scale(header)
+        place = staged.source.headers.index(header)
+        texts = ", ".join(quoted(record[place]) for record in rows if place < len(record))
+        total = con.execute(
+            f"WITH choice AS (SELECT unnest([{texts}]::VARCHAR[]) AS raw) "
+            f"SELECT sum(CAST(q.value AS DECIMAL(38, 6))) FROM choice JOIN ({numbers}) AS q USING (raw)"
+        ).fetchone()
+        if total and total[0] is not None:
+            found[header] = total[0] * header_scale(header)
     return found
+
+
+def _is_total(record: Sequence[str]) -> bool:
+    word = next((cell for cell in record if cell.strip()), "").lower()
+    return re.fullmatch(TOTAL_WORDS, re.sub("[^a-z]", "", word)) is not None
 
 
 def _different(source: Source, header: str) -> list[Example]:

@@ -23,7 +23,7 @@ from hkreport.ingest.job import Job, rows_words
 from hkreport.ingest.plain import Plain, are_alike, is_worth_keeping, plain_part
 from hkreport.ingest.plans import DATES, NUMBERS, header_scale, one_row, setting
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
-from hkreport.ingest.stage import LONGEST_TOTAL, TOTAL_WORDS
+from hkreport.ingest.totals import LONGEST_TOTAL, TOTAL_WORDS
 from hkreport.pseudonyms import sealed
 from hkreport.schema import Kind, Table, fold
 from hkreport.units import Unit, text

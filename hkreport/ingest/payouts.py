@@ -116,9 +116,10 @@ def _say_negative(con: duckdb.DuckDBPyConnection, say: Say) -> None:
     ).fetchall()[0]
     if total < 0:
         count, every = text(below, Unit.COUNT), text(below + above, Unit.COUNT)
-        which = f"{count} of {every}" if above else f"all {count}"
+        which = f"{count} of {every} payouts are" if above else f"all {count} payouts are"
+        which = "the only payout is" if below + above == 1 else which
         say("payouts", "total_payout", "negative_payouts", "warning", below,
-            f"total_payout: {which} payouts are below zero, {text(total, Unit.MONEY)} in all, so that spend is "
+            f"total_payout: {which} below zero, {text(total, Unit.MONEY)} in all, so that spend is "
             "negative and no return on it can be told. If the export writes what was paid with a minus, remove it.")  # fmt: skip
 
 

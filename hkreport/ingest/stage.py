@@ -17,6 +17,7 @@ from hkreport.ingest.leftovers import Leftovers
 from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS, SUMMED, Plan, Reading, make_plans
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
 from hkreport.ingest.survey import Survey, of_parts, survey, usual
+from hkreport.ingest.totals import TOTAL_WORDS, mark_sums
 from hkreport.ingest.values import BLANKS, fast_flag
 from hkreport.pseudonyms import sealed
 from hkreport.schema import Kind, Table
@@ -34,8 +35,6 @@ __all__ = [
 IN_MEMORY_BYTES = 48 << 20  # larger files are staged on disk, as Parquet
 MATERIALISED_ROWS = 2_000_000  # below this the typed table is kept, above it is computed when read
 NOT_PLAIN = "not plain"
-TOTAL_WORDS = "(grand|sub|overall)?totals?|sum|overall|(opening|closing)balance"
-LONGEST_TOTAL = 20
 # Where a name before the word is one of people or days; a product may well be called so.
 SUBTOTALLED = ("posts", "tracking", "payouts")
 
@@ -138,6 +137,12 @@ def stage(
             f"({_unpacked(f'({query})', left)}) AS s"
         )
         return Staged(match.table, source, match, found.rows, leftovers.readings, found)
+    if doubtful := mark_sums(con, match):
+        sentence = (
+            f"{source.label}: {doubtful} {'row says' if doubtful == 1 else 'rows say'} 'Total' where a name should stand, "
+            "but are not the sum of the other rows of that day, and count as any other. Remove sums from the export."
+        )
+        source = replace(source, notes=(*source.notes, ("total_counted", sentence)))
     counted = con.execute(
         f"SELECT count(*) FROM stage_{name} WHERE mark IS DISTINCT FROM 'blank'"
     ).fetchone()

@@ -248,3 +248,40 @@ def test_a_cell_kept_from_a_spreadsheet_is_its_text(before, quoted, tmp_path):
     assert len(set(column(dataset, "tracking", "influencer_id"))) == (2 if before else 1)
     assert "00123" in dict(dataset.check.top_influencers)
     assert "formula_cells" in {each.rule for each in dataset.check.problems}
+
+
+@pytest.mark.parametrize(
+    ("brand", "influencer"),
+    [
+        ("Total", ""),
+        ("Overall", ""),
+        ("All Brands", "A"),
+        ("HKVitals", "Grand Total"),
+        ("All", "All"),
+    ],
+)
+def test_a_row_that_is_the_sum_of_a_day_is_not_sold_again(brand, influencer, tmp_path):
+    """Trackers have such a row under each day; all that was sold counted twice, once for a brand 'Total'."""
+    text = "date,brand,influencer_id,orders,revenue\n"
+    for day in (1, 2, 3):
+        text += f"2025-04-0{day},HKVitals,A,2,1000.50\n2025-04-0{day},HKVitals,A,1,{day}00\n"
+        text += f"2025-04-0{day},{brand},{influencer},3,{1000.5 + day * 100}\n"
+    dataset = load(tmp_path, tracking=text)
+    assert dataset.check.totals["revenue"] == Decimal("3601.5")
+    assert dataset.check.to_json()["revenue_by_brand"] == {"HKVitals": 3601.5}
+    (said,) = [each for each in dataset.check.problems if each.rule == "total_row"]
+    assert (said.count, said.examples[0].row) == (3, 4)
+
+
+@pytest.mark.parametrize(("word", "said"), [("Total", True), ("All", False), ("Allround", False)])
+def test_a_brand_that_is_called_a_total_is_sold(word, said, tmp_path):
+    text = "date,brand,influencer_id,orders,revenue\n"
+    for day in (1, 2, 3):
+        text += (
+            f"2025-04-0{day},HKVitals,A,2,500\n2025-04-0{day},{word},A,1,{400 + day // 3 * 100}\n"
+        )
+    dataset = load(tmp_path, tracking=text)
+    rules = {each.rule for each in dataset.check.problems}
+    assert dataset.check.totals["revenue"] == 1500 + 1300
+    assert "total_row" not in rules
+    assert ("total_counted" in rules) is said

@@ -402,3 +402,31 @@ def test_a_column_for_each_period_is_named_with_what_to_do(headers, tmp_path):
 def test_other_columns_are_no_periods(headers, tmp_path):
     dataset = load(only(tmp_path, tracking=SOLD, overview=f"Topic,{headers}\nx,1000,2000\n"))
     assert problem(dataset, "file_not_used").severity == "note"
+
+
+BLOCKS = """Influencer,Date,Brand,Orders,Revenue
+Asha Rao,2025-04-01,HKVitals,2,2000
+,2025-04-02,HKVitals,3,3000
+,2025-04-03,HKVitals,1,1000
+Dev Mehta,2025-04-01,HKVitals,2,2500
+,2025-04-02,HKVitals,1,1000
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("", ""), True),
+        (("\n,2025-04-03", "\nAsha Rao,2025-04-03"), False),
+        (("Brand", "Source"), False),
+        (("Asha Rao", ""), False),
+    ],
+    ids=["merged", "a name twice", "a source says it", "the first has none"],
+)
+def test_names_in_the_first_row_of_each_block_alone_are_told_of(change, said, tmp_path):
+    dataset = load(only(tmp_path, sales=BLOCKS.replace(*change)))
+    assert ("blocks" in rules(dataset)) is said
+    if said:
+        told = problem(dataset, "blocks")
+        assert (told.severity, told.column, told.count) == ("warning", "influencer_id", 3)
+        assert told.examples[0].row == 3

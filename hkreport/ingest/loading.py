@@ -16,6 +16,7 @@ import ibis
 from hkreport import pseudonyms
 from hkreport.errors import DataError
 from hkreport.folders import Scratch
+from hkreport.ingest.blocks import tell_blocks
 from hkreport.ingest.check import Check, TableCheck, ordered, write_quarantine
 from hkreport.ingest.columns import Candidate
 from hkreport.ingest.contradictions import find_contradictions, find_duplicates
@@ -289,6 +290,7 @@ def _tell_decisions(job: Job) -> None:
             each.source.headers[place] for each in beside for place in each.match.places.values()
         }
         tell_columns(job.con, staged, used, job.say)
+        tell_blocks(job.con, staged, job.say)
         job.derived["numbers"] |= tell_numbers(job.con, staged, job.say)
         job.derived["dates"] |= tell_dates(job.con, staged, job.say)
     suspicious_defaults(job.staged, job.say)

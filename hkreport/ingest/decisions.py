@@ -34,6 +34,12 @@ UNDONE = frozenset(
 UNIT_AMOUNTS = frozenset("rate product_price price".split())
 # What a cell says of an amount, in a column beside it.
 DEBITS, CREDITS = frozenset("dr debit debited".split()), frozenset("cr credit credited".split())
+# A line that says in what all amounts are; a title may well have a crore in it.
+_UNIT_ABOVE = re.compile(
+    r"(?i)(?:\b(?:in|figures?|amounts?|values?|numbers?)\b[^a-z\d]*|[(₹]\s*)(?:(?:are|all|in|rs|inr|rupees?)\b[^a-z\d]*)*"
+    r"(?:lakhs?|lacs?|crores?|cr|thousands?|millions?|mn|'?000s?|paise)\b"
+)
+LONGEST_LINE = 60
 CURRENCY_HEADERS = frozenset(
     "currency currencycode ordercurrency salecurrency payoutcurrency ccy".split()
 )
@@ -75,6 +81,7 @@ def tell_columns(
     for rule, sentence in source.notes:
         severity = "note" if rule in ("not_gzip", "not_workbook", "formula_cells") else "warning"
         say(name, None, rule, severity, 1, sentence)
+    _tell_unit_above(staged, say)
     if not staged.rows:
         say(name, None, "no_rows", "warning", 0, f"{source.label} has a header but no rows.")
     for header in unused:
@@ -164,6 +171,24 @@ def _sums(
 def _is_total(record: Sequence[str]) -> bool:
     word = next((cell for cell in record if cell.strip()), "").lower()
     return re.fullmatch(TOTAL_WORDS, re.sub("[^a-z]", "", word)) is not None
+
+
+def _tell_unit_above(staged: Staged, say: Say) -> None:
+    """Warn where a line above the header says in what the amounts are, which their headers do not."""
+    source, places = staged.source, staged.match.places
+    kind = Kind.NUMBER if staged.table.name in ("influencers", "posts") else Kind.MONEY
+    plain = [
+        source.headers[places[column.name]]
+        for column in staged.table
+        if column.name in places and column.kind is kind
+        and header_scale(source.headers[places[column.name]]) == 1
+    ]  # fmt: skip
+    for part in [each for each, _ in source.parts] or [source]:
+        said = next((line for line in part.above if _UNIT_ABOVE.search(line)), "")
+        if said and plain:
+            say(staged.table.name, None, "unit_above", "warning", staged.rows,
+                f"{part.label}: a line above the header says '{said[:LONGEST_LINE]}', which is not applied: numbers are "
+                f"taken as they stand. Where they are in that unit, write it in the header, as in '{plain[0]} (in lakh)'.")  # fmt: skip
 
 
 def _different(source: Source, header: str) -> list[Example]:

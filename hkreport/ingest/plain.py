@@ -92,6 +92,7 @@ def seen_before(shelf: Shelf, path: Path) -> Source | None:
         encoding=facts["encoding"],
         delimiter=facts["delimiter"],
         records=facts["records"],
+        above=tuple(facts["above"]),
     )
 
 
@@ -197,7 +198,7 @@ def _keep_head(shelf: Shelf, candidate: Candidate) -> None:
         for table in TABLES.values()
     ):
         return
-    names = ("headers", "header_row", "size", "kind", "encoding", "delimiter", "records")
+    names = ("headers", "header_row", "size", "kind", "encoding", "delimiter", "records", "above")
     facts = {name: getattr(source, name) for name in names} | {"head": head}
     _keep(shelf, source, f"{shelf.key(source.path)}-head", {"source": facts})
 

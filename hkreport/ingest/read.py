@@ -338,6 +338,14 @@ def _text_source(path: Path) -> Source:
         encoding=encoding,
         delimiter=delimiter,
         notes=tuple(notes),
+        above=_above(_head_records(lines, delimiter), position),
+    )
+
+
+def _above(records: Iterable[list[str]], place: int) -> tuple[str, ...]:
+    """What is written above the header, one text a row."""
+    return tuple(
+        " ".join(cell.strip() for cell in row if cell.strip()) for row in islice(records, place)
     )
 
 
@@ -617,6 +625,7 @@ def _workbook_sources(path: Path, workdir: Path) -> tuple[list[Source], dict[str
                 kind="workbook",
                 cells=sheet.cells,
                 notes=_merged_note(label, sheet.filled),
+                above=_above(rows, place),
             )
         )
     return found, empty

@@ -36,6 +36,8 @@ class Source:
         Spreadsheet row of the header; the first record is on the next row.
     head : tuple of tuple of str
         The first records after the header, for decisions that look at values.
+    above : tuple of str
+        What the rows above the header say, one text a row.
     size : int
         Bytes, to choose between copies.
     notes : tuple of (rule, sentence)
@@ -80,6 +82,7 @@ class Source:
     records: int = 0
     parts: tuple[tuple["Source", int], ...] = ()
     plain: tuple["Plain", ...] = ()
+    above: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

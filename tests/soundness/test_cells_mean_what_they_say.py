@@ -285,3 +285,25 @@ def test_a_brand_that_is_called_a_total_is_sold(word, said, tmp_path):
     assert dataset.check.totals["revenue"] == 1500 + 1300
     assert "total_row" not in rules
     assert ("total_counted" in rules) is said
+
+
+@pytest.mark.parametrize(
+    ("line", "header", "said"),
+    [
+        ("All figures in ₹ Lakhs", "Revenue", True),
+        ("(Rs. in '000)", "Revenue", True),
+        ("All figures in ₹ Lakhs", "Revenue (₹ lakh)", False),
+        ("Sales of the 2 crore club in 2000 posts", "Revenue", False),
+    ],
+)
+def test_a_unit_above_the_header_is_not_passed_over(line, header, said, tmp_path):
+    """With it ₹2 lakh were sold, and the report said ₹2."""
+    text = (
+        f"HKVitals FY26,,\n{line},,\nDate,Orders,{header}\n2025-04-01,100,1.5\n2025-05-01,100,0.5\n"
+    )
+    dataset = load(tmp_path, sales=text)
+    found = [each for each in dataset.check.problems if each.rule == "unit_above"]
+    assert [each.severity for each in found] == (["warning"] if said else [])
+    if said:
+        assert f"says '{line}'" in found[0].message
+        assert "'Revenue (in lakh)'" in found[0].message

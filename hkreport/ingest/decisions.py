@@ -40,6 +40,10 @@ _UNIT_ABOVE = re.compile(
     r"(?:lakhs?|lacs?|crores?|cr|thousands?|millions?|mn|'?000s?|paise)\b"
 )
 LONGEST_LINE = 60
+# Zones in a header, and times that name none.
+_ZONE = re.compile(r"(?i)(?:^|[^a-z])(utc|gmt|p[sd]t|edt|c[sd]t|sgt|bst|cest)(?![a-z])")
+_INDIAN = re.compile(r"(?i)[+]\s?0?5[:.]?30|(?:^|[^a-z])ist(?![a-z])")
+_BARE_TIME = re.compile(r"(?i)\d:\d\d(?::\d\d)?(?:[.]\d+)?\s*(?:[ap][.]?m[.]?)?$")
 CURRENCY_HEADERS = frozenset(
     "currency currencycode ordercurrency salecurrency payoutcurrency ccy".split()
 )
@@ -280,6 +284,7 @@ def tell_dates(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> dict
             "first": str(first) if first else None,
             "last": str(last) if last else None,
         }
+        _tell_zone_of_header(staged, column, say)
         _tell_order(staged, column, reading, entry, say)
         for kind, words in DATE_KINDS.items():
             rows, some = reading.kinds.get(kind, (0, []))
@@ -296,6 +301,25 @@ def tell_dates(con: duckdb.DuckDBPyConnection, staged: Staged, say: Say) -> dict
                 "Indian time (Asia/Kolkata), which may move them to another day.")  # fmt: skip
         decisions[f"{name}.{column}"] = entry
     return decisions
+
+
+def _tell_zone_of_header(staged: Staged, column: str, say: Say) -> None:
+    """Warn where a header names another time zone than India's, and times beside it name none."""
+    source, place = staged.source, staged.match.places[column]
+    header = source.headers[place]
+    zone = _ZONE.search(header)
+    if not zone or _INDIAN.search(header):
+        return
+    cells = [
+        Example(source.row(at), row[place])
+        for at, row in enumerate(source.head)
+        if place < len(row) and _BARE_TIME.search(row[place]) and "00:00:00" not in row[place]
+    ]
+    if cells:
+        say(staged.table.name, column, "zone_of_header", "warning", staged.rows,
+            f"{source.label}: the header '{header}' says that times are in {zone[1].upper()}; those without a zone of their "
+            f"own were taken as Indian time (first: {_shown(cells)}), so that what is sold late may count for another "
+            "day. Export Indian times, or write the zone behind each, as in 2025-04-30T20:00:00Z.", cells)  # fmt: skip
 
 
 def _tell_order(

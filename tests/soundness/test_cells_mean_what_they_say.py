@@ -307,3 +307,25 @@ def test_a_unit_above_the_header_is_not_passed_over(line, header, said, tmp_path
     if said:
         assert f"says '{line}'" in found[0].message
         assert "'Revenue (in lakh)'" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "said"),
+    [
+        ("Created at (UTC)", "2025-04-30 20:00:00", True),
+        ("created_at_utc", "30/04/2025 8:00 PM", True),
+        ("Order Date (GMT)", "2025-04-30T20:00:00Z", False),
+        ("Order Date (GMT)", "2025-04-30", False),
+        ("Order Date (GMT+5:30)", "2025-04-30 20:00:00", False),
+        ("Order Date", "2025-04-30 20:00:00", False),
+    ],
+)
+def test_a_zone_in_the_header_is_not_passed_over(header, cell, said, tmp_path):
+    """20:00 UTC on 30 April is May in India."""
+    text = f"{header},orders,revenue\n{cell},1,5\n"
+    (tmp_path / "tracking.csv").write_text(text, encoding="utf-8")
+    dataset = ingest.load(tmp_path, ingest.Settings(columns={"tracking": {"date": header}}))
+    found = [each for each in dataset.check.problems if each.rule == "zone_of_header"]
+    assert [each.severity for each in found] == (["warning"] if said else [])
+    if said:
+        assert found[0].examples[0].value == cell

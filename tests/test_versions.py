@@ -21,6 +21,7 @@ def run(code: str, *, package: Path = ROOT) -> str:
         check=False,
         timeout=120,
         cwd=ROOT,
+        cwd=package,  # whose modules come first
         env={**os.environ, "PYTHONPATH": str(package)},
     )
     assert done.returncode == 0, done.stderr
@@ -56,6 +57,7 @@ if __name__ == "__main__":
     versions.take()
     with processes.pool(1) as pool:
         pool.submit(len, "loaded").result()
+    assert versions.PACKAGE == Path.cwd() / "hkreport"
     with (versions.PACKAGE / "ledger.py").open("a") as stream:
         stream.write("# changed while it runs\\n")
     with processes.pool(1) as pool:

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from hkreport import cli, metrics
+from hkreport.errors import RenderError
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +236,36 @@ def test_site_that_cannot_be_written_is_one_sentence(run, data, tmp_path):
     code, _, err = run("report", "--brand", "Gritzo", "--data", data, "--site", tmp_path / "file")
     assert code == 1
     assert "Traceback" not in err
+
+
+def stopped(kind, message, *, as_cause):
+    def ask(*_, **__):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            if as_cause:
+                raise kind(message) from error
+            raise kind(message)  # noqa: B904  a library that says nothing of the cause
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(stopped(RuntimeError, "Query interrupted", as_cause=True), id="cause"),
+        pytest.param(stopped(RuntimeError, "Query interrupted", as_cause=False), id="context"),
+        pytest.param(stopped(RenderError, "The kernel died.", as_cause=True), id="own_error"),
+        pytest.param(stopped(OSError, "interrupted", as_cause=True), id="system"),
+        pytest.param(stopped(KeyboardInterrupt, "", as_cause=True), id="taken_by_typer"),
+    ],
+)
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_ctrl_c_is_told_in_one_sentence_wherever_it_comes(run, data, monkeypatch, ask, form):
+    monkeypatch.setattr(metrics, "compute", ask)
+    code, out, err = run("metrics", data, "--format", form)
+    assert code == 130
+    assert err.endswith("hkreport: Stopped on request. Run the same command to go on.\n")
+    assert "Traceback" not in err
+    if form == "json":
+        assert json.loads(out)["error"]["kind"] == "interrupted"

@@ -245,3 +245,38 @@ def test_no_worker_and_no_kernel_outlives_the_program(tmp_path, how):
         assert all(gone(pid) for pid in pids)
     finally:
         program.kill()
+
+
+LOADING = """
+import time
+from hkreport.pipeline import processes
+if __name__ == "__main__":
+    processes.start()
+    print("started", flush=True)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        pass
+    with processes.pool(1) as pool:
+        print(pool.submit(len, "four").result())
+"""
+
+
+@pytest.mark.parametrize("later", [0.0, 0.05, 0.3])
+def test_ctrl_c_while_the_server_begins_disturbs_it_nowhere(tmp_path, later):
+    script = tmp_path / "loading.py"
+    script.write_text(LOADING, encoding="utf-8")
+    program = subprocess.Popen(
+        [sys.executable, str(script)], start_new_session=True, cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    try:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "started\n"
+        time.sleep(later)
+        os.killpg(program.pid, signal.SIGINT)
+        out, err = program.communicate(timeout=120)
+    finally:
+        program.kill()
+    assert (program.returncode, out, err) == (0, "4\n", "")

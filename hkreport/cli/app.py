@@ -14,6 +14,8 @@ from hkreport.units import visible
 
 __all__ = ["app", "main"]
 
+STOPPED = 130  # the code of a program that Ctrl-C ended, in every shell
+
 app = typer.Typer(
     name="hkreport",
     help=(
@@ -39,20 +41,42 @@ def main() -> None:
     )
     try:
         code = app(standalone_mode=False)
-    except HkreportError as error:
+    except BaseException as error:
+        if _was_stopped(error):
+            _stopped(as_json)
+        _explain(error, as_json)
+        raise
+    if code == STOPPED:  # Typer takes the interruption for itself
+        _stopped(as_json)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _was_stopped(error: BaseException | None) -> bool:
+    """Whether an error comes from Ctrl-C: libraries make errors of their own of it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt | typer.Abort):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _stopped(as_json: bool) -> None:
+    _fail("interrupted", "Stopped on request.", "Run the same command to go on.", STOPPED, as_json)
+
+
+def _explain(error: BaseException, as_json: bool) -> None:
+    """End with one sentence where the error is an expected one."""
+    if isinstance(error, HkreportError):
         _fail(error.kind, error.message, error.next_step, error.exit_code, as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted", "Stopped on request.", "Run the same command to go on.", 1, as_json)
-    except OSError as error:
+    if isinstance(error, OSError):
         named = f"{error.filename}: " if error.filename else ""
         _fail("files", f"{named}{error.strerror or error}.", _about_files(error), 1, as_json)
-    except Exception as error:
-        # Typer carries its own copy of click, whose exceptions have no public home.
-        if not hasattr(error, "format_message"):
-            raise
-        _fail("usage", error.format_message(), f"See '{_where(error)} --help'.", 2, as_json)
-    else:
-        sys.exit(code if isinstance(code, int) else 0)
+    # Typer carries its own copy of click, whose exceptions have no public home.
+    told = getattr(error, "format_message", None)
+    if told is not None:
+        _fail("usage", told(), f"See '{_where(error)} --help'.", 2, as_json)
 
 
 def _follows(arguments: Sequence[str], option: str, value: str) -> bool:

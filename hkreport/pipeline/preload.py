@@ -8,6 +8,7 @@ a font: "failed to load glyph").
 
 import gc
 import importlib
+import signal
 
 from hkreport import versions
 
@@ -78,4 +79,15 @@ def _warm() -> None:
     gc.enable()
 
 
-_warm()
+def _warm_undisturbed() -> None:
+    """A Ctrl-C is for the process that talks to the user; until the server knows, it is ignored here."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whoever starts the server blocks the signal, since it could come before this line is reached.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    try:
+        _warm()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_warm_undisturbed()

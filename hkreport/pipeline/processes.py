@@ -54,14 +54,17 @@ def start() -> None:
     """Let the server begin with its imports, while the caller does something else."""
     if not is_supported():
         return
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
     context()
+    resource_tracker.ensure_running()  # or the server starts it, and unblocks the signal below
     before = dict(os.environ)
     os.environ.update(SERVER_ENVIRONMENT | before)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the server inherits it
     try:
         forkserver.ensure_running()
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for name in SERVER_ENVIRONMENT.keys() - before.keys():
             del os.environ[name]
 

@@ -958,6 +958,8 @@ def _posts(tables: Mapping[str, "ir.Table"], catalogue: "ir.Table") -> "ir.Table
         "saves",
         "clicks",
         kind=ibis.literal("post"),
+        # As orders that are credited to influencers: a channel cuts sales, posts and spend alike.
+        channel=ibis.literal("influencer"),
         post_platform=rows["platform"],
         product_price=rows["product_price"].coalesce(rows["price"]),
         posts=ibis.literal(1).cast(MONEY),
@@ -1102,7 +1104,7 @@ def _spend(
         spread = functools.reduce(lambda left, right: left.union(right), done)
     else:
         spread, _ = _spread(pieces, events)
-    return spread.mutate(kind=ibis.literal("payout"))
+    return spread.mutate(kind=ibis.literal("payout"), channel=ibis.literal("influencer"))
 
 
 def _shares_of_work(

@@ -216,6 +216,21 @@ def test_brands_stand_side_by_side_and_shares_add_up(tmp_path):
     assert insights.sharing(report).startswith("100% of the influencers of Gritzo")
 
 
+def test_who_was_only_paid_for_a_brand_did_not_work_for_it(tmp_path):
+    folder = exports.write(
+        tmp_path,
+        influencers="id,name,platform\n1,A,YouTube\n2,B,YouTube\n",
+        posts="",
+        tracking="date,orders,revenue,influencer_id,brand\n2025-04-01,1,100,1,HKVitals\n"
+        "2025-06-30,1,200,1,Gritzo\n2025-05-01,1,200,2,Gritzo\n",
+        payouts="influencer_id,total_payout,basis,brand,date\n2,60,order,HKVitals,2025-05-02\n",
+    )
+    report = views.open_report(brand="all", period="2025-Q2", data=str(folder))
+    shared = {(row.brand, row.other): row for row in views.shared_influencers(report).itertuples()}
+    assert shared["HKVitals", "HKVitals"].influencers == 1
+    assert shared["Gritzo", "HKVitals"].share == pytest.approx(1 / 2)
+
+
 def test_a_single_brand_shares_nobody(tmp_path):
     report = opened(tmp_path, "all", tracking="", posts=exports.POSTS.replace("Gritzo", "HKVitals"))
     assert views.shared_influencers(report).empty

@@ -69,7 +69,7 @@ def time_note(report: Report, frame: "pd.DataFrame") -> str:
 
 
 def shared_influencers(report: Report) -> "pd.DataFrame":
-    """How many influencers worked for two brands in the period.
+    """How many influencers sold or posted for two brands in the period; being paid alone is no work.
 
     Returns
     -------
@@ -83,7 +83,9 @@ def shared_influencers(report: Report) -> "pd.DataFrame":
     if len(largest) < 2:
         return pd.DataFrame(columns=["brand", "other", "influencers", "share"])
     rows = report.current.rows
-    rows = rows.filter(rows["influencer_id"].notnull(), rows["brand"].isin(largest))
+    rows = rows.filter(
+        rows["kind"] != "payout", rows["influencer_id"].notnull(), rows["brand"].isin(largest)
+    )
     worked = rows.select("brand", "influencer_id").distinct()
     again = worked.view().rename(other="brand")
     pairs = worked.join(again, "influencer_id").group_by(["brand", "other"])

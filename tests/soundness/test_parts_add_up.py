@@ -105,3 +105,12 @@ def test_slices_of_a_dimension_hold_all_spend_under_every_rule(ledger, name):
             amount = kept.rows[rule].sum().to_pandas()
             parts += float(amount) if amount is not None and amount == amount else 0.0
         assert parts == pytest.approx(whole, abs=1e-6), (name, rule)
+
+
+def test_the_channel_of_influencers_holds_their_sales_posts_and_spend(ledger):
+    kept, _ = ledger.where(Filters(values={"channel": ("influencer",)}))
+    asked = [metrics.INFLUENCER_REVENUE, metrics.SPEND, metrics.POSTS, metrics.REACH]
+    whole = metrics.compute(ledger.rows, asked, known=ledger.known).iloc[0]
+    found = metrics.compute(kept.rows, asked, known=kept.known).iloc[0]
+    assert whole["spend"] > 0
+    assert found.tolist() == pytest.approx(whole.tolist())

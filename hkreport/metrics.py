@@ -171,8 +171,9 @@ class Linear:
 class Ratio:
     """A quotient of sums; does not add up, and is never averaged.
 
-    A zero or missing denominator makes it undefined: NaN, printed as ``n/a`` with `undefined` as
-    the reason, never 0 and never infinite. `missing` words that reason where the numerator is what
+    Only what is above 0 divides. A missing denominator, 0 and what lies below it (more money came back
+    than was paid) make it undefined: NaN, printed as ``n/a`` with the reason that :meth:`why` gives,
+    never 0, never infinite and never of the wrong sign. `missing` words that reason where the numerator is what
     usually lacks.
     """
 
@@ -210,8 +211,12 @@ class Ratio:
         --------
         >>> ROAS.why({"spend": 0.0}), ROAS.why({"spend": 500.0}), ROAS.why({"spend": math.nan})
         ('no spend', 'influencer revenue not known', 'spend not known')
+        >>> ROAS.why({"spend": -10.0})
+        'spend below 0'
         """
         above, below = row.get(self.numerator.name), row.get(self.denominator.name)
+        if isinstance(below, int | float) and below < 0:
+            return f"{_short(self.denominator.label)} below 0"
         if self.missing:
             return self.undefined
         if isinstance(below, int | float):
@@ -1142,7 +1147,7 @@ def _from_sums(
         case Ratio():
             below = sums_[metric.denominator.name]
             above = metric.scale * _from_sums(metric.numerator, sums_)
-            return above / np.where(below != 0, below, math.nan)
+            return above / np.where(below > 0, below, math.nan)
         case _:
             return sums_[metric.name]
 

@@ -571,6 +571,18 @@ def test_posts_that_name_no_brand_are_unknown_under_a_brand_and_it_is_said(chrom
     tab.close()
 
 
+def test_money_that_came_back_divides_nothing(chromium, tmp_path):
+    paid = exports.PAYOUTS.replace("1,post,1000,,2000", "1,post,1000,,-2000")
+    data = hand_written(tmp_path, payouts=paid)
+    tab = visit(chromium, page.build(data, SETTINGS, tmp_path / "x.html"))
+    names = ["spend", "roas", "roi", "cost_per_influencer_order", "margin"]
+    assert compare(tab, data, Selection(), "influencer", names) == []
+    assert compare(tab, data, Selection(min_roas=0.1), "influencer", names) == []
+    tab.evaluate(GO, Selection({"influencer": ["1"]}).hash())
+    assert tab.locator("#cards [data-metric=roas]").inner_text().endswith("spend below 0")
+    tab.close()
+
+
 def test_a_new_address_is_followed_though_the_last_state_is_just_being_remembered(tab):
     """A quarter second after drawing, the page writes its state into the address."""
     tab.evaluate(GO, "by=month")

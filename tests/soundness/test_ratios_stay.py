@@ -1,13 +1,15 @@
-"""No figure depends on how rows are ordered, split or merged, and no ratio on the currency."""
+"""No figure depends on how rows are ordered, split or merged, no ratio on the currency or on what came back."""
 
 import random
 from pathlib import Path
 
+import campaigns as c
 import pandas as pd
 import pytest
 
 from hkreport import metrics as m
 from hkreport import params, store
+from hkreport.ledger import Filters
 from hkreport.units import Unit
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +93,26 @@ def halves(frame: pd.DataFrame, *columns: str, key: str = "") -> pd.DataFrame:
             half[key] += part
         made.append(half)
     return pd.concat(made)
+
+
+def test_what_came_back_divides_nothing():
+    """900 of revenue on −10 of spend was a ROAS of −90, or with returns of 900 the highest of all."""
+    ledger = c.build(
+        influencers=[c.person("A"), c.person("B")],
+        tracking=[c.order("A", "2025-04-02", 902), c.order("B", "2025-04-02", -900)],
+        payouts=[c.payout("A", -10), c.payout("B", -10)],
+    )
+    frame = m.compute(ledger.rows, METRICS, by=["influencer"], known=ledger.known)
+    assert frame["spend"].tolist() == [-10.0, -10.0]
+    ratios = [metric for metric in METRICS if isinstance(metric, m.Ratio)]
+    for row in frame.to_dict("records"):
+        for ratio in ratios:
+            if row.get(ratio.denominator.name, 1.0) <= 0:
+                assert row[ratio.name] != row[ratio.name], ratio.name
+    assert m.ROAS.why(frame.iloc[0].to_dict()) == "spend below 0"
+    kept, hidden = ledger.where(Filters(min_roas=0.5))
+    assert hidden.influencers == 2
+    assert kept.rows.count().to_pandas() == 0
 
 
 def test_figures_are_figures(base):

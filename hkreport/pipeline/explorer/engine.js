@@ -212,7 +212,7 @@ const hide = (slice, people, least) => {
   const gone = { influencers: 0, revenue: 0, spend: 0, all: 0 };
   for (let i = 0; i < cube.persons; i += 1) {
     if (!present[i]) continue;
-    const passes = i !== cube.nobody && spend[i] !== 0 && reaches(revenue[i] / credited / (spend[i] / paid), least);
+    const passes = i !== cube.nobody && spend[i] > 0 && reaches(revenue[i] / credited / (spend[i] / paid), least);
     if (passes) continue;
     gone.influencers += i === cube.nobody ? 0 : 1;
     gone.revenue += revenue[i];
@@ -382,7 +382,7 @@ const columnsOf = (slice, declared, by, rows) => {
       }
       case "ratio": {
         const [above, below] = [column(expression.numerator), column(expression.denominator)];
-        return above.map((value, i) => (below[i] === 0 ? NaN : (expression.scale * value) / below[i]));
+        return above.map((value, i) => (below[i] > 0 ? (expression.scale * value) / below[i] : NaN));
       }
       case "share": {
         const whole = columnsOf(slice, declared, "", [0])(expression.part)[0];
@@ -460,11 +460,16 @@ const reasonFor = (slice, declared, name, read) => {
   };
   walk(name);
   const [first] = unknown;
-  if (!first) return declared[name].reason || "nothing to divide by";
+  if (!first) {
+    const below = declared[declared[name].expression.denominator];
+    if (below?.expression.kind === "total" && read(below.expression.column) < 0) return `${inSentence(below.label)} below 0`;
+    return declared[name].reason || "nothing to divide by";
+  }
   if (slice.untold.length && isPostMeasure(slice.cube, first[0])) return `posts name no ${slice.untold[0].replace("_", " ")}`;
   if (first[0] === "margin") return "margin unknown for some orders";
-  return `no ${(first[1] || first[0]).replace(/ \(.*/, "").toLowerCase().replaceAll("_", " ")} in the exports`;
+  return `no ${inSentence(first[1] || first[0])} in the exports`;
 };
+const inSentence = (label) => label.replace(/ \(.*/, "").toLowerCase().replaceAll("_", " ");
 
 // ROAS at which credited orders pay for their influencers: their revenue over their profit.
 const breakEven = (slice) => {

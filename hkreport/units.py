@@ -185,7 +185,7 @@ def escape_html(words: object) -> str:
     '&lt;b a=&quot;1&quot;&gt;&#96;'
     """
     # A run of backticks would end the raw block that carries the HTML.
-    return html.escape(visible(words), quote=True).replace("`", "&#96;")
+    return _unbroken(html.escape(visible(words), quote=True).replace("`", "&#96;"))
 
 
 def quote_typst(words: object) -> str:
@@ -213,7 +213,12 @@ def escape_markdown(words: object) -> str:
     >>> escape_markdown("*a* <b> @fig-x [c](d) 1. e")
     '\\*a\\* \\<b\\> \\@fig\\-x \\[c\\]\\(d\\) 1\\. e'
     """
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~^$@:'\"=&%/])", r"\\\1", one_line(words))
+    return _unbroken(re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~^$@:'\"=&%/])", r"\\\1", one_line(words)))
+
+
+def _unbroken(escaped: str) -> str:
+    """Join the sign of an amount to its rupees: a line may otherwise break between them."""
+    return escaped.replace("−₹", "−\u2060₹")
 
 
 def visible(words: object) -> str:

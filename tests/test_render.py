@@ -23,7 +23,7 @@ from hkreport.errors import RenderError, UsageError
 from hkreport.pipeline import fonts, prepare, render, render_pandoc, render_quarto
 from hkreport.pipeline.render import Document, Link
 from hkreport.tables import Col, Table
-from hkreport.units import Unit, quote_typst
+from hkreport.units import Unit, escape_markdown, quote_typst
 
 PYTHON = sys.executable  # before a test changes it
 sample = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("report_notebook.py"))))
@@ -449,6 +449,17 @@ def test_long_reasons_leave_the_names_of_a_table_their_room(
         across = min(first[2], second[2]) - max(first[0], second[0])
         along = min(first[3], second[3]) - max(first[1], second[1])
         assert across < 1 or along < 4, f"{one} is printed over {other}"
+
+
+def test_amounts_below_0_stay_on_one_line(
+    tmp_path: Path, project: Path, require: Callable[[str], str]
+) -> None:
+    words = " ".join(["Between −₹1,142"] * 60)
+    page, pdf = build(tmp_path, project, markdown(escape_markdown(words)))
+    assert page.read_text(encoding="utf-8").count("−\u2060₹1,142") == 60
+    lines = pdf_text(pdf, require).splitlines()
+    assert sum(line.count("₹1,142") for line in lines) == 60
+    assert not any(line.strip().startswith("₹") for line in lines)
 
 
 def test_the_typst_files_hold_no_dollar_sign_of_their_own() -> None:

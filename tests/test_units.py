@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hkreport.units import Unit, signed, text
+from hkreport.units import Unit, escape_html, escape_markdown, signed, text
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,10 @@ def test_value_is_written_as_a_reader_expects(value, unit, short, said):
 
 def test_difference_always_has_its_sign():
     assert [signed(value, Unit.COUNT) for value in (3, -3, 0)] == ["+3", "−3", "0"]
+
+
+def test_no_line_breaks_between_the_sign_of_an_amount_and_its_rupees():
+    amount = text(-1142.0, Unit.MONEY)
+    for escaped in (escape_html(amount), escape_markdown(amount).replace("\\", "")):
+        assert escaped == "−\u2060₹1,142"
+    assert amount == "−₹1,142"  # in CSV, charts and kpis.json as before

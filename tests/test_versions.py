@@ -20,7 +20,6 @@ def run(code: str, *, package: Path = ROOT) -> str:
         text=True,
         check=False,
         timeout=120,
-        cwd=ROOT,
         cwd=package,  # whose modules come first
         env={**os.environ, "PYTHONPATH": str(package)},
     )

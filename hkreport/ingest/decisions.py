@@ -11,7 +11,8 @@ from hkreport.errors import listed
 from hkreport.ingest.check import Example
 from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading, header_scale
 from hkreport.ingest.read import Source, quoted
-from hkreport.ingest.stage import TOTAL_WORDS, Staged
+from hkreport.ingest.stage import Staged
+from hkreport.ingest.totals import TOTAL_WORDS
 from hkreport.ingest.values import number_query
 from hkreport.schema import Kind, fold
 from hkreport.units import Unit, text

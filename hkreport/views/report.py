@@ -601,7 +601,7 @@ def doubts(data: Data, settings: Settings) -> tuple[str, ...]:
     if shares is None:
         return ()
     unassigned, displaced, fallback = shares
-    reasons = []
+    reasons: list[str] = []
     if unassigned > limits.unassigned_warning:
         reasons.append(
             f"{text(unassigned, Unit.PERCENT)} of {_all_spend(reasons)} could not be given a brand or a date"

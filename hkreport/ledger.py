@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from hkreport.errors import DataError, ParamsError, did_you_mean, listed
 from hkreport.metrics import INFLUENCER_REVENUE, REVENUE, ROAS, SPEND, UNASSIGNED, compute, reaches
 from hkreport.periods import Period
+from hkreport.pieces import write_rows
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -439,7 +440,7 @@ class Ledger:
         own, because a brand called ``2024`` would come back from a folder's name as a number.
         """
         if self.rows.get_backend().name != "pyspark":
-            self.rows.to_parquet(path)
+            write_rows(self.rows, path)
             return
         month = self.rows["date"].cast("string").substr(0, 7)
         parts = self.rows.mutate(in_brand=self.rows["brand"], in_month=month)
@@ -519,7 +520,9 @@ def read(
         return _described(backend.read_parquet(path, table_name="ledger"), known)
     if backend.name == "duckdb":
         # The folders above may be called [old]: only what follows them is a pattern.
-        places = str(Path(glob.escape(str(path))) / "**" / "*.parquet")
+        places: Any = str(Path(glob.escape(str(path))) / "**" / "*.parquet")
+        if "\\" in str(path):  # separates folders in DuckDB's patterns
+            places = sorted(map(str, path.rglob("*.parquet")))
         rows = backend.read_parquet(places, table_name="ledger", union_by_name=True)
     else:
         rows = backend.read_parquet(path, table_name="ledger")
@@ -663,7 +666,7 @@ def _written(rows: "ir.Table", path: Path, empty: Sequence[str] = ()) -> "ir.Tab
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     backend, types = rows.get_backend(), rows.schema()
-    rows.drop(*empty).to_parquet(path, **WRITTEN)
+    write_rows(rows.drop(*empty), path, **WRITTEN)
     return _opened(backend.read_parquet(path), types, empty)
 
 

@@ -11,14 +11,14 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hkreport.shelf import Shelf, digest
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["Piece", "Pieces"]
+__all__ = ["Piece", "Pieces", "write_rows"]
 
 ROWS = "orders.parquet"
 
@@ -92,7 +92,7 @@ class Pieces:
         found = self.shelf.find(key)
         if found is None:
             with self.shelf.fresh() as fresh:
-                rows.to_parquet(fresh / ROWS)
+                write_rows(rows, fresh / ROWS)
                 folder = self.shelf.put(fresh, key, {})
         else:
             folder, _ = found
@@ -100,6 +100,29 @@ class Pieces:
             os.link(folder / ROWS, path)
             return
         shutil.copyfile(folder / ROWS, path)  # another disk, or one without links
+
+
+def write_rows(rows: "ir.Table", path: Path, **options: Any) -> None:
+    """Write rows as Parquet, whatever the path is called."""
+    target: Any = _Quoted(path) if rows.get_backend().name == "duckdb" else path
+    rows.to_parquet(target, **options)
+
+
+class _Quoted(str):
+    """A path that Ibis may put into DuckDB's SQL.
+
+    It writes paths there as Python shows them, which is SQL too until there are quotes of both kinds, a
+    backslash or a letter that Python does not print.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+    def __repr__(self) -> str:
+        doubled = self.replace("'", "''")
+        return f"'{doubled}'"
 
 
 def _by(table: "ir.Table", column: str) -> dict[str, str]:

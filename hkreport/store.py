@@ -21,6 +21,7 @@ from hkreport import backends, ledger, pseudonyms, versions
 from hkreport.errors import DataError
 from hkreport.folders import Scratch, write_atomically
 from hkreport.params import Settings, brands, project_root
+from hkreport.pieces import write_rows
 from hkreport.shelf import Shelf, facts_of
 
 if TYPE_CHECKING:
@@ -366,7 +367,7 @@ def _fill(
         if found.has.get(name):
             table = found.tables[name]
             wanted = [column for column in table.columns if column != NOT_KEPT]
-            table.select(wanted).to_parquet(fresh / f"{name}.parquet")
+            write_rows(table.select(wanted), fresh / f"{name}.parquet")
     found.reconciliation.to_parquet(fresh / "reconciliation.parquet")
     (fresh / "known.json").write_text(json.dumps(sorted(made.known)), encoding="utf-8")
     pseudonyms.keep_secret(fresh / SECRET, found.secret)

@@ -280,3 +280,10 @@ def test_ctrl_c_while_the_server_begins_disturbs_it_nowhere(tmp_path, later):
     finally:
         program.kill()
     assert (program.returncode, out, err) == (0, "4\n", "")
+
+
+def test_a_folder_may_have_braces_in_its_name(tmp_path):
+    folder = tmp_path / "{x} {0} {unknown} {"
+    folder.mkdir()
+    assert run(folder, "x + 1", "import os; os.getcwd()") == ["6", repr(str(folder))]
+    assert (folder / "out.ipynb").is_file()

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import exports
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hkreport import ingest, params, store, views
+from hkreport import ingest, metrics, params, store, views
 from hkreport.errors import HkreportError
 from hkreport.ledger import Filters
 from hkreport.pipeline import report as pipeline
@@ -215,3 +216,27 @@ def test_brands_called_all_and_unassigned_are_neither_all_brands_nor_lost(tmp_pa
     folders = [pipeline.folder_of(each.brand, "2025-Q2", Filters()) for each in (together, alone)]
     assert folders[0] == "all/2025-Q2"
     assert not folders[1].startswith("all/")
+
+
+PLACES = [
+    "a{b} {0}",
+    'Asha\'s "best" work',
+    "[old] q?s*",
+    "back\\slash",
+    "e%s é हि $HOME;# 😀",
+    "tab\tline\nend",
+]
+
+
+@pytest.mark.parametrize("name", PLACES, ids=ascii)
+def test_a_project_may_lie_in_a_folder_of_any_name(tmp_path, name):
+    root = tmp_path / name
+    shutil.copytree(ROOT / "params", root / "params")
+    settings = params.load(None, root=root)
+    data = exports.write(root / "exports")
+    for _ in ("made", "opened"):
+        found = store.open_data(data, settings, root=root)
+        assert found.ledger.values("brand") == ["Gritzo", "HKVitals"]
+        (frame,) = metrics.compute(found.ledger.rows, [metrics.REVENUE]).to_dict("records")
+        assert frame["revenue"] == 13_100
+    assert sorted(path.name for path in root.iterdir()) == ["build", "exports", "params"]

@@ -33,7 +33,7 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     import papermill
 
     try:
-        declared = set(papermill.inspect_notebook(str(notebook)))
+        declared = set(papermill.inspect_notebook(_literal(notebook)))
     except (ValueError, AttributeError, KeyError) as error:  # NotJSONError is a ValueError
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ParamsError(
@@ -96,8 +96,8 @@ class Kernel:
                 self._say("get_ipython().reset(new_session=True)", subject)
             self._used = True
             papermill.execute_notebook(
-                str(notebook),
-                str(executed),
+                _literal(notebook),
+                _literal(executed),
                 parameters=dict(parameters),
                 kernel_name=NAME,
                 progress_bar=False,
@@ -172,6 +172,11 @@ class Kernel:
             NotebookClient(book, km=self._manager).execute()
         except DeadKernelError as error:
             raise _died("The report", subject) from error
+
+
+def _literal(path: Path) -> str:
+    """A path as papermill takes it: it fills in what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _died(what: str, subject: str) -> RenderError:

@@ -1,5 +1,6 @@
 """A build that is killed or disturbed leaves whole files and no lock; tests/slow/test_crashes.py does it often."""
 
+import errno
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import faults
 import pytest
 
 from hkreport import folders, ingest, params, store
-from hkreport.errors import DataError
+from hkreport.errors import DataError, RenderError
 from hkreport.pipeline import report as reports
 
 ROOT = Path(__file__).parents[1]
@@ -281,3 +282,44 @@ def test_what_cannot_be_read_beside_the_exports_is_told_of_whatever_was_checked_
     known = store.files(data)
     assert {name for name, digest in known.items() if not digest} <= {"costs.csv"}
     assert len(known) == sum(not path.is_dir() for path in data.iterdir())
+
+
+def _full(cause):
+    def fail(work):
+        try:
+            raise cause
+        except OSError as error:
+            raise RenderError("It stopped.", next_step=f"The notebook is {work}/x.") from error
+
+    return fail
+
+
+def _raising(error):
+    def fail(work):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("fail", "stays"),
+    [
+        pytest.param(_raising(OSError(errno.ENOSPC, "No space left on device")), False, id="full"),
+        pytest.param(_raising(OSError(errno.EDQUOT, "Disk quota exceeded")), False, id="quota"),
+        pytest.param(_full(OSError(errno.ENOSPC, "full")), False, id="full_in_other_words"),
+        pytest.param(
+            _raising(RenderError("OSError: [Errno 28] No space left on device.")), False, id="told_by_kernel"
+        ),
+        pytest.param(_raising(KeyboardInterrupt()), False, id="interrupted"),
+        pytest.param(_full(OSError(errno.EACCES, "not allowed")), True, id="message_names_a_file"),
+    ],
+)  # fmt: skip
+def test_what_a_failed_build_leaves_is_of_use_to_somebody(tmp_path, fail, stays):
+    with (
+        pytest.raises((OSError, RenderError, KeyboardInterrupt)) as raised,
+        reports.workspace(tmp_path) as work,
+    ):
+        fail(work)
+    assert bool(list((tmp_path / "build").iterdir())) == stays
+    if isinstance(raised.value, RenderError) and raised.value.next_step and not stays:
+        assert raised.value.next_step == "Make room on the disk, and run the command again."

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hkreport import __version__, params, store, versions
-from hkreport.errors import RenderError, UsageError
+from hkreport.errors import HkreportError, RenderError, UsageError
 from hkreport.folders import Scratch, alone
 from hkreport.ledger import Filters
 from hkreport.params import Settings
@@ -245,18 +245,36 @@ def _pages(documents: Sequence[render.Document]) -> list[str]:
 def workspace(root: Path, *, keep: bool = True) -> Iterator[Path]:
     """A folder for intermediate files.
 
-    A failed build leaves it where it should `keep` it, since its message names a file in it.
+    A failed build leaves it where it should `keep` it, since its message names a file in it; but not one
+    that was interrupted, nor one that filled the disk, which it would take room on for good.
     """
     scratch = Scratch("work-", root / "build")
-    done = False
     try:
         yield scratch.path
-        done = True
-    finally:
-        if done or not keep:
-            scratch.remove()
-        else:
+    except BaseException as error:
+        full = _is_full(error)
+        if keep and isinstance(error, Exception) and not full:
             scratch.keep()
+        else:
+            scratch.remove()
+        if full and isinstance(error, HkreportError) and str(scratch.path) in error.next_step:
+            error.next_step = "Make room on the disk, and run the command again."
+        raise
+    scratch.remove()
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether an error comes from a full disk, whatever other errors were made of it."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        # A kernel and the programs that render tell it in words only.
+        if re.search(r"no space left|disk quota exceeded|os error 28\b", str(error), re.IGNORECASE):
+            return True
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def job_of(

@@ -97,8 +97,8 @@ def tell_columns(
                 say(name, None, "currency_not_used", "warning", 1,
                     f"{source.label}: the column '{header}' says {other[0].value}, and is not used: all amounts are taken "
                     "as rupees. Convert them, or leave those rows out.", other)  # fmt: skip
-        words = {fold(each.value) for each in _different(source, header)}
-        if words & DEBITS and words & CREDITS:
+        entries = {fold(each.value) for each in _different(source, header)}
+        if entries & DEBITS and entries & CREDITS:
             say(name, None, "sign_not_used", "warning", 1,
                 f"{source.label}: the column '{header}' says which amounts are debits and which are credits, and is not "
                 "used: all count with the sign that they carry. Write a minus before those that are taken off.",

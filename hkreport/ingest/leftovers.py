@@ -290,7 +290,9 @@ class Leftovers:
             cases.append(f"WHEN {number} < {before} THEN {at}")
         return f"CASE {' '.join(cases)} END" if cases else "0"
 
-    def _orders(self, name: str, plan: Plan, relation: str | None) -> dict[int, list[int]]:
+    def _orders(
+        self, name: str, plan: Plan, relation: str | None
+    ) -> dict[int, tuple[int, int, int]]:
         """By file: how many numeric dates can only be day first, only be month first, be either."""
         own: dict[int, list[int]] = {}
         kinds = ["only_day", "only_month", "either"]
@@ -315,10 +317,10 @@ class Leftovers:
                 found = own.setdefault(file, [0, 0, 0])
                 found[0 if plan.day_first else 1] += one_way
                 found[2] += either
-        return {file: found for file, found in sorted(own.items()) if any(found)}
+        return {file: (a, b, c) for file, (a, b, c) in sorted(own.items()) if a or b or c}
 
     def _decide_order(
-        self, name: str, plan: Plan, own: Mapping[int, list[int]], relation: str | None
+        self, name: str, plan: Plan, own: Mapping[int, tuple[int, int, int]], relation: str | None
     ) -> str:
         """Decide how numeric dates are read; give SQL that is true for records that are day first."""
         reading = self.readings[name]
@@ -338,7 +340,9 @@ class Leftovers:
         self._note_order(name, plan, relation)
         return str(reading.order.day_first).lower()
 
-    def _note_turned(self, name: str, own: Mapping[int, list[int]], relation: str | None) -> None:
+    def _note_turned(
+        self, name: str, own: Mapping[int, tuple[int, int, int]], relation: str | None
+    ) -> None:
         """Note files where a spreadsheet took what it could for dates, and left the other cells texts.
 
         With 13/04/2025 left as a text, 01/04/2025 became 4 January; no day of these is after the 12th.

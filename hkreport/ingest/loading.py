@@ -107,7 +107,7 @@ def load(
     Parameters
     ----------
     folder : Path
-        The files directly in it are read. Folders in it are not; one called like a table is named.
+        The files directly in it are read. Folders in it are not; one that seems to hold exports is named.
     settings : Settings, optional
     quarantine : Path, optional
         Folder for one CSV a table with the cells for which rows were left out.

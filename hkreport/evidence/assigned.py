@@ -63,8 +63,8 @@ def left_out(report: Report, plan: Experiment) -> str:
         return ""
     rows = _listed(table, plan)
     arm, elsewhere = rows["arm"].isin(ARMS).fill_null(False), ~rows["inside"].fill_null(True)
-    for other in _others(report, plan):
-        elsewhere = elsewhere & ~_within(rows["date"], other)
+    for one in _others(report, plan):
+        elsewhere = elsewhere & ~_within(rows["date"], one)
     rows = rows.mutate(
         counts=arm & rows["inside"].fill_null(True),
         other=~arm & rows["inside"].fill_null(True),

@@ -9,8 +9,9 @@ and what a reader is told, belongs to :mod:`hkreport.evidence.budget`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ GRID = np.linspace(0.02, 1.6, 80)
 LEAST_BETA, MOST_BETA = 0.05, 0.95
 
 # How far a test of spend varies it, up one week and down another.
+REDRAWN = 100  # draws of today's levels and elasticities: their mean hardly wavers
 SWING = 0.3
 
 
@@ -365,8 +367,17 @@ def move(
     Half of the weeks choose a move and promise a gain; the other half says, by each cell's own elasticity,
     what that move gains (pooled elasticities would call every difference too small, by a third in a
     simulation). The mean difference is the optimism of half the weeks. With all weeks the noise is
-    smaller by √2, and so is the optimism, which is then taken off what the whole history promises. The
-    interval adds the noise of today's level, over the weeks that it is the mean of, to that of the
+    smaller by √2, and so is the optimism.
+
+    Both halves are scaled to the same few weeks of today's revenue, whose luck that does not see: a cell
+    that sold well in them looks worth more. So today's level and the elasticities are also redrawn with
+    their noise, and what a move chosen by a draw promises by it and does not gain by the curves is a
+    second optimism. The larger of both is taken off what the whole history promises. On 8 and 16 equal
+    cells of 78 weeks with a noise of 0.35 it recommends a move in 5 and 2 % of sets and the lower end
+    holds in 93 and 91 %, where cross-fitting alone recommended one in 20 and 35 and held in 74 and 55; on
+    8 different cells it recommends one in 89 % (before: 91) and holds in 89 (84; 100 sets each, measured).
+
+    The interval adds the noise of today's level, over the weeks that it is the mean of, to that of the
     pooled elasticities.
     """
     limits = {"budget": budget, "most_move": most_move, "floors": floors, "caps": caps}
@@ -400,7 +411,9 @@ def move(
         optimism.append(told - seen)
     value = math.nan
     if optimism:
-        value = float(promised.sum()) - max(float(np.mean(optimism)), 0.0) / math.sqrt(folds)
+        redrawn = _redrawn(curves, before, revenue_before, weeks, limits, rng)
+        taken = max(float(np.mean(optimism)) / math.sqrt(folds), redrawn, 0.0)
+        value = float(promised.sum()) - taken
     error = _errors(curves, revenue_before, before, after, weeks)
     from scipy import stats
 
@@ -414,7 +427,7 @@ def move(
         high=value + z * spread,
         confidence=confidence,
         n=fees.shape[1],
-        method="response curves on fixed fees, less the optimism found by cross-fitting over weeks",
+        method="response curves on fixed fees, less the optimism of the choice",
         assumptions=(
             "Weeks with more fees were not better weeks for another reason.",
             "A further rupee in a cell buys influencers like those already booked there.",
@@ -437,6 +450,30 @@ def move(
         promised=float(promised.sum()),
         is_recommended=bool(value - z * spread > 0),
     )
+
+
+def _redrawn(
+    curves: Curves,
+    before: Floats,
+    revenue: Floats,
+    weeks: float,
+    limits: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> float:
+    """What a move promises more than it gains where levels and elasticities are off by their noise."""
+    spread = np.minimum(curves.noise / math.sqrt(max(weeks, 1.0)), 1.0)
+    found = []
+    for _ in range(REDRAWN):
+        level = revenue * np.exp(spread * rng.standard_normal(len(spread)) - spread**2 / 2)
+        beta = curves.beta + curves.beta_error * rng.standard_normal(len(spread))
+        beta = np.clip(beta, LEAST_BETA, MOST_BETA)
+        chosen = allocate(before, level, beta, **limits)
+        told, seen = (
+            float(_change(sold, by, before, chosen).sum())
+            for sold, by in ((level, beta), (revenue, curves.beta))
+        )
+        found.append(told - seen)
+    return float(np.mean(found))
 
 
 def _change(revenue: Floats, beta: Floats, before: Floats, after: Floats) -> Floats:

@@ -107,7 +107,7 @@ def test_return_that_is_not_known_is_neither_good_nor_poor_nor_unpaid(
 
 def test_nothing_found_is_said_of_what_was_looked_at_only(unsold, unpriced, monkeypatch):
     monkeypatch.setattr("hkreport.insights.advice.find", lambda report: ())
-    untested = "Nothing stands out in this period, in which no groups or products could be compared"
+    untested = "Nothing in this period stands out, no groups or products could be compared,"
     said = [plain(insights.what_to_do(report)).strip() for report in (unsold, unpriced)]
     assert said == [
         f"{untested} and no payout is in question.",
@@ -117,6 +117,12 @@ def test_nothing_found_is_said_of_what_was_looked_at_only(unsold, unpriced, monk
         unsold, settings=unsold.settings.model_copy(update={"targets": {"roas": 2.0}})
     )
     assert "no target that could be checked is missed" in plain(insights.top_three(aimed))
+
+
+def test_definitions_without_payouts_blame_the_payouts(unpriced):
+    found = definitions.table(unpriced, Refusal("no experiment"), None)
+    assert found["shown"].str.contains("spend not known").any()
+    assert not found["shown"].str.contains("no spend").any()
 
 
 def test_payouts_that_are_not_there_do_not_agree(unsold, unpriced):

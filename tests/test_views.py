@@ -116,6 +116,17 @@ def test_one_platform_without_a_name_is_no_platform(early_posts):
     assert early_posts.named(frame, "platform").empty
 
 
+def test_orders_of_one_day_do_not_begin_and_end(tmp_path):
+    folder = only(
+        tmp_path / "exports", tracking="date,brand,orders,revenue\n2025-04-05,HKVitals,1,500\n"
+    )
+    data = store.open_data(folder, params.load(None))
+    report = views.open_report(
+        brand="all", period="2025-Q2", opened=data, settings=params.load(None)
+    )
+    assert "All orders are of 5 Apr 2025." in insights.slice_note(report).markdown.replace("\\", "")
+
+
 def test_one_day_is_on_its_day(tmp_path):
     report = opened(tmp_path, period="2025-04-05..2025-04-05")
     assert insights.change(report, REVENUE).endswith(" on 5 Apr 2025")

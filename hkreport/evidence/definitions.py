@@ -148,9 +148,7 @@ def table(
     spend, roas = float(totals["spend"]), float(totals["roas"])
     share = report.settings.experiments.assumed_organic_share
     assumed = (roas, *(assumed_baseline(roas, min(share * turn, 1.0)) for turn in BAND[::-1]))
-    no_spend = "" if spend > 0 else "no spend"
-    if roas != roas and not no_spend:
-        no_spend = "influencer revenue not known"
+    no_spend = "" if roas == roas else m.ROAS.why(totals.to_dict())
     influencer, organic = float(totals["influencer_revenue"]), float(totals["organic_revenue"])
     no_organic = no_spend or ("" if organic > 0 else "no organic orders recorded")
     rows = [

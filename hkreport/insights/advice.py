@@ -95,11 +95,9 @@ def _nothing(report: "Report") -> str:
     """That nothing was found, of what could be looked at."""
     family = comparisons.family(report)
     tested = any(each.p_value == each.p_value for each in family.comparisons)
-    said = [
-        "Nothing in this period stands out beyond chance"
-        if tested
-        else "Nothing stands out in this period, in which no groups or products could be compared"
-    ]
+    said = ["Nothing in this period stands out beyond chance"]
+    if not tested:
+        said = ["Nothing in this period stands out", "no groups or products could be compared"]
     values = [
         float(report.totals[name])
         for name in report.settings.targets

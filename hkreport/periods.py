@@ -4,6 +4,7 @@ Inside the code a period is half-open: the start counts, the end does not. Nothi
 """
 
 import datetime
+import functools
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -190,19 +191,20 @@ def parse(name: str) -> Period:
 
 def _parse(name: str) -> Period | None:
     upper = name.upper()
-    if match := re.fullmatch(r"(\d{4})", upper):
+    form = functools.partial(re.fullmatch, string=upper, flags=re.ASCII)  # digits name folders too
+    if match := form(r"(\d{4})"):
         year = int(match[1])
         return Period(upper, Date(year, 1, 1), Date(year + 1, 1, 1), Grain.YEAR)
-    if match := re.fullmatch(r"(\d{4})-(\d{2})", upper):
+    if match := form(r"(\d{4})-(\d{2})"):
         year, month = int(match[1]), int(match[2])
         return Period(upper, Date(year, month, 1), _month_on(year, month, 1), Grain.MONTH)
-    if match := re.fullmatch(r"(\d{4})-Q([1-4])", upper):
+    if match := form(r"(\d{4})-Q([1-4])"):
         year, month = int(match[1]), 3 * int(match[2]) - 2
         return Period(upper, Date(year, month, 1), _month_on(year, month, 3), Grain.QUARTER)
-    if match := re.fullmatch(r"(\d{4})-W(\d{2})", upper):
+    if match := form(r"(\d{4})-W(\d{2})"):
         start = Date.fromisocalendar(int(match[1]), int(match[2]), 1)
         return Period(upper, start, start + 7 * DAY, Grain.WEEK)
-    if match := re.fullmatch(r"FY(\d{4})-(\d{2})(?:-Q([1-4]))?", upper):
+    if match := form(r"FY(\d{4})-(\d{2})(?:-Q([1-4]))?"):
         year = int(match[1])
         if int(match[2]) != (year + 1) % 100:
             raise ValueError(f"FY{year} ends in {(year + 1) % 100:02d}, not {match[2]}")
@@ -211,7 +213,7 @@ def _parse(name: str) -> Period | None:
         ahead = 3 * (int(match[3]) - 1)
         start, end = _month_on(year, 4, ahead), _month_on(year, 4, ahead + 3)
         return Period(upper, start, end, Grain.QUARTER)
-    if match := re.fullmatch(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})", upper):
+    if match := form(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})"):
         start, last = Date.fromisoformat(match[1]), Date.fromisoformat(match[2])
         if last < start:
             raise ValueError(f"{last} is before {start}")

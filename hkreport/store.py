@@ -295,6 +295,11 @@ def open_check(
 
 
 def _require_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DataError(
+            f"{folder} is a file; name the folder that holds it.",
+            next_step=f"Every export in that folder is read: {folder.parent}",
+        )
     if not folder.is_dir():
         raise DataError(
             f"There is no data folder {folder}.",

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import re
 import shutil
+import tomllib
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 from hkreport import params, periods, store
 from hkreport.pipeline import cache
@@ -487,3 +489,19 @@ def test_of_a_large_ledger_any_change_is_a_change_of_every_report(monkeypatch, t
     assert {found()[name] for name in (*cache.ROWS, "payouts", "tables", "whole data")} == {
         data.key
     }
+
+
+# What of the dependencies shapes no report, or is known otherwise.
+OTHERWISE = {
+    "nbclient": "runs what papermill is told", "nbformat": "", "ipykernel": "",
+    "pypandoc_binary": "its version is the engine's", "typst": "its version is the engine's",
+    "python-calamine": "what it reads are the rows", "openpyxl": "what it reads are the rows",
+    "pydantic": "what it reads are the settings", "PyYAML": "what it reads are the settings",
+    "typer": "", "rich": "", "css-inline": "mail", "ghp-import": "publishing", "faker": "simulation",
+}  # fmt: skip
+
+
+def test_every_dependency_is_known_to_shape_reports_or_not_to():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {Requirement(each).name for each in project["dependencies"]}
+    assert names - set(cache.PACKAGES) == set(OTHERWISE)

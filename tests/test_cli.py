@@ -8,7 +8,10 @@ import jsonschema
 import pytest
 
 from hkreport import cli, metrics
+from hkreport.cli import options
 from hkreport.errors import RenderError
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +146,19 @@ def test_minimum_roas_says_what_it_hides(run, data):
         pytest.param(["--tier", "huge"], 1, "No tier 'huge' in the data.", id="tier"),
         pytest.param(["--tier", " ,"], 2, "--tier is empty. Name what to keep", id="empty"),
         pytest.param(["--min-roas", "x"], 2, "Invalid value for '--min-roas'", id="number"),
+        pytest.param(["--min-roas", "x"], 2, " as a number. See '", id="full_stop"),
+        pytest.param(
+            ["--period", ""],
+            2,
+            "--period is empty; give it a value, or leave it out.",
+            id="period_empty",
+        ),
+        pytest.param(
+            ["--period", "२०२५-Q2"],
+            1,
+            "Period '२०२५-Q2' is not understood.",
+            id="digits_of_another_script",
+        ),
         pytest.param(["--min-roas", "nan"], 2, "--min-roas is nan; it must be a number.", id="nan"),
         pytest.param(
             ["--min-price", "9", "--max-price", "5"],
@@ -269,3 +285,26 @@ def test_ctrl_c_is_told_in_one_sentence_wherever_it_comes(run, data, monkeypatch
     assert "Traceback" not in err
     if form == "json":
         assert json.loads(out)["error"]["kind"] == "interrupted"
+
+
+@pytest.mark.parametrize("command", [["check"], ["metrics"], ["report", "--data"]], ids=" ".join)
+def test_a_file_for_the_folder_is_told_as_one(run, data, command):
+    code, _, err = run(*command, data / "tracking.csv")
+    assert code == 1
+    assert (
+        f"{data / 'tracking.csv'} is a file; name the folder that holds it. "
+        f"Every export in that folder is read: {data}\n"
+    ) in err
+
+
+def test_a_brand_that_is_empty_is_not_all_of_them(run, data):
+    code, _, err = run("report", "--data", data, "--brand", "")
+    assert (code, err) == (2, "hkreport: --brand is empty; give it a value, or leave it out.\n")
+
+
+def test_a_quoted_tilde_is_the_home_folder(run, data, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(data.parent))
+    monkeypatch.chdir(ROOT)
+    (found,) = records(run, f"~/{data.name}")
+    assert found["revenue"] == 13_100
+    assert options.existing(Path("~nobody/x")) == Path("~nobody/x")

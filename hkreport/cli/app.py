@@ -76,7 +76,9 @@ def _explain(error: BaseException, as_json: bool) -> None:
     # Typer carries its own copy of click, whose exceptions have no public home.
     told = getattr(error, "format_message", None)
     if told is not None:
-        _fail("usage", told(), f"See '{_where(error)} --help'.", 2, as_json)
+        said = told().rstrip()
+        end = "" if said.endswith((".", "?", "!")) else "."
+        _fail("usage", f"{said}{end}", f"See '{_where(error)} --help'.", 2, as_json)
 
 
 def _follows(arguments: Sequence[str], option: str, value: str) -> bool:

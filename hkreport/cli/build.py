@@ -22,7 +22,9 @@ from hkreport.cli.options import (
     MinPrice,
     MinRoas,
     Period,
+    existing,
     filters_of,
+    not_empty,
     open_data,
     progress,
     settings_of,
@@ -31,7 +33,9 @@ from hkreport.cli.options import (
 
 @app.command()
 def report(
-    brand: Annotated[str, typer.Option(help="Brand as the data names it, or all.")] = "all",
+    brand: Annotated[
+        str, typer.Option(help="Brand as the data names it, or all.", callback=not_empty)
+    ] = "all",
     period: Period = "latest",
     data: Annotated[
         Path | None,
@@ -137,7 +141,7 @@ def build_site(
 
     versions.take()
     root = params.project_root()
-    folder = data or store.default_folder(root)
+    folder = existing(data) if data is not None else store.default_folder(root)
     if data is None and not store.has_exports(folder):
         open_data(None, settings_of(None, as_of, maps))
     chosen = (
@@ -194,7 +198,7 @@ def verify(
     from hkreport import params, store
     from hkreport.pipeline import verify as examiner
 
-    folder = data or store.default_folder(params.project_root())
+    folder = existing(data) if data is not None else store.default_folder(params.project_root())
     found = examiner.verify(run, folder, progress=progress())
     print(examiner.describe(found))
     if not found.same:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from hkreport.cli.app import app
-from hkreport.cli.options import AsOf, Maps, Period, open_data, progress, settings_of
+from hkreport.cli.options import AsOf, Maps, Period, existing, open_data, progress, settings_of
 from hkreport.errors import UsageError
 
 Data = Annotated[
@@ -206,7 +206,7 @@ def nightly(
 
     root = params.project_root()
     plan = night.Plan(
-        data=data or store.default_folder(root),
+        data=existing(data) if data is not None else store.default_folder(root),
         site=site or root / "_site",
         root=root,
         to=to,

@@ -45,12 +45,26 @@ CHANNEL = _filter("influencer, organic, paid or unattributed rows")
 PAYOUT_BASIS = _filter("influencers paid on this basis")
 ARM = _filter("rows of this experimental arm")
 
+
+def not_empty(parameter: typer.CallbackParam, value: str) -> str:
+    """Refuse an empty value: the default is what a command takes without the option."""
+    if not value.strip():
+        raise UsageError(f"--{parameter.name} is empty; give it a value, or leave it out.")
+    return value
+
+
+def existing(folder: Path) -> Path:
+    """A folder as it was meant: shells leave a quoted ``~`` as it is."""
+    return folder if folder.exists() or folder.parts[:1] != ("~",) else folder.expanduser()
+
+
 Period = Annotated[
     str,
     typer.Option(
         metavar="PERIOD",
         help="2025-06, 2025-Q2, 2025, 2025-W23, FY2025-26, FY2025-26-Q1, "
         "2025-06-01..2025-08-31, all or latest.",
+        callback=not_empty,
     ),
 ]
 MinRoas = Annotated[
@@ -161,7 +175,7 @@ def _exports(data: Path | None) -> tuple[Path, Path]:
     from hkreport import params, store
 
     root = params.project_root()
-    folder = data if data is not None else store.default_folder(root)
+    folder = existing(data) if data is not None else store.default_folder(root)
     if data is None and not store.has_exports(folder):
         from hkreport import simulate
 

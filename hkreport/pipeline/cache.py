@@ -64,8 +64,8 @@ DATA = (*ROWS, "customers", "payouts", "whole data", "quality", "tables", "simul
 LOOKED_AT = 20_000_000
 
 # Packages whose version may change a number, a picture or a page.
-PACKAGES = ("babel", "duckdb", "ibis-framework", "matplotlib", "numpy", "pandas", "papermill",
-            "pyarrow", "scipy", "seaborn", "sqlglot", "statsmodels")  # fmt: skip
+PACKAGES = ("babel", "duckdb", "font-source-sans-pro", "fonttools", "holidays", "ibis-framework", "matplotlib",
+            "numpy", "pandas", "papermill", "pyarrow", "scipy", "seaborn", "sqlglot", "statsmodels")  # fmt: skip
 
 
 def short(digest: str) -> str:

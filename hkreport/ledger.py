@@ -1373,6 +1373,3 @@ def has_no_room(error: Exception) -> bool:
     import duckdb
 
     return isinstance(error, OSError | duckdb.IOException | duckdb.OutOfMemoryException)
-
-
-# changed while it runs

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import os
+import signal
 import zipfile
 from datetime import date, datetime
 
@@ -419,6 +420,19 @@ def test_a_packed_text_called_csv_is_named(tmp_path):
     assert said.startswith(
         "tracking_data.csv is packed like an Excel workbook but cannot be opened"
     )
+
+
+def test_a_pipe_among_the_exports_is_not_waited_for(tmp_path):
+    write(tmp_path)
+    os.mkfifo(tmp_path / "posts_late.csv")
+    signal.alarm(60)  # whoever waits for a writer waits for good
+    try:
+        dataset = load(tmp_path)
+    finally:
+        signal.alarm(0)
+    assert totals(dataset) == TOTALS
+    said = [each.message for each in dataset.check.problems if "posts_late.csv" in each.message]
+    assert any("posts_late.csv is a pipe or a device, not a file." in each for each in said)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

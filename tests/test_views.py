@@ -50,6 +50,13 @@ def test_concentration_takes_the_nearest_number_and_its_title_says_how_many(tmp_
     )
 
 
+def test_concentration_of_spend_that_is_not_known_is_not_a_sum_of_nothing(tmp_path):
+    frame = views.concentration(opened(tmp_path, payouts=""))
+    assert frame["spend"].isna().all()
+    assert frame["roas"].isna().all()
+    assert ROAS.why(frame.iloc[0].to_dict()) == "spend not known"
+
+
 def test_cohorts_follow_influencers_and_count_steps_in_which_nobody_came_back(report):
     cohorts = views.cohorts(report)
     assert cohorts.step == "month"

@@ -98,6 +98,12 @@ def find_sources(
                     f"{inside} that could be exports. Move them up, where parts of one table are joined."
                 )
             continue
+        if path.exists() and not path.is_file():
+            # Opening a pipe waits until somebody writes into it.
+            unusable[path.name] = (
+                f"{path.name} is a pipe or a device, not a file. Save what it gives in a file."
+            )
+            continue
         name = path.name.lower().removesuffix(".gz")
         try:
             if (source := known(path)) is not None:

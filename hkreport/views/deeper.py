@@ -140,14 +140,15 @@ def concentration(report: Report) -> "pd.DataFrame":
 
     sellers = report.influencers[report.influencers["influencer_revenue"] > 0]
     revenue = float(sellers["influencer_revenue"].sum())
-    spend = float(sellers["spend"].sum())
+    # Of what is not known there is no sum, not a sum of 0.
+    spend = float(sellers["spend"].sum(min_count=1))
     rows = []
     for share in TOP_SHARES:
         count = math.floor(round(share * len(sellers), 9) + 0.5)
         if share * len(sellers) < 1:
             continue
         top = sellers.head(count)
-        brought, cost = float(top["influencer_revenue"].sum()), float(top["spend"].sum())
+        brought, cost = float(top["influencer_revenue"].sum()), float(top["spend"].sum(min_count=1))
         rows.append(
             {
                 "group": "All" if share == 1 else f"Top {share:.0%}",

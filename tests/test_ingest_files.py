@@ -165,6 +165,7 @@ def test_folders_hidden_files_and_other_types_are_left_alone(tmp_path):
     write(tmp_path / "tracking", {})
     write(tmp_path / "2024", {})
     write(tmp_path / "archive", {})
+    write(tmp_path / "earlier", {})
     only(tmp_path / "notes", alarms="x,y\n1,2\n")
     dataset = load(tmp_path)
     assert dataset.check.files_not_used == ("2024/", "readme.md", "tracking/")

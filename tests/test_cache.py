@@ -29,11 +29,12 @@ READ_PAST: dict[str, int] = {
     "evidence/planning.py": 2,
     "evidence/reading.py": 1,
     "views/quality.py": 2,
-    "views/report.py": 6,  # what limits of the price hide is of its own rows
+    "views/report.py": 7,  # what limits of the price hide is of its own rows; four are of a command
 }
 # Module and how often it takes a table beside the ledger.
 READ_BESIDE = {
     "evidence/arms.py": 1,
+    "evidence/assigned.py": 2,  # of an experiment's days and the week before
     "evidence/attribution.py": 1,
     "evidence/counterfactual.py": 1,
     "evidence/incrementality.py": 1,
@@ -278,6 +279,10 @@ def test_assignments_count_where_an_experiment_is_read(root, whole, tmp_path, mo
     assert found(plain, []) == found(folder, []) == found(late, [])
     assert found(plain, [plan]) != found(folder, [plan])
     assert found(plain, [plan]) == found(late, [plan])
+    for day, counts in (("2025-04-24", True), ("2025-04-23", False)):
+        text = f"{ASSIGNED}u9,control,user,{day}\n"
+        early = exports.write(tmp_path / day, **(WHOLE | {"assignments": text}))
+        assert (found(plain, [plan]) != found(early, [plan])) is counts
 
 
 # Customers
@@ -410,7 +415,7 @@ def test_all_brands_together_read_the_settings_of_each(root):
 @pytest.mark.parametrize(
     ("pattern", "known"),
     [
-        (r"data\.ledger(?!\.(?:first|last|known|values)\b)", READ_PAST),
+        (r"data\.ledger(?!\.(?:first|last|known|counted_by|values)\b)", READ_PAST),
         (r"data\.table\(", READ_BESIDE),
     ],
 )

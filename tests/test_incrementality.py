@@ -687,13 +687,13 @@ def test_units_left_out_and_assigned_late_are_said(study):
     )
     assert found.readings[0].arms.sizes == (400, 400)
     assert row(found.health, "check", "Other units").result == (
-        "32 of other arms (variant b) and 7 dated outside the window, left out"
+        "32 of other arms (variant b) and 7 dated in the week before the window, left out"
     )
     assert row(found.health, "check", "Units assigned late").result == (
         "5 after the window began: what they ordered before counts"
     )
     plain_units = study(plan(), assignments=units(), tracking=tracking(orders())).health["check"]
-    assert not {"Other units of the file", "Units assigned late"} & set(plain_units)
+    assert not {"Other units", "Units assigned late"} & set(plain_units)
 
 
 def test_negative_revenue_is_a_refund_and_counts(study):

@@ -4,6 +4,7 @@ The file of units does not name the experiment: a unit belongs to it by what it 
 assignment. What the units did belongs to :mod:`hkreport.evidence.arms`.
 """
 
+import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,12 @@ from hkreport.views import Report
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["assigned", "left_out", "shared_units"]
+__all__ = ["JUST_BEFORE", "assigned", "left_out", "shared_units"]
 
 ARMS = ["treatment", "control"]
 MOST_NAMES = 3  # of other arms, before the rest is counted
+# Units of these days before the window may be meant; those of other days belong to other experiments.
+JUST_BEFORE = datetime.timedelta(days=7)
 
 
 def assigned(table: "ir.Table", plan: Experiment) -> "ir.Table":
@@ -62,9 +65,10 @@ def left_out(report: Report, plan: Experiment) -> str:
     if table is None:
         return ""
     rows = _listed(table, plan)
-    arm, elsewhere = rows["arm"].isin(ARMS).fill_null(False), ~rows["inside"].fill_null(True)
+    arm, elsewhere = rows["arm"].isin(ARMS).fill_null(False), _just_before(rows["date"], plan)
     for one in _others(report, plan):
         elsewhere = elsewhere & ~_within(rows["date"], one)
+    elsewhere = elsewhere.fill_null(False)
     rows = rows.mutate(
         counts=arm & rows["inside"].fill_null(True),
         other=~arm & rows["inside"].fill_null(True),
@@ -84,7 +88,7 @@ def left_out(report: Report, plan: Experiment) -> str:
         names = rows.filter(rows["other"]).select("arm").distinct().order_by("arm")
         parts.append(f"{text(float(other), Unit.COUNT)} of other arms{_names(names)}")
     if outside:
-        parts.append(f"{text(float(outside), Unit.COUNT)} dated outside the window")
+        parts.append(f"{text(float(outside), Unit.COUNT)} dated in the week before the window")
     return " and ".join(parts)
 
 
@@ -112,6 +116,12 @@ def _within(day: "ir.DateValue", plan: Experiment) -> "ir.BooleanValue":
     import ibis
 
     return (day >= ibis.literal(plan.start)) & (day <= ibis.literal(plan.end))
+
+
+def _just_before(day: "ir.DateValue", plan: Experiment) -> "ir.BooleanValue":
+    import ibis
+
+    return (day >= ibis.literal(plan.start - JUST_BEFORE)) & (day < ibis.literal(plan.start))
 
 
 def _others(report: Report, plan: Experiment) -> Sequence[Experiment]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Prose", "allocation_note", "bridge_note", "bridge_words", "change", "check_words",
            "cohort_words", "effect_words", "further", "glossary", "headline", "headline_tiles", "missing",
-           "old_assumptions", "poor", "poor_words", "portfolio", "portfolio_shares", "problems", "quality",
+           "old_assumptions", "poor", "poor_sentence", "poor_words", "portfolio", "portfolio_shares", "problems", "quality",
            "sharing", "slice_note", "sources", "unquestioned"]  # fmt: skip
 
 
@@ -46,7 +46,12 @@ def change(report: Report, metric: Metric) -> str:
 
 def poor(report: Report) -> Prose:
     """How many paid influencers do not bring back what they cost."""
-    return Prose(escape_markdown(f"{poor_words(report)}.") + "\n")
+    return Prose(escape_markdown(poor_sentence(report)) + "\n")
+
+
+def poor_sentence(report: Report) -> str:
+    """The same as a sentence, for where nobody can be listed."""
+    return f"{poor_words(report)}."
 
 
 def poor_words(report: Report) -> str:

@@ -356,8 +356,10 @@ def _beside(
 
     Touches count within the windows before the period, where their post is of the brand or names none;
     posts, where one of the influencers concerned wrote them before the period ended, or a touch or an
-    order names them; assignments, on the days of an experiment that is read.
+    order names them; assignments, on the days of an experiment that is read and of the week before it.
     """
+    from hkreport.evidence.assigned import JUST_BEFORE
+
     con = data.ledger.rows.get_backend().con
     there = [name for name in store.KEPT_TABLES if data.table(name) is not None]
     parts = []
@@ -382,7 +384,10 @@ def _beside(
         mine = f"influencer_id in {ids} and {before} or post_id in ({told})"
         parts.append(_rows(con, "(select * exclude (row) from posts)", mine))
     if "assignments" in there and plans:
-        days = [f"date between date '{plan.start}' and date '{plan.end}'" for plan in plans]
+        days = [
+            f"date between date '{plan.start - JUST_BEFORE}' and date '{plan.end}'"
+            for plan in plans
+        ]
         rows = "(select * exclude (row) from assignments)"
         parts.append(_rows(con, rows, f"date is null or {' or '.join(days)}"))
         customers.append((rows, f"date is null or {' or '.join(days)}"))

@@ -218,7 +218,7 @@ def escape_markdown(words: object) -> str:
 
 def _unbroken(escaped: str) -> str:
     """Join the sign of an amount to its rupees: a line may otherwise break between them."""
-    return escaped.replace("−₹", "−\u2060₹")
+    return re.sub("(?<=[−+])₹", "\u2060₹", escaped)
 
 
 def visible(words: object) -> str:

@@ -52,4 +52,5 @@ def test_no_line_breaks_between_the_sign_of_an_amount_and_its_rupees():
     amount = text(-1142.0, Unit.MONEY)
     for escaped in (escape_html(amount), escape_markdown(amount).replace("\\", "")):
         assert escaped == "−\u2060₹1,142"
+    assert escape_html("+₹213") == "+\u2060₹213"
     assert amount == "−₹1,142"  # in CSV, charts and kpis.json as before

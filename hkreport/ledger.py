@@ -44,10 +44,10 @@ __all__ = [
 ]
 
 MONEY = "decimal(18, 6)"
-# Sums of weights have room for ten digits more; a difference of two sums must not pass 38, where DuckDB
-# and Spark no longer agree on the decimals that are kept.
 WEIGHT = "decimal(27, 12)"
-WEIGHTS = "decimal(37, 12)"
+# Weights are added up in whole units of their last place: databases add integers up and turn them into
+# doubles several times faster than long decimals, and every database into the same double.
+PLACES = {"orders": 6, "revenue": 6, "posts": 12, "equal": 12}
 
 # What a slice can be cut by; each is a column of the ledger.
 FILTERS = (
@@ -852,6 +852,18 @@ def _rounded(value: "ir.FloatingValue", places: int) -> "ir.FloatingValue":
     return (value * scale).round(0) / scale
 
 
+def _units(weight: "ir.DecimalValue", places: int) -> "ir.IntegerValue":
+    """A weight as a whole number of units of its last place.
+
+    What a single event can weigh at most, a million millions of orders or rupees, keeps it within 64 bits.
+    """
+    import ibis
+
+    most = ibis.literal(10 ** (18 - places)).cast(weight.type())
+    kept = ibis.least(weight, most).cast(f"decimal(25, {places})")
+    return (kept * ibis.literal(10**places).cast(f"decimal({places + 1}, 0)")).cast("int64")
+
+
 def _times(amount: "ir.DecimalValue", factor: "ir.DecimalValue") -> "ir.DecimalValue":
     """A product of two amounts; wide on the way, because 18 digits overflow in DuckDB."""
     return (amount.cast("decimal(27, 6)") * factor.cast("decimal(10, 6)")).round(6).cast(MONEY)
@@ -1000,7 +1012,6 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
     """
     import ibis
 
-    nothing = ibis.literal(0).cast(WEIGHT)
     sold = orders.filter(orders["channel"] == "influencer", orders["influencer_id"].notnull())
     by = [
         "influencer_id",
@@ -1009,11 +1020,11 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
         "product_price",
     ]
     sold = sold.group_by(by).aggregate(
-        w_orders=ibis.greatest(sold["orders"].fill_null(0), 0).sum().cast(WEIGHT),
-        w_revenue=ibis.greatest(sold["revenue"].fill_null(0), 0).sum().cast(WEIGHT),
+        orders=ibis.greatest(sold["orders"].fill_null(0), 0).sum(),
+        revenue=ibis.greatest(sold["revenue"].fill_null(0), 0).sum(),
     )
     history = sold.filter(sold["brand"].notnull()).group_by("influencer_id", "brand")
-    history = history.aggregate(sold=sold["w_revenue"].sum())
+    history = history.aggregate(sold=sold["revenue"].sum())
     history = history.filter(history["sold"] > 0)
     total = history["sold"].sum().over(group_by="influencer_id")
     split = history.select(
@@ -1028,9 +1039,10 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
         *(d for d in EVENT_DIMENSIONS if d in posts.columns),
         "product_price",
     ]
-    shown = posts.group_by(by).aggregate(w_posts=posts["posts"].sum().cast(WEIGHT))
+    shown = posts.group_by(by).aggregate(posts=posts["posts"].sum().cast(WEIGHT))
     shown = _split(shown, split)
     columns = ["influencer_id", "date", *EVENT_DIMENSIONS, "product_price"]
+    nothing = ibis.literal(0).cast("int64")
 
     def shaped(rows: "ir.Table") -> "ir.Table":
         absent = {
@@ -1039,10 +1051,10 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
             if name not in rows.columns
         }
         weights = {
-            name: rows[name] if name in rows.columns else nothing
-            for name in ("w_orders", "w_revenue", "w_posts")
+            f"w_{name}": _units(rows[name], PLACES[name]) if name in rows.columns else nothing
+            for name in ("orders", "revenue", "posts")
         }
-        return rows.mutate(**absent, **weights).select(*columns, "w_orders", "w_revenue", "w_posts")
+        return rows.mutate(**absent, **weights).select(*columns, *weights)
 
     events = shaped(sold).union(shaped(shown))
     month = events["date"].truncate("M")
@@ -1051,7 +1063,8 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
         .count()
         .over(group_by=[events["influencer_id"], events["brand"], month])
     )
-    events = events.mutate(w_equal=_rounded(1.0 / crowd, 12).cast(WEIGHT))
+    one = 10.0 ** PLACES["equal"]
+    events = events.mutate(w_equal=(one / crowd).round(0).cast("int64"))
     # A fixed order, so that rounding falls on the same event in every run.
     order = [events[name] for name in columns]
     return events.mutate(
@@ -1071,7 +1084,7 @@ def _split(shown: "ir.Table", split: "ir.Table") -> "ir.Table":
     lacking = lacking.left_join(split, lacking["influencer_id"] == split["h_id"])
     lacking = lacking.mutate(
         brand=lacking["h_brand"],
-        w_posts=(lacking["w_posts"].cast(MONEY) * lacking["h_share"].fill_null(1)).cast(WEIGHT),
+        posts=(lacking["posts"].cast(MONEY) * lacking["h_share"].fill_null(1)).cast(WEIGHT),
     )
     named = shown.filter(shown["brand"].notnull())
     return named.union(lacking.select(*named.columns))
@@ -1148,12 +1161,12 @@ def _spread(pieces: "ir.Table", events: "ir.Table") -> tuple["ir.Table", "ir.Tab
     """
     import ibis
 
-    weights = ("orders", "revenue", "posts", "equal")
+    weights = tuple(PLACES)
     known, pairs = _joined(pieces, events, weights)
     # A window sorts whole rows, so that only numbers go through it; what they belong to is joined later.
     upto = ibis.window(group_by="piece", order_by="event", preceding=None, following=0)
     along = pairs.mutate(
-        **{f"cum_{name}": pairs[f"w_{name}"].sum().over(upto).cast(WEIGHTS) for name in weights},
+        **{f"cum_{name}": pairs[f"w_{name}"].sum().over(upto) for name in weights},
         place=ibis.row_number().over(group_by="piece", order_by="event"),
     )
     # Each step holds a window or is joined, which keeps Ibis from writing it out wherever the next one names
@@ -1162,7 +1175,7 @@ def _spread(pieces: "ir.Table", events: "ir.Table") -> tuple["ir.Table", "ir.Tab
         "event",
         "place",
         *(f"cum_{name}" for name in weights),
-        **{f"d_cum_{name}": _double(along[f"cum_{name}"]) for name in weights},
+        **{f"d_cum_{name}": along[f"cum_{name}"].cast("float64") for name in weights},
         of="piece",
     )
     joined = along.inner_join(known, along["of"] == known["piece"])
@@ -1238,25 +1251,20 @@ def _joined(
         both["not_after"].isnull() | (both["e_date"] <= both["not_after"]),
     )
     sums = both.group_by(of="piece").aggregate(
-        **{f"all_{name}": both[f"w_{name}"].sum().cast(WEIGHTS) for name in weights}
+        **{f"all_{name}": both[f"w_{name}"].sum().cast("decimal(38, 0)") for name in weights}
     )
     known = pieces.left_join(sums, pieces["piece"] == sums["of"]).drop("of")
-    none = ibis.literal(0).cast(WEIGHTS)
-    known = known.mutate(
-        **{f"all_{name}": known[f"all_{name}"].fill_null(none) for name in weights}
-    )
+    known = known.mutate(**{f"all_{name}": known[f"all_{name}"].fill_null(0) for name in weights})
     # The doubles of a piece are worked out once, not once an event.
     known = stored(
         known.mutate(
             d_amount=_double(known["amount"]),
-            **{f"d_all_{name}": _double(known[f"all_{name}"].nullif(0)) for name in weights},
+            **{f"d_all_{name}": known[f"all_{name}"].nullif(0).cast("float64") for name in weights},
         )
     )
     met = both.select("event", *(f"w_{name}" for name in weights), in_piece="piece")
     pairs = known.select("piece").left_join(met, known["piece"] == met["in_piece"]).drop("in_piece")
-    return known, pairs.mutate(
-        **{f"w_{name}": pairs[f"w_{name}"].fill_null(0).cast(WEIGHT) for name in weights}
-    )
+    return known, pairs.mutate(**{f"w_{name}": pairs[f"w_{name}"].fill_null(0) for name in weights})
 
 
 def _said(method: str, used: str) -> str:

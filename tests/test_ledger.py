@@ -63,6 +63,20 @@ def test_commission_is_spread_by_revenue_with_returns_weighing_nothing():
     assert spend_by(ledger, "brand") == {"X": 90.0, "Y": 10.0, "Z": 0.0}
 
 
+def test_sums_that_pass_what_64_bits_hold_spread_a_payout_all_the_same():
+    # 30 orders of the largest amount there is, and a post that stands for more posts than there are.
+    most = 999_999_999_999
+    ledger = c.build(
+        tracking=[
+            c.order("a", f"2025-06-{day:02}", most, brand="XY"[day % 2], orders=most)
+            for day in range(1, 31)
+        ],
+        posts=[c.post("a", "2025-06-01", brand="X"), c.post("a", "2025-06-02", brand="Y")],
+        payouts=[c.payout("a", 100), c.payout("a", 60, basis="post")],
+    )
+    assert spend_by(ledger, "brand") == {"X": 80.0, "Y": 80.0}
+
+
 def test_post_basis_is_spread_over_posts_at_their_own_date_and_brand():
     ledger = c.build(
         posts=[c.post("a", "2025-06-01", brand="X"), c.post("a", "2025-07-01", brand="Y")],

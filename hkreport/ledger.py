@@ -1239,8 +1239,6 @@ def _joined(
     influencer alone, and what else must hold is a filter: a database has no quick way to an outer join
     with such conditions.
     """
-    import ibis
-
     named = events.rename(
         {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date")}
     )

@@ -55,8 +55,14 @@ POLICY = (
 )
 
 
+# Without its script Quarto leaves all tabs but the first closed for good.
+UNSCRIPTED = (
+    "<noscript><style>.panel-tabset > .nav-tabs { display: none !important; } "
+    ".panel-tabset > .tab-content > .tab-pane { display: block !important; }</style></noscript>"
+)
+
 # A link to a figure opens the tab that holds it, as report.js has it; a phone gets the contents too, which
-# Quarto has only in the margin of a wide page.
+# Quarto has only in the margin of a wide page; and the switch of its colours, an icon, gets a name.
 REVEAL = """<script>
 {
   const list = document.querySelector("#TOC > ul"), bar = document.querySelector(".hk-bar");
@@ -74,7 +80,11 @@ REVEAL = """<script>
     if (tab && !pane.classList.contains("active")) { tab.click(); target.scrollIntoView(); }
   };
   addEventListener("hashchange", reveal);
-  addEventListener("load", reveal);
+  addEventListener("load", () => {
+    reveal();
+    const colours = document.querySelector(".quarto-color-scheme-toggle");
+    if (colours) colours.setAttribute("aria-label", "Switch between light and dark colours");
+  });
 }
 </script>"""
 
@@ -203,7 +213,8 @@ def document_front_matter(document: Document, own: dict[str, Any]) -> dict[str, 
             "output-file": document.html,
             "pagetitle": _inert(" – ".join(part for part in (title, subtitle) if part)),
             "include-in-header": [
-                {"text": f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'}
+                {"text": f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'},
+                {"text": UNSCRIPTED},
             ],
             "include-before-body": [{"text": _bar(document)}],
             "include-after-body": [{"text": _foot(document)}],

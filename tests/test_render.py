@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import typst
 import yaml
+from browser import chromium
 
 from hkreport.errors import RenderError, UsageError
 from hkreport.pipeline import fonts, prepare, render, render_pandoc, render_quarto
@@ -581,6 +582,28 @@ def test_a_chart_is_drawn_on_paper_as_in_light_colours_after_dark_was_chosen(
         assert [page.evaluate(shown, name) for name in ("svg", "img")] == light
 
 
+# A page printed on A4 is so many pixels wide, between its margins.
+PAPER = {"width": 657, "height": 970}
+# How far a table of every influencer reaches over the edge of what it is printed on.
+CUT_OFF = """() => {
+    const cells = ["W".repeat(60), ...Array(10).fill("₹12,34,567 (n/a)")];
+    const row = kind => `<tr>${cells.map((text, place) =>
+        `<${kind}${place ? ' class="num"' : ""}>${text}</${kind}>`).join("")}</tr>`;
+    const head = "<tr><th>Influencer</th>" + "<th class=num>Cost an order</th>".repeat(10) + "</tr>";
+    const box = document.querySelector("main").appendChild(document.createElement("div"));
+    box.className = "hk-scroll hk-tall";
+    box.innerHTML = `<table><thead>${head}</thead><tbody>${row("td").replace(/td/, "th")}</tbody></table>`;
+    return box.firstChild.getBoundingClientRect().right - document.documentElement.clientWidth;
+}"""
+
+
+def test_a_printed_table_keeps_all_its_columns_on_the_paper(browser_page: Any) -> None:
+    page = browser_page
+    page.set_viewport_size(PAPER)
+    page.emulate_media(media="print")
+    assert page.evaluate(CUT_OFF) <= 0
+
+
 def test_what_scrolls_sideways_can_be_reached_by_keyboard(browser_page: Any) -> None:
     unreachable = browser_page.evaluate(
         "[...document.querySelectorAll('main *')].filter(e => e.scrollWidth > e.clientWidth + 1"
@@ -881,6 +904,26 @@ def test_both_engines_give_the_same_report(
     pages = re.compile(rf"(?m)^\s*(?:{headings})\s+\d+$|\d+ ?/ ?\d+$")
     theirs_pdf, ours_pdf = (pages.sub("", pdf_text(made, require)) for made in (pdf, built.pdf))
     assert sorted(numbers.findall(theirs_pdf)) == sorted(numbers.findall(ours_pdf))
+
+
+def test_a_page_of_quarto_is_whole_on_paper_without_script_and_to_a_screen_reader(
+    quarto_report: list[Path], require: Callable[[str], str]
+) -> None:
+    address = quarto_report[0].as_uri()
+    with chromium(require("chromium")) as browser:
+        page = browser.new_page(viewport=PAPER, color_scheme="dark")
+        page.goto(address)
+        page.wait_for_function("document.querySelector('.quarto-color-scheme-toggle[aria-label]')")
+        ink = "getComputedStyle(document.querySelector('main h2')).color"
+        assert page.evaluate(ink) == "rgb(230, 234, 238)"
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.evaluate(ink) == "rgb(27, 37, 48)"
+        assert page.evaluate(CUT_OFF) <= 0
+        unscripted = browser.new_context(java_script_enabled=False).new_page()
+        unscripted.goto(address)
+        panes = unscripted.locator(".tab-pane")
+        assert panes.count()
+        assert all(pane.is_visible() for pane in panes.all())
 
 
 def test_a_page_of_quarto_names_no_address_outside_the_site(quarto_report: list[Path]) -> None:

@@ -113,7 +113,7 @@ def test_quarto_that_was_refused_once_is_told_from_one_never_tried(
         pytest.param(
             "exit 1",
             False,
-            "{place} does not start",
+            "{place} does not answer to --version with a version",
             "auto takes pandoc, since there is no Quarto CLI that works",
             id="broken",
         ),

@@ -668,6 +668,39 @@ def test_a_quarto_too_old_for_our_documents_is_passed_over_and_named(
         render.choose_engine("quarto")
 
 
+def test_a_quarto_that_works_is_found_behind_one_that_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [tmp_path / name for name in ("beside", "old", "new")]
+    for place, said in zip(
+        places, ("sys.exit(3)", "print('1.4.557')", "print('1.10.18')"), strict=True
+    ):
+        place.mkdir()
+        program(place, said)
+    monkeypatch.setattr(sys, "executable", str(places[0] / "python"))
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, places[1:])))
+    assert render.find_quarto() == places[2] / "quarto"
+    monkeypatch.setenv("PATH", str(places[1]))
+    assert render.find_quarto() == places[0] / "quarto"
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("print('A newer one, 2.0, is there')\nprint('1.10.18')", "1.10.18"),
+        ("print('v1.11.0-rc1')", "1.11.0-rc1"),
+        ("print('A newer one, 2.0, is there')", ""),
+        ("print('not a number')", ""),
+    ],
+)
+def test_the_version_of_quarto_is_what_stands_alone_in_a_line(
+    tmp_path: Path, said: str, version: str
+) -> None:
+    engine = render_quarto.QuartoEngine(program(tmp_path, said))
+    assert engine.versions()["quarto"] == version
+    assert engine.fault() == ("" if version else "does not answer to --version with a version")
+
+
 def test_texts_reach_quarto_as_lists_of_lines(tmp_path: Path, project: Path) -> None:
     # Of one string Quarto loses every line break: headings swallow their paragraphs.
     made = document(write_notebook(tmp_path, sample.notebook()))

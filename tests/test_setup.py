@@ -552,7 +552,7 @@ def attempt_leaving(root: Path, *, done: bool, starts: bool) -> Callable[..., bo
         (package / "quarto_cli-1.dist-info").mkdir()
         quarto = root / ".venv" / "bin" / "quarto"
         quarto.parent.mkdir()
-        quarto.write_text(f"#!/bin/sh\nexit {0 if starts else 1}\n")
+        quarto.write_text(f"#!/bin/sh\necho 1.10.18\nexit {0 if starts else 1}\n")
         quarto.chmod(quarto.stat().st_mode | stat.S_IXUSR)
         return done
 
@@ -582,11 +582,25 @@ def test_installed_quarto_is_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (root / ".venv" / "bin" / "quarto").exists()
 
 
-def test_quarto_of_the_machine_is_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: "/opt/quarto/bin/quarto")
-    assert environment.try_quarto(root) == (
-        "Quarto is on this machine (/opt/quarto/bin/quarto) and will render."
-    )
+@pytest.mark.parametrize(
+    ("says", "sentence"),
+    [
+        ("echo 1.10.18", "Quarto is on this machine ({place}) and will render."),
+        ("echo 1.8.27", environment.REFUSED),
+        ("exit 1", environment.REFUSED),
+    ],
+    ids=["works", "too_old", "broken"],
+)
+def test_quarto_of_the_machine_is_taken_where_it_will_render(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, sentence: str
+) -> None:
+    place = tmp_path / "opt" / "quarto"
+    place.parent.mkdir()
+    place.write_text(f"#!/bin/sh\n{says}\n")
+    place.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(place) if name == "quarto" else None)
+    monkeypatch.setattr(environment, "_succeeds", lambda command, folder: False)
+    assert environment.try_quarto(root) == sentence.format(place=place)
 
 
 def test_attempt_that_hangs_is_ended_with_its_children(

@@ -7,7 +7,6 @@ It looks and reports; it installs nothing and decides nothing: which engine rend
 import importlib.metadata
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hkreport.errors import HkreportError, listed
-from hkreport.pipeline.environment import QUARTO_NOTE, SUPPORTED
+from hkreport.pipeline.environment import QUARTO_NOTE, SUPPORTED, quarto_fault, quarto_version
 
 __all__ = ["Check", "describe", "examine", "is_usable"]
 
@@ -263,16 +262,15 @@ def _embedded_engine() -> Check:
 
 def _quarto(root: Path) -> Check:
     from hkreport.pipeline.render import find_quarto
-    from hkreport.pipeline.render_quarto import QuartoEngine
 
     purpose = "rendering with the Quarto CLI; the embedded engine gives the same report"
     place = find_quarto()
-    fault = QuartoEngine(place).fault() if place else ""
-    version = _said_by([str(place), "--version"]) if place else ""
-    if version and not fault:
-        return Check(name="Quarto", found=f"{version} ({place})", ok=True, needed_for=purpose)
+    fault = quarto_fault(place) if place else ""
+    if place and not fault:
+        found = f"{quarto_version(place)} ({place})"
+        return Check(name="Quarto", found=found, ok=True, needed_for=purpose)
     if place:
-        found = f"{place} {fault}" if version else f"{place} does not start"
+        found = f"{place} {fault}"
     elif (root / ".venv" / QUARTO_NOTE).is_file():
         found = "make setup tried once and was refused"
     else:
@@ -402,15 +400,6 @@ def _tool(name: str, commands: Sequence[str], purpose: str, package: str) -> Che
         next_step="" if place else f"On Debian and Ubuntu: apt-get install {package}.",
         required=False,
     )
-
-
-def _said_by(command: Sequence[str]) -> str:
-    """Return the first line that `command` prints; nothing where it fails or hangs."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip().partition("\n")[0] if done.returncode == 0 else ""
 
 
 def _first_line(cause: BaseException) -> str:

@@ -7,7 +7,9 @@ It does not decide when: the Makefile does, by a stamp whose name is the content
 import argparse
 import collections
 import contextlib
+import functools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,13 +19,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["QUARTO", "QUARTO_NOTE", "SUPPORTED", "install", "main", "try_quarto"]
+__all__ = ["QUARTO", "QUARTO_NOTE", "SUPPORTED", "install", "main", "quarto_fault", "quarto_version",
+           "try_quarto"]  # fmt: skip
 
 SUPPORTED = ((3, 11), (3, 13))  # first and last Python that requirements.lock holds wheels for
 
 # Outside requirements.lock, since its wheel exists only once its installer has fetched the binary from
 # GitHub, which closed networks refuse. The version is the one the two engines were compared at.
 QUARTO = "quarto-cli==1.10.18"
+QUARTO_OLDEST = (1, 9)  # knows pdf-standard and our Typst partials, and brings its Typst packages
 
 # What became of the one attempt, in the sentence that `make setup` prints again.
 QUARTO_NOTE = "quarto.txt"
@@ -214,7 +218,7 @@ def try_quarto(root: Path) -> str:
     """
     venv = root / ".venv"
     elsewhere = shutil.which("quarto")
-    if elsewhere and Path(elsewhere).parent != venv / "bin":
+    if elsewhere and Path(elsewhere).parent != venv / "bin" and not quarto_fault(Path(elsewhere)):
         return f"Quarto is on this machine ({elsewhere}) and will render."
     say(f"Trying to install Quarto ({QUARTO}), which its installer fetches from GitHub …")
     # uv builds in its cache otherwise, where nobody sees whether anything arrives
@@ -223,7 +227,7 @@ def try_quarto(root: Path) -> str:
         prefix="hkreport-quarto-", ignore_cleanup_errors=True
     ) as folder:
         command = [*_installer(uv, venv), *cache, "--no-deps", QUARTO]
-        if _succeeds(command, Path(folder)) and _starts(venv / "bin" / "quarto"):
+        if _succeeds(command, Path(folder)) and not quarto_fault(venv / "bin" / "quarto"):
             return f"Quarto ({QUARTO}) is installed in .venv and will render."
     _remove_quarto(venv)
     return REFUSED
@@ -266,13 +270,29 @@ def _bytes_under(folder: Path) -> int:
     return total
 
 
-def _starts(quarto: Path) -> bool:
+def quarto_fault(program: Path) -> str:
+    """Why the Quarto CLI at `program` cannot render our documents, or nothing."""
+    version = quarto_version(program)
+    if not version:
+        return "does not answer to --version with a version"
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < QUARTO_OLDEST:
+        return f"is Quarto {version}, older than {'.'.join(map(str, QUARTO_OLDEST))}"
+    return ""
+
+
+@functools.cache
+def quarto_version(program: Path) -> str:
+    """The version that a Quarto CLI says it is, in a line of its own; empty where it cannot start."""
+    command = [str(program), "--version"]
     try:
-        return (
-            subprocess.run([quarto, "--version"], capture_output=True, timeout=60).returncode == 0
-        )
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            check=False, timeout=60,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return False
+        return ""
+    said = re.findall(r"(?m)^\s*v?(\d+(?:\.\d+)+\S*)\s*$", done.stdout)
+    return said[-1] if said and done.returncode == 0 else ""
 
 
 def _remove_quarto(venv: Path) -> None:

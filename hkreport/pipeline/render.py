@@ -4,6 +4,7 @@ The engines do the same work: :mod:`render_quarto` where the Quarto CLI is on th
 :mod:`render_pandoc` elsewhere. Both read the same ``_quarto.yml`` and the same prepared notebooks.
 """
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 import yaml
 
 from hkreport.errors import RenderError, UsageError, did_you_mean
+from hkreport.pipeline.environment import quarto_fault
 
 __all__ = ["ENGINES", "EPOCH", "Document", "Engine", "Link", "choose_engine", "configuration",
            "find_quarto", "format_options", "render"]  # fmt: skip
@@ -137,10 +139,13 @@ class Engine(Protocol):
 
 
 def find_quarto() -> Path | None:
-    """The Quarto CLI beside the running Python, else on PATH, else None."""
-    beside = shutil.which("quarto", path=str(Path(sys.executable).parent))
-    found = beside or shutil.which("quarto")
-    return Path(found) if found else None
+    """The first Quarto CLI that works, beside the running Python or on PATH; else the first; else None."""
+    folders = [
+        str(Path(sys.executable).parent),
+        *os.environ.get("PATH", os.defpath).split(os.pathsep),
+    ]
+    found = [Path(place) for each in folders if (place := shutil.which("quarto", path=each))]
+    return next((place for place in found if not quarto_fault(place)), found[0] if found else None)
 
 
 def choose_engine(name: str = "auto") -> Engine:

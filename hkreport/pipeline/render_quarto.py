@@ -5,7 +5,6 @@ its own with the project's ``_quarto.yml``, the assets, the fonts and the notebo
 then put in place file by file. Written against Quarto 1.10.
 """
 
-import functools
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ import yaml
 
 from hkreport.errors import RenderError
 from hkreport.pipeline import fonts, prepare
+from hkreport.pipeline.environment import quarto_fault, quarto_version
 from hkreport.pipeline.prepare import Notebook
 from hkreport.pipeline.render import ASSETS, Document, configuration
 from hkreport.units import escape_markdown
@@ -28,7 +28,6 @@ __all__ = ["QuartoEngine", "write_project"]
 
 ASSET_FOLDER = "hkreport/pipeline/assets"  # as _quarto.yml names it
 SITE = "_site"
-OLDEST = (1, 9)  # knows pdf-standard and our Typst partials, and brings its Typst packages
 LOG = "quarto.log"
 
 # Quarto reads {{< env NAME >}} in any text. Text from data is escaped, and there is nothing to read.
@@ -109,17 +108,14 @@ class QuartoEngine:
 
     def fault(self) -> str:
         """Why the program cannot be used, or nothing."""
-        version = _version(self.program)
-        if not version:
-            return "does not answer to --version"
-        if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
-            return f"is Quarto {version}, older than {'.'.join(map(str, OLDEST))}"
-        return ""
+        return quarto_fault(self.program)
 
     def versions(self) -> dict[str, str]:
         """Versions of Quarto and of the font."""
         wheels = ("font-source-sans-pro", "fonttools")
-        return {"quarto": _version(self.program)} | {wheel: version(wheel) for wheel in wheels}
+        return {"quarto": quarto_version(self.program)} | {
+            wheel: version(wheel) for wheel in wheels
+        }
 
     def render(
         self, documents: Sequence[Document], site: Path, *, project: Path, work: Path, epoch: int
@@ -323,14 +319,3 @@ def _cause(output: str) -> str:
     errors = [place for place, line in enumerate(lines) if line.lower().startswith("error")]
     told = lines[errors[0] : errors[0] + 3] if errors else lines[-3:]
     return " ".join(told).rstrip(".") or "it printed nothing"
-
-
-@functools.cache
-def _version(program: Path) -> str:
-    """What the program says that it is; empty where it cannot start."""
-    command = [str(program), "--version"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

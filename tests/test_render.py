@@ -856,6 +856,7 @@ folder = pathlib.Path(sys.argv[2])
 assert sys.argv[1] == "render" and pathlib.Path.cwd() == folder
 for name in os.environ:
     assert "SECRET" not in name
+assert os.environ["QUARTO_DENO"] == "/opt/conda/bin/deno"
 for source in folder.rglob("*.ipynb"):
     front = "".join(json.loads(source.read_text())["cells"][0]["source"])
     for name in ("index.html", "report.pdf"):
@@ -871,6 +872,9 @@ def test_what_quarto_made_is_put_in_place(
     tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMTP_SECRET", "x")
+    monkeypatch.setenv(
+        "QUARTO_DENO", "/opt/conda/bin/deno"
+    )  # a Quarto from conda has its parts elsewhere
     engine = render_quarto.QuartoEngine(program(tmp_path, MAKES_EVERYTHING))
     made = render.render(
         [document(write_notebook(tmp_path, sample.notebook()))],

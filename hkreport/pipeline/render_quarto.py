@@ -40,6 +40,15 @@ KEPT_VARIABLES = (
     "SYSTEMROOT",
     "XDG_CACHE_HOME",
     "XDG_DATA_HOME",
+    # where a Quarto from conda has its parts, without which it says its version and renders nothing
+    "QUARTO_SHARE_PATH",
+    "QUARTO_DENO",
+    "QUARTO_DENO_DOM",
+    "QUARTO_PANDOC",
+    "QUARTO_TYPST",
+    "QUARTO_TYPST_GATHER",
+    "QUARTO_ESBUILD",
+    "QUARTO_DART_SASS",
 )
 
 # With these two numbers Quarto marks what it has set aside, and undoes it: "NUMBER;7B7B3C…;" in a text

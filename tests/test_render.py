@@ -854,6 +854,7 @@ MAKES_EVERYTHING = (
     + """
 folder = pathlib.Path(sys.argv[2])
 assert sys.argv[1] == "render" and pathlib.Path.cwd() == folder
+assert not set("*?[]{}") & set(str(folder))  # a path is a pattern to Quarto
 for name in os.environ:
     assert "SECRET" not in name
 assert os.environ["QUARTO_DENO"] == "/opt/conda/bin/deno"
@@ -868,8 +869,9 @@ for source in folder.rglob("*.ipynb"):
 )
 
 
+@pytest.mark.parametrize("work", ["work", "our [new] {reports}"])
 def test_what_quarto_made_is_put_in_place(
-    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch, work: str
 ) -> None:
     monkeypatch.setenv("SMTP_SECRET", "x")
     monkeypatch.setenv(
@@ -878,7 +880,7 @@ def test_what_quarto_made_is_put_in_place(
     engine = render_quarto.QuartoEngine(program(tmp_path, MAKES_EVERYTHING))
     made = render.render(
         [document(write_notebook(tmp_path, sample.notebook()))],
-        tmp_path / "_site", project=project, work=tmp_path / "work", engine=engine, epoch=5,
+        tmp_path / "_site", project=project, work=tmp_path / work, engine=engine, epoch=5,
     )  # fmt: skip
     assert [path.read_text() for path in made] == ["5true", "5true"]
     assert [path.name for path in made] == ["index.html", "report.pdf"]
@@ -919,9 +921,8 @@ def test_a_failure_of_quarto_is_explained(
 def quarto_report(tmp_path: Path, project: Path, require: Callable[[str], str]) -> list[Path]:
     engine = render_quarto.QuartoEngine(Path(require("quarto")))
     made = document(write_notebook(tmp_path, sample.notebook()))
-    return render.render(
-        [made], tmp_path / "_site", project=project, work=tmp_path / "work", engine=engine
-    )
+    work = tmp_path / "our [new] {reports}, #1 à"  # where a project may lie
+    return render.render([made], tmp_path / "_site", project=project, work=work, engine=engine)
 
 
 def test_both_engines_give_the_same_report(

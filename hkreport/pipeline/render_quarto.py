@@ -5,11 +5,13 @@ its own with the project's ``_quarto.yml``, the assets, the fonts and the notebo
 then put in place file by file. Written against Quarto 1.10.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +31,7 @@ __all__ = ["QuartoEngine", "write_project"]
 ASSET_FOLDER = "hkreport/pipeline/assets"  # as _quarto.yml names it
 SITE = "_site"
 LOG = "quarto.log"
+PATTERN = re.compile(r"[*?!|()\[\]{}]")
 
 # Quarto reads {{< env NAME >}} in any text. Text from data is escaped, and there is nothing to read.
 KEPT_VARIABLES = (
@@ -130,35 +133,48 @@ class QuartoEngine:
         self, documents: Sequence[Document], site: Path, *, project: Path, work: Path, epoch: int
     ) -> None:
         """Make every output of `documents` below `site`, in one call of Quarto."""
-        folder = write_project(documents, configuration(project), work / "quarto")
-        done = subprocess.run(
-            [str(self.program), "render", str(folder)],
-            cwd=folder,
-            env=_environment(epoch),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-        log = folder / LOG
-        log.write_text(done.stdout, encoding="utf-8")
-        if done.returncode:
-            raise RenderError(
-                f"Quarto stopped{_at(done.stdout)}: {_cause(done.stdout)}.",
-                next_step=f"Its whole output is in {log}; the pandoc engine is an alternative.",
+        with _plain_folder(work / "quarto") as folder:
+            write_project(documents, configuration(project), folder)
+            done = subprocess.run(
+                [str(self.program), "render", str(folder)],
+                cwd=folder,
+                env=_environment(epoch),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
             )
-        for document in documents:
-            for made in document.outputs(folder / SITE):
-                if not made.is_file():
-                    raise RenderError(
-                        f"Quarto reported success but did not make {made.relative_to(folder / SITE)}.",
-                        next_step=f"Its whole output is in {log}.",
-                    )
-                target = site / made.relative_to(folder / SITE)
-                prepare.write_atomically(target, made.read_bytes())
+            log = work / "quarto" / LOG
+            prepare.write_atomically(log, done.stdout)
+            if done.returncode:
+                raise RenderError(
+                    f"Quarto stopped{_at(done.stdout)}: {_cause(done.stdout)}.",
+                    next_step=f"Its whole output is in {log}; the pandoc engine is an alternative.",
+                )
+            for document in documents:
+                for made in document.outputs(folder / SITE):
+                    if not made.is_file():
+                        raise RenderError(
+                            f"Quarto reported success but did not make {made.relative_to(folder / SITE)}.",
+                            next_step=f"Its whole output is in {log}.",
+                        )
+                    target = site / made.relative_to(folder / SITE)
+                    prepare.write_atomically(target, made.read_bytes())
+
+
+@contextlib.contextmanager
+def _plain_folder(wanted: Path) -> Iterator[Path]:
+    """`wanted`, or a temporary folder where its path would be a pattern: Quarto then finds no file."""
+    if not PATTERN.search(str(wanted.absolute())):
+        yield wanted
+        return
+    with tempfile.TemporaryDirectory(
+        prefix="hkreport-quarto-", ignore_cleanup_errors=True
+    ) as place:
+        yield Path(place) / "quarto"
 
 
 def write_project(documents: Sequence[Document], config: dict[str, Any], folder: Path) -> Path:

@@ -155,8 +155,8 @@ def test_report_of_three_influencers_refuses_and_stands(tmp_path):
     document = insights.document(report)
     assert document["family"]["candidates"] == 0
     assert (
-        "Too few influencers on fixed fees to compare groups of influencers: 2, where 30 are needed."
-        in document["refusals"]
+        "Too few orders to separate influencers from luck. Those on fixed fees have 6; 300 are needed to "
+        "compare groups of influencers." in document["refusals"]
     )
     assert all(each["kind"] != "comparison" for each in document["insights"])
     assert insights.what_to_do(report).markdown

@@ -116,7 +116,14 @@ def test_exchange_rate_scales_roas_only_by_itself():
             id="few_influencers",
         ),
         pytest.param(
-            150, 1.0, "Too few orders to separate influencers from luck: {}, where 300 are needed.", id="few_orders"
+            150, 1.0,
+            "Too few orders to separate influencers from luck. Those on fixed fees have {}; 300 are needed.",
+            id="few_orders",
+        ),
+        pytest.param(
+            2, 1.0,
+            "Too few orders to separate influencers from luck. Those on fixed fees have {}; 300 are needed.",
+            id="few_of_both",
         ),
     ],
 )  # fmt: skip
@@ -133,7 +140,9 @@ def test_orders_without_revenue_have_no_return():
         made = shrinkage.shrink(orders, nothing, fee)
         assert str(made) == "These orders brought no revenue, so there is no return to compare."
     none = shrinkage.shrink(orders * 0, revenue, fee, least_orders=0)
-    assert str(none) == "Too few orders to separate influencers from luck: 0, where 1 is needed."
+    assert str(none) == (
+        "Too few orders to separate influencers from luck. Those on fixed fees have 0; 1 is needed."
+    )
 
 
 def test_a_fee_of_zero_is_refused():

@@ -23,6 +23,7 @@ __all__ = ["Shrunk", "pooled_means", "post_noise", "shrink"]
 Floats = NDArray[np.float64]
 
 SEPARATE = "to separate influencers from luck"
+FEW_ORDERS = f"Too few orders {SEPARATE}."  # whatever it is for: so few tell nothing else either
 NO_REVENUE = "These orders brought no revenue, so there is no return to compare."
 
 
@@ -126,14 +127,23 @@ def shrink(
         raise InputError("Shrinkage needs a fee above 0 for every influencer.")
     counts = np.maximum(np.nan_to_num(orders), 0.0)
     worth = np.maximum(np.nan_to_num(revenue), 0.0)
-    for what, number, least in (
-        ("influencers on fixed fees", len(fee), least_influencers),
-        ("orders", float(counts.sum()), max(least_orders, 1.0)),
+    # Orders first: where they are few, more influencers would not help.
+    for number, least, words in (
+        (
+            float(counts.sum()),
+            max(least_orders, 1.0),
+            FEW_ORDERS + " Those on fixed fees have {}; {} needed{}.",
+        ),
+        (
+            len(fee),
+            least_influencers,
+            f"Too few influencers on fixed fees {purpose}: {{}}, where {{}} needed.",
+        ),
     ):
         if number < least:
-            found, needed = text(number, Unit.COUNT), text(least, Unit.COUNT)
-            verb = "is" if least == 1 else "are"
-            return Refusal(f"Too few {what} {purpose}: {found}, where {needed} {verb} needed.")
+            needed = f"{text(least, Unit.COUNT)} {'is' if least == 1 else 'are'}"
+            tail = "" if purpose == SEPARATE else f" {purpose}"
+            return Refusal(words.format(text(number, Unit.COUNT), needed, tail))
     if not worth[counts > 0].any():
         return Refusal(NO_REVENUE)
     codes = _codes(cells, len(fee))

@@ -61,10 +61,19 @@ def figures(notebook: Mapping[str, Any]) -> Iterator[tuple[str, int, str, str, s
 
 
 def _plain(markdown: str) -> str:
-    """A line of Markdown as text; fences of callouts say nothing."""
+    """A line of Markdown as text; fences of callouts say nothing.
+
+    Examples
+    --------
+    >>> from hkreport.units import escape_markdown
+    >>> _plain(f"**Left:** {escape_markdown('−₹500')}")
+    'Left: −₹500'
+    """
     if markdown.startswith((":::", "```")):
         return ""
-    return ESCAPE.sub(r"\1", markdown.removeprefix("## ").replace("**", "")).strip()
+    # What keeps the sign of an amount on its line is no letter of the sentence.
+    words = markdown.removeprefix("## ").replace("**", "").replace("\u2060", "")
+    return ESCAPE.sub(r"\1", words).strip()
 
 
 def _told(name: str, told: Mapping[str, str]) -> Iterator[tuple[str, int, str, str, str]]:

@@ -281,7 +281,8 @@ def test_spend_that_hardly_varies_is_refused_with_a_test_and_its_cost(report):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        pytest.param({"payouts": ""}, evidence.NO_FEES, id="no_payouts"),
+        pytest.param({"payouts": ""}, evidence.NO_PAYOUTS, id="no_payouts"),
+        pytest.param({"tracking": ""}, evidence.NO_ORDERS, id="no_orders"),
         pytest.param(
             {"payouts": "influencer_id,basis,rate,orders,total_payout\n1,order,100,2,200\n"},
             evidence.NO_FEES,

@@ -40,6 +40,11 @@ COLUMNS = ("from", "to", "change", "expected_gain", "gain_low", "gain_high",
            "marginal_roas_before", "marginal_roas_after", "status")  # fmt: skip
 
 NO_FEES = "No fixed fees were paid in this selection, so there is no money to move."
+NO_PAYOUTS = "The exports hold no payouts, so there is no money to move."
+NO_ORDERS = "The exports hold no orders, so what fees bring cannot be read."
+NOTHING_SOLD = (
+    "No revenue is credited to anybody on a fixed fee, so what fees bring cannot be read."
+)
 NO_POSTING = "The exports name no platform and no tier, so fees cannot be moved between groups."
 
 
@@ -135,12 +140,17 @@ def plan(report: "Report") -> Plan:
     now = _sums(report.current, cells)
     weeks = _length(report)
     if now.empty or not now["spend"].sum() > 0:
-        return _refused(cells, now, weeks, Refusal(NO_FEES))
+        why = NO_FEES if "spend" in report.current.known else NO_PAYOUTS
+        return _refused(cells, now, weeks, Refusal(why))
+    if "influencer_revenue" not in report.current.known:
+        return _refused(cells, now, weeks, Refusal(NO_ORDERS))
     if report.filters.min_roas is not None:
         return _refused(cells, now, weeks, Refusal(PICKED))
     if (now[["platform", "tier"]] == UNASSIGNED).all(axis=None):
         return _refused(cells, now, weeks, Refusal(NO_POSTING))
     fees, revenue = _history(report, cells, now)
+    if not (revenue > 0).any() and not (now["influencer_revenue"] > 0).any():
+        return _refused(cells, now, weeks, Refusal(NOTHING_SOLD))
     carry = methods.carry_over(rules.half_life_hours)
     curves = methods.fit(fees, revenue, carry)
     today = now["spend"].to_numpy(float) / weeks

@@ -32,9 +32,13 @@ GRID = np.linspace(0.02, 1.6, 80)
 # What an elasticity may be in the optimiser: at 1 and above, money would not run into less return.
 LEAST_BETA, MOST_BETA = 0.05, 0.95
 
-# How far a test of spend varies it, up one week and down another.
 REDRAWN = 100  # draws of today's levels and elasticities: their mean hardly wavers
+
+# How far a test of spend varies it, up one week and down another.
 SWING = 0.3
+
+# Weeks beyond which nobody would wait for such a test.
+LONGEST_TEST = 104
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,14 +532,28 @@ def refusal(cell: str, weeks: int, test_weeks: int, weekly_fee: float, needed: i
     >>> refusal("YouTube micro", 60, 24, 50000.0, 52).sentence
     'Spend hardly varied, so its effect cannot be read; vary YouTube micro by ±30% for 24 weeks: ₹15,000 a
     week up or down on ₹50,000, and ₹12,00,000 of fees in all.'
+    >>> refusal("YouTube micro", 60, 240, 50000.0, 52).sentence
+    'Spend hardly varied, so its effect cannot be read. A test that varies YouTube micro by ±30% would take
+    240 weeks, which is too long: vary larger groups, or by more.'
     """
+    if weeks < 1:
+        return Refusal(
+            f"There is no whole week of fees yet; {needed} are needed to read what spend brings."
+        )
+    many = "1 week of fees is" if weeks == 1 else f"{text(weeks, Unit.COUNT)} weeks of fees are"
     why = (
-        f"{weeks} weeks of fees are too few to read what spend brings ({needed} are needed)"
+        f"{many} too few to read what spend brings ({needed} are needed)"
         if weeks < needed
         else "Spend hardly varied, so its effect cannot be read"
     )
+    swing = f"±{text(SWING, Unit.PERCENT).removesuffix('.0%').removesuffix('%')}%"
+    if test_weeks > LONGEST_TEST:
+        return Refusal(
+            f"{why}. A test that varies {cell} by {swing} would take {text(test_weeks, Unit.COUNT)} weeks, "
+            "which is too long: vary larger groups, or by more."
+        )
     return Refusal(
-        f"{why}; vary {cell} by ±{text(SWING, Unit.PERCENT).removesuffix('.0%').removesuffix('%')}% "
+        f"{why}; vary {cell} by {swing} "
         f"for {test_weeks} weeks: {text(SWING * weekly_fee, Unit.MONEY)} a week up or down on "
         f"{text(weekly_fee, Unit.MONEY)}, and {text(test_weeks * weekly_fee, Unit.MONEY)} of fees in all."
     )

@@ -393,6 +393,11 @@ def test_simulated_and_fragile_figures_carry_their_warning(tmp_path):
         "other quarters. It is 1.50× to 2.0× over the ways to allocate them."
     ) in said
     page = html.unescape(body(made, "html"))
+    same = composed(tmp_path / "same", allocation=fragile | {"roas_high": 1.5})
+    assert (
+        "Some payouts are hard to place: 42% of spend names no date; payouts and sales lie in other "
+        "quarters. ROAS is 1.50× under every way to allocate them."
+    ) in " ".join(body(same, "plain").split())
     assert "Simulated data: these figures come from hkreport simulate" in page
     assert "ROAS rests on how payouts were allocated" in page
 

@@ -295,10 +295,15 @@ class _Report:
         low, high = (tables.number(fragile[each]) for each in ("roas_low", "roas_high"))
         if fragile["reasons"] and low == low and high == high:
             ends = [text(end, Unit.MULTIPLE) for end in (low, high)]
-            span = f"{ends[0]} under" if ends[0] == ends[1] else f"{' to '.join(ends)} over"
+            same = ends[0] == ends[1]
+            what = (
+                "Some payouts are hard to place"
+                if same
+                else "ROAS rests on how payouts were allocated"
+            )
+            span = f"{ends[0]} under every way" if same else f"{' to '.join(ends)} over the ways"
             found.append(
-                f"ROAS rests on how payouts were allocated: {'; '.join(fragile['reasons'])}. "
-                f"It is {span} the ways to allocate them."
+                f"{what}: {'; '.join(fragile['reasons'])}. {'ROAS' if same else 'It'} is {span} to allocate them."
             )
         return [one_line(words) for words in found]
 

@@ -241,19 +241,61 @@ def test_parts_like_those_of_others_are_no_reason(report):
     # Where an order is rare, it is counted for as many people as others need for one.
     words, _, _ = causes._why(report, sums(100, 1e6, 1, 45), sums(1000, 1e7, 40, 1800))
     assert words == (
-        "too few of those reached order (1 orders for 10,00,000 people reached against 4)"
+        "too few of those reached order (1 order for 10,00,000 people reached against 4)"
     )
 
 
 def test_where_most_do_not_pay_back_one_record_says_so(report, monkeypatch):
     made = ranking.ranking(report)
-    monkeypatch.setattr(causes, "_level", lambda _: 1000.0)
+    monkeypatch.setattr(causes, "level", lambda _: 1000.0)
     (one,) = causes.poor_influencers(report)
     number = text(float(len(made.frame)), Unit.COUNT)
     assert one.statement.startswith(f"{number} of {number} influencers on fixed fees very likely")
     spend, revenue = made.frame["spend"].sum(), made.frame["influencer_revenue"].sum()
     assert one.stake == pytest.approx(spend - revenue / 1000)
     assert one.evidence.value == pytest.approx(revenue / spend)
+    # What loses money for all of them is said once, and nobody is to be booked first for losing less.
+    assert not list(causes.below_break_even(report))
+    assert not list(rules.best_influencers(report))
+    top = report.influencers[report.influencers["spend"] > 0].head(5)
+    assert rules._secured(report, top).startswith(
+        "Build up others so that one leaving does not hurt, and agree"
+    )
+
+
+def test_spend_that_no_order_is_credited_to_is_told_as_such(tmp_path):
+    organic = (
+        "source,brand,product,date,orders,revenue\norganic,HKVitals,Biotin,2025-04-05,3,1950\n"
+    )
+    organic += "organic,HKVitals,Biotin,2025-06-29,3,1950\n"
+    report = tiny(tmp_path, tracking=organic)
+    paid = text(float(report.totals["spend"]), Unit.MONEY, short=True)
+    (one,) = causes.below_break_even(report)
+    assert one.statement == (
+        f"{paid} was paid to influencers, and no order of this period is credited to any of them."
+    )
+    assert one.action.startswith("Check that codes and links are tracked")
+    assert one.stake == float(report.totals["spend"])
+    # Money was paid: what is too little are the orders.
+    assert insights.document(report)["refusals"] == [
+        "Too few orders to separate influencers from luck. Those on fixed fees have 0; 300 are needed to "
+        "compare groups of influencers.",
+        "No revenue is credited to anybody on a fixed fee, so what fees bring cannot be read.",
+    ]
+
+
+def test_a_campaign_below_break_even_is_told_under_every_rule_only(tmp_path):
+    dear = "influencer_id,basis,rate,orders,total_payout\n1,post,1000,,90000\n"
+    report = tiny(tmp_path, payouts=dear)
+    (one,) = causes.below_break_even(report)
+    assert "below break-even of 1.00× (on revenue, since margins are unknown)" in one.statement
+    assert one.stake == pytest.approx(
+        float(report.totals["spend"] - report.totals["influencer_revenue"])
+    )
+    assert not list(causes.below_break_even(tiny(tmp_path / "cheap")))
+    doubt = replace(report.fragility, high=1.2)
+    report.__dict__["fragility"] = doubt
+    assert not list(causes.below_break_even(report))
 
 
 def test_a_break_is_found_where_it_is_and_silence_is_kept_elsewhere():
@@ -422,6 +464,10 @@ def test_a_small_group_is_shown_and_not_compared(settings):
     assert small.ratio is None
     assert np.isnan(small.p_value)
     assert small.too_small == "D: 5 influencers, but spend acts like 5; shown, not compared."
+    nearly = replace(small, n=10, n_eff=9.64)
+    assert nearly.too_small == "D: 10 influencers, but spend acts like 9.6; shown, not compared."
+    alone = replace(small, n=1, n_eff=1.0)
+    assert alone.too_small == "D: 1 influencer, but spend acts like 1; shown, not compared."
 
 
 def test_rules_that_disagree_on_the_sign_silence_a_comparison():

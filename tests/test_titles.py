@@ -1,6 +1,7 @@
 """Titles are true of small and odd slices too: no winner of three orders, no plural of one."""
 
 import re
+from dataclasses import replace
 
 import exports
 import pandas as pd
@@ -147,3 +148,30 @@ def test_counts_of_many_are_grouped():
     for number in ("4,001", "81,808", "4,080", "75,283", "20 Jul 2025 to 31 Dec 2025"):
         assert number in grouped
     assert not re.search(r"(?<![\d,])(4001|1714|1715|81808|4080|75283)(?![\d,])", grouped)
+
+
+def test_a_change_from_next_to_nothing_or_below_it_is_told_in_rupees(report):
+    def moved(now, before):
+        changed = replace(report)
+        changed.__dict__["totals"] = pd.Series({"revenue": now})
+        changed.__dict__["totals_before"] = pd.Series({"revenue": before})
+        return insights.change(changed, m.REVENUE)
+
+    assert moved(150.0, 100.0) == "Revenue rose 50.0% on 2025-Q1, to ₹150"
+    assert moved(5e5, 3.0) == "Revenue rose from ₹3.00 in 2025-Q1 to ₹5.00 L"
+    assert moved(-2000.0, 5000.0) == "Revenue fell from ₹5,000 in 2025-Q1 to −₹2,000"
+
+
+def test_where_others_take_back_the_first_bring_no_share(report):
+    frame = pd.DataFrame({"influencer_revenue": [900.0, 400.0, -1000.0]})
+    assert insights.share_of_top(frame, m.INFLUENCER_REVENUE, 300.0, 2) == (
+        "The first 2 influencers bring ₹1,300; what others take back leaves ₹300 of influencer revenue"
+    )
+
+
+def test_few_new_influencers_are_counted():
+    sizes = pd.DataFrame({"cohort": ["2025-01", "2025-02"], "influencers": [50.0, 2.0]})
+    retention = pd.DataFrame({"cohort": ["2025-02"], "at": [1], "active": [1.0]})
+    assert insights.cohort_words(views.Cohorts("month", sizes, retention)) == (
+        "1 of 2 new influencers is active again in the month after their first"
+    )

@@ -21,6 +21,7 @@ from hkreport.methods import multiplicity, shrinkage
 from hkreport.methods.estimate import Estimate, Refusal
 from hkreport.metrics import UNASSIGNED
 from hkreport.params import InsightRules
+from hkreport.units import Unit, text
 from hkreport.views.luck import FIXED, NO_SPEND, unfixed
 
 if TYPE_CHECKING:
@@ -120,12 +121,12 @@ class Comparison:
         """Why it is shown and not compared, for a reader; empty where it is compared."""
         if self.ratio is not None:
             return ""
+        # A digit behind the point: 10 that act like 9.6 are fewer than 10.
+        own, rest = (text(round(each, 1), Unit.COUNT) for each in (self.n_eff, self.n_eff_rest))
         if self.n_eff >= self.n_eff_rest:
-            return f"{self.level}: the others act like {self.n_eff_rest:.0f}; shown, not compared."
-        return (
-            f"{self.level}: {self.n} influencers, but spend acts like {self.n_eff:.0f}; "
-            "shown, not compared."
-        )
+            return f"{self.level}: the others act like {rest}; shown, not compared."
+        who = "1 influencer" if self.n == 1 else f"{text(self.n, Unit.COUNT)} influencers"
+        return f"{self.level}: {who}, but spend acts like {own}; shown, not compared."
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,9 @@ def compare(
     """
     refusals = []
     people = influencers[influencers["expected_orders"] > 0]
-    index = _index(people, rules) if len(people) else Refusal(NO_SPEND)
+    # Fees that brought no order at all were paid too: then the orders are too few.
+    paid = len(people) or bool((influencers["spend"] > 0).any())
+    index = _index(people, rules) if paid else Refusal(NO_SPEND)
     groups: tuple[Comparison, ...] = ()
     if isinstance(index, Refusal):
         refusals.append(str(index))

@@ -118,6 +118,7 @@ def _nothing(report: "Report") -> str:
 def _title(each: Insight) -> str:
     names = {
         "poor_roas": "An influencer costs more than comes back",
+        "below_break_even": "Influencers cost more than comes back",
         "overspend": "Money goes where little comes back",
         "target_missed": f"Target missed: {each.subject}",
         "payout_anomaly": f"Payouts in question: {each.subject}",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hkreport.views import Report
 
-__all__ = ["overspend", "poor_influencers", "reasons"]
+__all__ = ["below_break_even", "level", "level_words", "overspend", "poor_influencers", "reasons"]
 
 # Fewer others than this are no yardstick.
 LEAST_PEERS = 5
@@ -84,13 +84,13 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
     made = ranking.ranking(report)
     if made.refusal is not None:
         return
-    level = _level(report)
+    least = level(report)
     people = _bases(report)
-    sure = made.surely_below(level)
+    sure = made.surely_below(least)
     if len(sure) > MOST_POOR * len(made.frame):
-        yield _all_poor(report, made, sure, level)
+        yield _all_poor(report, made, sure, least)
         return
-    loss = sure["spend"] * (1 - sure["shrunk_roas"] / level)
+    loss = sure["spend"] * (1 - sure["shrunk_roas"] / least)
     order = loss.sort_values(ascending=False, kind="stable").index
     for _, row in sure.loc[order].head(report.settings.insights.most_alerts).iterrows():
         mine = people[people["influencer_id"] == row["influencer_id"]]
@@ -98,8 +98,8 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
         why, action, parts = _why(report, mine, same)
         spend = float(row["spend"])
         # What comes back of a rupee is ROAS ÷ break-even: contribution against fee.
-        lost = spend * (1 - float(row["shrunk_roas"]) / level)
-        ends = [spend * (1 - float(row[end]) / level) for end in ("high", "low")]
+        lost = spend * (1 - float(row["shrunk_roas"]) / least)
+        ends = [spend * (1 - float(row[end]) / least) for end in ("high", "low")]
         said = [text(float(row[name]), Unit.MULTIPLE) for name in ("shrunk_roas", "low", "high")]
         yield Insight(
             rule="poor_roas",
@@ -108,8 +108,8 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
             statement=(
                 f"{named(row['influencer'])}{_where(row)} cost "
                 f"{text(spend, Unit.MONEY, short=True)} and returns {said[0]} with luck taken out "
-                f"({ranking.CONFIDENCE:.0%} interval {said[1]} to {said[2]}), below break-even of "
-                f"{text(level, Unit.MULTIPLE)}: {why}."
+                f"({ranking.CONFIDENCE:.0%} interval {said[1]} to {said[2]}), below "
+                f"{level_words(report)}: {why}."
             ),
             evidence=Evidence(
                 n=1,
@@ -124,7 +124,7 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
                     "orders": float(row["influencer_orders"]),
                     "raw_roas": float(row["roas"]),
                     "reliability": float(row["reliability"]),
-                    "break_even": level,
+                    "break_even": least,
                     **parts,
                 },
             ),
@@ -147,19 +147,19 @@ def _where(row: "pd.Series") -> str:
 
 
 def _all_poor(
-    report: "Report", made: ranking.Ranking, sure: "pd.DataFrame", level: float
+    report: "Report", made: ranking.Ranking, sure: "pd.DataFrame", least: float
 ) -> Insight:
     """One record where most influencers do not pay back: no single one of them is the reason."""
     spend, revenue = float(sure["spend"].sum()), float(sure["influencer_revenue"].sum())
-    lost = spend - revenue / level
+    lost = spend - revenue / least
     few, whole = (text(float(len(each)), Unit.COUNT) for each in (sure, made.frame))
     return Insight(
         rule="poor_roas",
         kind="alert",
         subject=f"{few} influencers",
         statement=(
-            f"{few} of {whole} influencers on fixed fees very likely return less than break-even of "
-            f"{text(level, Unit.MULTIPLE)}: together they cost {text(spend, Unit.MONEY, short=True)} and "
+            f"{few} of {whole} influencers on fixed fees very likely return less than "
+            f"{level_words(report)}: together they cost {text(spend, Unit.MONEY, short=True)} and "
             f"return {text(revenue / spend, Unit.MULTIPLE)}. No single one of them is the reason."
         ),
         evidence=Evidence(
@@ -172,7 +172,7 @@ def _all_poor(
                 "influencers": len(made.frame),
                 "spend": spend,
                 "revenue": revenue,
-                "break_even": level,
+                "break_even": least,
                 "all_spend": float(report.totals["spend"]),
             },
         ),
@@ -186,13 +186,50 @@ def _all_poor(
     )
 
 
+def below_break_even(report: "Report") -> Iterator[Insight]:
+    """All influencers together cost more than comes back, whichever way payouts are allocated."""
+    totals, least = report.totals, level(report)
+    spend, revenue = float(totals["spend"]), float(totals["influencer_revenue"])
+    roas, high = float(totals["roas"]), report.fragility.high
+    if report.filters.min_roas is not None or not max(roas, high if high == high else roas) < least:
+        return
+    made = ranking.ranking(report)
+    if made.refusal is None and len(made.surely_below(least)) > MOST_POOR * len(made.frame):
+        return  # what is said of most of them is this
+    paid = f"{text(spend, Unit.MONEY, short=True)} was paid to influencers"
+    if revenue == 0 and float(totals["influencer_orders"]) == 0:
+        statement = f"{paid}, and no order of this period is credited to any of them."
+        action = (
+            "Check that codes and links are tracked and that the export of orders names influencers, before "
+            "anybody is judged by it."
+        )
+    else:
+        statement = (
+            f"{paid} and {text(revenue, Unit.MONEY, short=True)} was credited to them: a ROAS of "
+            f"{text(roas, Unit.MULTIPLE)} is below {level_words(report)}, even if they caused every order."
+        )
+        action = "Agree on lower fees or book less until more comes back, beginning with those who return least."
+    yield Insight(
+        rule="below_break_even",
+        kind="alert",
+        subject="all influencers",
+        statement=statement,
+        evidence=Evidence(
+            value=roas, numbers={"spend": spend, "revenue": revenue, "break_even": least}
+        ),
+        severity="high",
+        action=action,
+        stake=spend - revenue / least,
+    )
+
+
 def overspend(report: "Report") -> Iterator[Insight]:
     """Cells of platform and tier that much is spent on and that surely do not pay back."""
     people = comparisons.panel(report)
     people = people[people["spend"] > 0]
     if people.empty or report.filters.min_roas is not None:
         return
-    level, total = _level(report), float(people["spend"].sum())
+    least, total = level(report), float(people["spend"].sum())
     rules = report.settings.insights
     bases = _bases(report)
     for (platform, tier), block in people.groupby(["platform", "tier"], sort=True):
@@ -202,12 +239,12 @@ def overspend(report: "Report") -> Iterator[Insight]:
         if share < rules.least_spend_share or number < 2 or len(block) < 3:
             continue
         made = roas_with_interval(revenue, spend, confidence=rules.confidence)
-        if not made.high < level:
+        if not made.high < least:
             continue
         mine = bases[(bases["platform"] == platform) & (bases["tier"] == tier)]
         rest = bases.drop(mine.index)
         why, action, parts = _why(report, mine, rest)
-        lost = float(spend.sum()) * (1 - made.value / level)
+        lost = float(spend.sum()) * (1 - made.value / least)
         yield Insight(
             rule="overspend",
             kind="alert",
@@ -216,7 +253,7 @@ def overspend(report: "Report") -> Iterator[Insight]:
                 f"{text(share, Unit.PERCENT)} of fixed fees, {text(float(spend.sum()), Unit.MONEY, short=True)}, "
                 f"goes to {tier} influencers on {platform}, at a ROAS of {text(made.value, Unit.MULTIPLE)} "
                 f"({made.confidence:.0%} interval {text(made.low, Unit.MULTIPLE)} to "
-                f"{text(made.high, Unit.MULTIPLE)}), below break-even of {text(level, Unit.MULTIPLE)}: {why}."
+                f"{text(made.high, Unit.MULTIPLE)}), below {level_words(report)}: {why}."
             ),
             evidence=Evidence.of(
                 made,
@@ -225,7 +262,7 @@ def overspend(report: "Report") -> Iterator[Insight]:
                     "spend": float(spend.sum()),
                     "revenue": float(revenue.sum()),
                     "share_of_fees": share,
-                    "break_even": level,
+                    "break_even": least,
                     **parts,
                 },
             ),
@@ -233,8 +270,8 @@ def overspend(report: "Report") -> Iterator[Insight]:
             action=f"{action}{_instead(report, str(platform), str(tier))}.",
             effect=Effect(
                 value=lost,
-                low=float(spend.sum()) * (1 - made.high / level),
-                high=float(spend.sum()) * (1 - made.low / level),
+                low=float(spend.sum()) * (1 - made.high / least),
+                high=float(spend.sum()) * (1 - made.low / least),
                 words="loss avoided in a period like this, if every credited order was caused",
             ),
             stake=lost,
@@ -254,10 +291,20 @@ def _instead(report: "Report", platform: str, tier: str) -> str:
     return ", or book fewer of them"
 
 
-def _level(report: "Report") -> float:
+def level(report: "Report") -> float:
     """ROAS below which money is lost: break-even where margins are known, else the band's lower end."""
     known = report.break_even
     return known if known == known else report.settings.bands["roas"].poor
+
+
+def level_words(report: "Report") -> str:
+    """The same in a sentence, with what it rests on."""
+    shown = text(level(report), Unit.MULTIPLE)
+    if report.break_even == report.break_even:
+        return f"break-even of {shown}"
+    if report.settings.bands["roas"].poor != 1:
+        return f"the {shown} that params call poor"
+    return f"break-even of {shown} (on revenue, since margins are unknown)"
 
 
 def _bases(report: "Report") -> "pd.DataFrame":
@@ -311,14 +358,19 @@ def _why(
         scale, per = (1000, "for 1,000 people reached") if reach else (1, "a post")
         shown = f"{text(own * scale, unit)} {per} against {text(usual * scale, unit)}"
     elif part == "conversion" and not reach:
-        shown = f"{text(own, Unit.COUNT)} orders a post against {text(usual, Unit.COUNT)}"
+        shown = f"{_orders(own)} a post against {text(usual, Unit.COUNT)}"
     elif part == "conversion":
         # So many people that others have at least one order.
         size = next((each for each in (1e4, 1e5, 1e6) if usual * each >= 1), 1e7)
         shown = (
-            f"{text(own * size, Unit.COUNT)} orders for {text(size, Unit.COUNT)} people reached "
+            f"{_orders(own * size)} for {text(size, Unit.COUNT)} people reached "
             f"against {text(usual * size, Unit.COUNT)}"
         )
     else:
         shown = f"{text(own, unit)} an order against {text(usual, unit)}"
     return f"{words} ({shown})", action, numbers
+
+
+def _orders(number: float) -> str:
+    shown = text(number, Unit.COUNT)
+    return f"{shown} order{'' if shown == '1' else 's'}"

@@ -1,5 +1,6 @@
 """What changed over time: the level of revenue, and what one more post brings."""
 
+import datetime
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -53,13 +54,16 @@ def trend_break(report: "Report") -> Iterator[Insight]:
     basis = "than a year before, compared with the weeks until then" if found.is_seasonal else "than in the weeks before"  # fmt: skip
     ends = sorted(abs(end_) for end_ in (change.low, change.high))
     dates = [weeks[min(place, len(weeks) - 1)] for place in (found.first, found.last)]
+    since, *around = (
+        periods.worded(datetime.date.fromisoformat(day)) for day in (weeks[found.at], *dates)
+    )
     stake = abs(change.value) * before * found.after
     yield Insight(
         rule="trend_break",
         kind="trend",
         subject=weeks[found.at],
         statement=(
-            f"Since about the week of {weeks[found.at]} ({changes.DATED:.0%} interval {dates[0]} to {dates[1]}), "
+            f"Since about the week of {since} ({changes.DATED:.0%} interval {' to '.join(around)}), "
             f"weekly revenue is {text(abs(change.value), Unit.PERCENT)} "
             f"{way} {basis} ({change.confidence:.0%} interval {text(ends[0], Unit.PERCENT)} to "
             f"{text(ends[1], Unit.PERCENT)}, {found.before} weeks against {found.after})."

@@ -30,6 +30,8 @@ __all__ = ["Prose", "allocation_note", "bridge_note", "bridge_words", "change", 
            "old_assumptions", "poor", "poor_sentence", "poor_words", "portfolio", "portfolio_shares", "problems", "quality",
            "sharing", "slice_note", "sources", "unquestioned"]  # fmt: skip
 
+FEW = 30  # of whom a share says less than the two counts
+
 
 def change(report: Report, metric: Metric) -> str:
     """How a total moved on the period before, as a chart title."""
@@ -40,6 +42,11 @@ def change(report: Report, metric: Metric) -> str:
     moved = now / before - 1
     if abs(moved) < 0.005:
         return f"{metric.label} held at {value}, as in {report.previous_label}"
+    # A share of next to nothing is no size that anybody can picture; nor is a fall below nothing.
+    if now < 0 or moved >= 9:
+        was = text(before, metric.unit, short=True)
+        way = "rose" if moved > 0 else "fell"
+        return f"{metric.label} {way} from {was} in {report.previous_label} to {value}"
     way = "rose" if moved > 0 else "fell"
     return f"{metric.label} {way} {text(abs(moved), Unit.PERCENT)} on {report.previous_label}, to {value}"
 
@@ -73,7 +80,8 @@ def poor_words(report: Report) -> str:
         who = "The one paid influencer" if alone else f"1 of {everybody} paid influencers"
         return f"{who} stays below {level}, at a cost of {cost}"
     count = text(len(losers), Unit.COUNT)
-    return f"{count} of {everybody} paid influencers stay below {level}; they cost {cost}"
+    who = f"All {everybody}" if len(losers) == len(paid) else f"{count} of {everybody}"
+    return f"{who} paid influencers stay below {level}; they cost {cost}"
 
 
 def unquestioned(report: Report) -> str:
@@ -157,7 +165,12 @@ def _warnings(report: Report, brief: bool) -> list[str]:
         body = escape_markdown(f"{body[0].upper()}{body[1:]}") + (
             "" if brief else " See @tbl-rules."
         )
-        found.append(callout("warning", "ROAS rests on how payouts were allocated", body))
+        title = (
+            "Some payouts are hard to place"
+            if low == high
+            else "ROAS rests on how payouts were allocated"
+        )
+        found.append(callout("warning", title, body))
     if report.hides:
         what = (
             "Some influencers are hidden" if report.hidden else "The filters hide more than meant"
@@ -172,6 +185,8 @@ def _warnings(report: Report, brief: bool) -> list[str]:
 def allocation_note(report: Report) -> Prose:
     """How payouts reached brands, products and dates in this slice."""
     frame = report.allocation
+    if "spend" not in report.current.known:
+        return Prose("The exports hold no payouts.\n")
     if frame.empty:
         return Prose("No payouts fall into this selection.\n")
     pairs = zip(frame["spend"].astype(float), frame["allocation"], strict=True)
@@ -215,7 +230,7 @@ def missing(report: Report) -> Prose:
         "payouts": "spend, ROAS, ROI and cost per order",
     }
     absent = [
-        f"- **{name}** was not among the exports: {words} cannot be shown."
+        f"- The table **{name}** was not among the exports: {words} cannot be shown."
         for name, words in without.items()
         if name not in tables or not tables[name].get("file")
     ]
@@ -405,8 +420,12 @@ def cohort_words(cohorts: Cohorts) -> str:
     started = float(sizes.reindex(later["cohort"]).sum())
     if not started > 0:
         return f"Influencers by the {cohorts.step} of their first order or post"
-    share = text(float(later["active"].sum()) / started, Unit.PERCENT)
-    return f"{share} of new influencers are active again in the {cohorts.step} after their first"
+    active, after = float(later["active"].sum()), f"in the {cohorts.step} after their first"
+    if started < FEW:
+        some, few = (text(each, Unit.COUNT) for each in (active, started))
+        who = "new influencer" if started == 1 else "new influencers"
+        return f"{some} of {few} {who} {'is' if active == 1 else 'are'} active again {after}"
+    return f"{text(active / started, Unit.PERCENT)} of new influencers are active again {after}"
 
 
 def bridge_words(bridge: Bridge) -> str:

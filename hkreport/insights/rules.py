@@ -18,6 +18,8 @@ from hkreport.prose import named
 from hkreport.units import Unit, text
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hkreport.views import Report
 
 __all__ = ["RULES", "find"]
@@ -102,6 +104,8 @@ def _of_group(report: "Report", each: Comparison, tested: int, resamples: int) -
     low, high = sorted(ends[1:])
     if each.sign > 0:
         action = f"Move {text(shifted, Unit.MONEY, short=True)} of fixed fees towards {who[0].lower() if each.dimension in ('tier', 'persona') else who[0]}{who[1:]}, in steps, and watch the return."  # fmt: skip
+        if each.roas < causes.level(report):
+            action += f" They stay below {causes.level_words(report)} too: that loses less, and does not pay yet."
     else:
         action = f"Move {text(shifted, Unit.MONEY, short=True)} of fixed fees away from {who[0].lower() if each.dimension in ('tier', 'persona') else who[0]}{who[1:]}, or pay them less."  # fmt: skip
     return Insight(
@@ -210,7 +214,8 @@ def concentration(report: "Report") -> Iterator[Insight]:
     total = float(sellers["influencer_revenue"].sum())
     if len(sellers) < 4 * rules.top or not total > 0:
         return
-    first = float(sellers["influencer_revenue"].head(rules.top).sum())
+    top = sellers.head(rules.top)
+    first = float(top["influencer_revenue"].sum())
     share = first / total
     if share < rules.top_share:
         return
@@ -229,13 +234,31 @@ def concentration(report: "Report") -> Iterator[Insight]:
                 "influencers": rules.top,
                 "revenue": first,
                 "all_revenue": total,
-                "ids": sellers["influencer_id"].head(rules.top).tolist(),
+                "ids": top["influencer_id"].tolist(),
             },
         ),
         severity="medium",
-        action="Secure terms with them for the next quarter, and build up others so that one leaving does not hurt.",
+        action=_secured(report, top),
         stake=first / rules.top,
     )
+
+
+def _secured(report: "Report", top: "pd.DataFrame") -> str:
+    """What to do about a few who bring most: keep them, where they bring more than they cost."""
+    spend, least = float(top["spend"].sum()), causes.level(report)
+    roas = float(top["influencer_revenue"].sum()) / spend if spend > 0 else float("nan")
+    if roas < least:
+        return (
+            f"Build up others so that one leaving does not hurt, and agree on lower fees before longer terms: "
+            f"together they return {text(roas, Unit.MULTIPLE)}, below {causes.level_words(report)}."
+        )
+    made = ranking.ranking(report)
+    dear = 0
+    if made.refusal is None:
+        dear = int(top["influencer_id"].isin(made.surely_below(least)["influencer_id"]).sum())
+    who = "one who costs" if dear == 1 else f"{dear} who cost"
+    but = f" (but for the {who} more than comes back)" if dear else ""
+    return f"Secure terms with them{but} for the next quarter, and build up others so that one leaving does not hurt."
 
 
 def payouts(report: "Report") -> Iterator[Insight]:
@@ -278,7 +301,9 @@ def payouts(report: "Report") -> Iterator[Insight]:
 def data_problems(report: "Report") -> Iterator[Insight]:
     """Doubts about the data that would change a decision."""
     fragile = report.fragility
-    level = report.break_even if report.break_even == report.break_even else 1.0
+    known = report.break_even == report.break_even
+    level = report.break_even if known else 1.0
+    even = f"break-even ({text(level, Unit.MULTIPLE)}{'' if known else ', on revenue, since margins are unknown'})"
     spend = float(report.totals["spend"])
     same = text(fragile.low, Unit.MULTIPLE) == text(fragile.high, Unit.MULTIPLE)
     # Where every rule gives the same ROAS, the doubt changes no decision.
@@ -286,9 +311,9 @@ def data_problems(report: "Report") -> Iterator[Insight]:
         crosses = fragile.low < level < fragile.high
         span = f"{text(fragile.low, Unit.MULTIPLE)} to {text(fragile.high, Unit.MULTIPLE)}"
         consequence = (
-            f"Whether the campaign reaches break-even ({text(level, Unit.MULTIPLE)}) depends on it"
+            f"Whether the campaign reaches {even} depends on it"
             if crosses
-            else f"Every rule leaves it {'above' if fragile.low >= level else 'below'} break-even ({text(level, Unit.MULTIPLE)})"
+            else f"Every rule leaves it {'above' if fragile.low >= level else 'below'} {even}"
         )
         yield Insight(
             rule="allocation_decides",
@@ -365,7 +390,10 @@ def best_influencers(report: "Report") -> Iterator[Insight]:
     made = ranking.ranking(report)
     if made.refusal is not None:
         return
-    sure = made.frame[made.frame["low"] > made.average].head(report.settings.insights.most_alerts)
+    above = made.frame[made.frame["low"] > made.average]
+    # Better than all is no reason to book more where even that costs more than comes back.
+    better = above[above["shrunk_roas"] >= causes.level(report)]
+    sure = better.head(report.settings.insights.most_alerts)
     if sure.empty:
         return
     names = ", ".join(
@@ -380,10 +408,13 @@ def best_influencers(report: "Report") -> Iterator[Insight]:
     yield Insight(
         rule="best_influencers",
         kind="alert",
-        subject=f"{len(sure)} influencers",
+        subject="1 influencer" if len(sure) == 1 else f"{len(sure)} influencers",
         statement=(
-            f"With luck taken out, these very likely return more than the {text(level, Unit.MULTIPLE)} of all "
-            f"{text(float(len(made.frame)), Unit.COUNT)} on fixed fees: {names}."
+            f"With luck taken out, {text(float(len(better)), Unit.COUNT)} of "
+            f"{text(float(len(made.frame)), Unit.COUNT)} influencers on fixed fees very likely "
+            f"return{'s' if len(better) == 1 else ''} more than the {text(level, Unit.MULTIPLE)} of all"
+            f"{' and at least break-even' if len(better) < len(above) else ''}"
+            f"{', first of them' if len(sure) < len(better) else ''}: {names}."
         ),
         evidence=Evidence(
             n=len(made.frame),
@@ -392,6 +423,7 @@ def best_influencers(report: "Report") -> Iterator[Insight]:
             method="Gamma–Poisson shrinkage",
             numbers={
                 "average": level,
+                "influencers_above": len(better),
                 "spend": spend,
                 "ids": sure["influencer_id"].tolist(),
                 "shrunk_roas": sure["shrunk_roas"].tolist(),
@@ -400,10 +432,11 @@ def best_influencers(report: "Report") -> Iterator[Insight]:
             },
         ),
         severity="low",
-        action="Book them first, and offer more posts before others do.",
+        action=f"Book {'this one' if len(sure) == 1 else 'them'} first, and offer more posts before others do.",
         effect=Effect(
             value=ends[0], low=ends[1], high=ends[2],
-            words=f"credited revenue of {text(report.settings.insights.shift, Unit.PERCENT)} more fees to them",
+            words=f"credited revenue beyond what {text(report.settings.insights.shift, Unit.PERCENT)} "
+            "of their fees bring elsewhere",
         ),
         stake=max(ends[0], 0.0),
     )  # fmt: skip
@@ -412,6 +445,7 @@ def best_influencers(report: "Report") -> Iterator[Insight]:
 RULES: tuple[Callable[["Report"], Iterator[Insight]], ...] = (
     compared,
     budget_move,
+    causes.below_break_even,
     causes.poor_influencers,
     causes.overspend,
     best_influencers,

@@ -149,9 +149,13 @@ def share_of_top(frame: "pd.DataFrame", metric: Metric, whole: float, count: int
     """How much of a total the first few bring, as a chart title."""
     if frame.empty or not whole > 0:
         return f"{metric.label} of the first {count}"
-    share = text(float(frame[metric.name].head(count).sum()) / whole, Unit.PERCENT)
+    first = float(frame[metric.name].head(count).sum())
     shown = min(count, len(frame))
     who = "One influencer brings" if shown == 1 else f"The first {shown} influencers bring"
+    if (frame[metric.name] < 0).any():  # what others take back makes a share of the rest no share
+        ends = [text(each, metric.unit, short=True) for each in (first, whole)]
+        return f"{who} {ends[0]}; what others take back leaves {ends[1]} of {_lower(metric.label)}"
+    share = text(first / whole, Unit.PERCENT)
     return f"{who} {share} of {_lower(metric.label)}"
 
 

@@ -175,3 +175,26 @@ def test_few_new_influencers_are_counted():
     assert insights.cohort_words(views.Cohorts("month", sizes, retention)) == (
         "1 of 2 new influencers is active again in the month after their first"
     )
+
+
+def test_payouts_taken_back_are_not_called_nothing_paid(tmp_path):
+    exports.write(tmp_path, payouts="influencer_id,basis,total_payout\n1,post,-2000\n")
+    found = views.open_report(brand="HKVitals", period="2025-Q2", data=str(tmp_path))
+    spend = found.value(m.SPEND)
+    assert spend < 0
+    assert views.taken_back(spend).startswith("More payouts were taken back than paid (−₹")
+    said = insights.headline(found).markdown.replace("\\", "")
+    assert "taken back than paid" in said
+    assert "Nothing was paid" not in said
+    paid = groups(spend=[-5.0, -9.0, -1.0])
+    assert insights.leader(paid, "tier", m.SPEND) == "Spend by tier"
+    assert insights.bridge_words(views.bridge(found)) == (
+        "From gross revenue to what is left after payouts"
+    )
+
+
+def test_break_even_in_the_chart_is_that_of_the_headline(report):
+    assert insights.guides(report) == [(1.0, "break-even on revenue"), (2.0, "ROAS 2×")]
+    known = replace(report)
+    known.__dict__["break_even"] = 2.5
+    assert insights.guides(known) == [(1.0, "ROAS 1×"), (2.5, "break-even, 2.5×")]

@@ -20,13 +20,14 @@ from hkreport.views import (
     Report,
     brands,
     shared_influencers,
+    taken_back,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Prose", "allocation_note", "bridge_note", "bridge_words", "change", "check_words",
-           "cohort_words", "effect_words", "further", "glossary", "headline", "headline_tiles", "missing",
+           "cohort_words", "effect_words", "further", "glossary", "guides", "headline", "headline_tiles", "missing",
            "old_assumptions", "poor", "poor_sentence", "poor_words", "portfolio", "portfolio_shares", "problems", "quality",
            "sharing", "slice_note", "sources", "unquestioned"]  # fmt: skip
 
@@ -114,6 +115,8 @@ def headline(report: Report, caused: Incrementality | None = None, *, brief: boo
         )
     elif spend != spend:
         said.append("The exports hold no payouts, so spend and ROAS cannot be shown.")
+    elif spend < 0:
+        said.append(taken_back(spend))
     else:
         said.append("Nothing was paid in this selection, so ROAS is undefined.")
         if report.fragility.reasons:  # what was paid may only not have reached it
@@ -180,6 +183,17 @@ def _warnings(report: Report, brief: bool) -> list[str]:
         body = "These figures come from `hkreport simulate`, not from real exports."
         found.append(callout("note", "Simulated data", body))
     return found
+
+
+def guides(report: Report) -> list[tuple[float, str]]:
+    """Lines of equal ROAS for credited revenue against payout, as :func:`hkreport.charts.scatter` takes them.
+
+    Break-even is that of the headline: where margins are known it lies above a ROAS of 1.
+    """
+    level = report.break_even
+    if level != level:
+        return [(1.0, "break-even on revenue"), (2.0, "ROAS 2×")]
+    return [(1.0, "ROAS 1×"), (level, f"break-even, {text(level, Unit.MULTIPLE)}")]
 
 
 def allocation_note(report: Report) -> Prose:
@@ -438,9 +452,13 @@ def bridge_words(bridge: Bridge) -> str:
     left = text(abs(float(last["amount"])) / gross, Unit.MONEY)
     if float(last["amount"]) < 0 and last["step"] == "Left after payouts":
         return f"Each rupee of credited revenue loses {left} once payouts are taken off"
+    if float(last["amount"]) > gross:  # payouts taken back are no part of these rupees
+        return "From gross revenue to what is left after payouts"
     left = text(float(last["amount"]) / gross, Unit.MONEY)
     what = "is left after payouts" if last["step"] == "Left after payouts" else "is net revenue"
-    return f"Of each rupee of credited revenue, {left} {what}"
+    goods = any(step.startswith("cost of goods") for step in bridge.missing)
+    before = ", before the cost of goods" if goods else ""
+    return f"Of each rupee of credited revenue, {left} {what}{before}"
 
 
 def bridge_note(bridge: Bridge) -> Prose:

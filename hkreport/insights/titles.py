@@ -47,6 +47,8 @@ def leader(frame: "pd.DataFrame", key: str, metric: Metric, base: str = "influen
         return f"{metric.label} of {named(first[key])}: {value}"
     if (known[metric.name] == first[metric.name]).all():
         return f"{metric.label} by {_dimension(key)}: {value} everywhere"
+    if not first[metric.name] > 0:  # to lose least is not to lead
+        return f"{metric.label} by {_dimension(key)}"
     whole = frame[metric.name].sum()
     if whole > 0 and (frame[metric.name].dropna() >= 0).all():
         part = text(float(first[metric.name]) / float(whole), Unit.PERCENT)

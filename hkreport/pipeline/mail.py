@@ -265,6 +265,8 @@ class _Report:
         elif spend > 0:
             why = m.ROAS.why({m.SPEND.name: spend, m.INFLUENCER_REVENUE.name: credited})
             said.append(f"ROAS cannot be shown: {why}.")
+        elif spend < 0:
+            said.append(views.taken_back(spend))
         else:
             said.append("Nothing was paid in this selection, so ROAS is undefined.")
         return " ".join(said)
@@ -385,7 +387,7 @@ class _Content:
     def nothing(self) -> str:
         """Silence is a finding too; it is said where insights were looked for and none was found."""
         looked = self.report.insights is not None and self.settings.insights > 0
-        return "Nothing in this period stands out beyond chance." if looked else ""
+        return "Nothing in this period stands out." if looked else ""
 
     @property
     def foot(self) -> str:

@@ -30,6 +30,7 @@ from hkreport.views.report import (
     records,
     resolve,
     slice_metrics,
+    taken_back,
 )
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "shared_influencers",
     "slice_metrics",
     "spread",
+    "taken_back",
     "time_note",
     "time_step",
 ]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["HEADLINE", "Report", "hidden_words", "open_report", "plain_table", "records",
-           "slice_metrics"]  # fmt: skip
+           "slice_metrics", "taken_back"]  # fmt: skip
 
 HEADLINE: tuple[Metric, ...] = (
     m.REVENUE,
@@ -1011,6 +1011,18 @@ def hidden_words(hidden: Hidden | None, unpriced: tuple[float, float] = (0.0, 0.
             "has no known price."
         )
     return " ".join(said)
+
+
+def taken_back(spend: float) -> str:
+    """That more of payouts came back than was paid, as a sentence.
+
+    Examples
+    --------
+    >>> taken_back(-17336.0)
+    'More payouts were taken back than paid (−₹17,336 in all), so ROAS is undefined.'
+    """
+    whole = text(spend, Unit.MONEY, short=True)
+    return f"More payouts were taken back than paid ({whole} in all), so ROAS is undefined."
 
 
 def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:

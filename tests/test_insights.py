@@ -298,6 +298,19 @@ def test_a_campaign_below_break_even_is_told_under_every_rule_only(tmp_path):
     assert not list(causes.below_break_even(report))
 
 
+def test_influencers_of_one_name_are_told_apart_by_their_ids(report):
+    people = report.influencers
+    twin = people["influencer"].iloc[0].upper()
+    doubled = replace(report)
+    doubled.__dict__["influencers"] = people.assign(
+        influencer=[people["influencer"].iloc[0], twin, *people["influencer"].iloc[2:]]
+    )
+    first, second, third = (doubled.influencers.iloc[at] for at in range(3))
+    assert causes.who(doubled, first) == f"{first['influencer']} [{first['influencer_id']}]"
+    assert causes.who(doubled, second) == f"{twin} [{second['influencer_id']}]"
+    assert causes.who(doubled, third) == third["influencer"]
+
+
 def test_a_break_is_found_where_it_is_and_silence_is_kept_elsewhere():
     rng = np.random.default_rng(1)
     season = 1 + 0.2 * np.cos(2 * np.pi * np.arange(104) / 52)
@@ -463,7 +476,7 @@ def test_a_small_group_is_shown_and_not_compared(settings):
     small = next(each for each in made.comparisons if each.level == "D")
     assert small.ratio is None
     assert np.isnan(small.p_value)
-    assert small.too_small == "D: 5 influencers, but spend acts like 5; shown, not compared."
+    assert small.too_small == "D: 5 influencers, but spend acts like 4.9; shown, not compared."
     nearly = replace(small, n=10, n_eff=9.64)
     assert nearly.too_small == "D: 10 influencers, but spend acts like 9.6; shown, not compared."
     alone = replace(small, n=1, n_eff=1.0)

@@ -121,8 +121,11 @@ class Comparison:
         """Why it is shown and not compared, for a reader; empty where it is compared."""
         if self.ratio is not None:
             return ""
-        # A digit behind the point: 10 that act like 9.6 are fewer than 10.
-        own, rest = (text(round(each, 1), Unit.COUNT) for each in (self.n_eff, self.n_eff_rest))
+        # Cut, not rounded: 10 that act like 9.96 are fewer than 10.
+        own, rest = (
+            text(math.floor(each * 10 + 1e-6) / 10, Unit.COUNT)
+            for each in (self.n_eff, self.n_eff_rest)
+        )
         if self.n_eff >= self.n_eff_rest:
             return f"{self.level}: the others act like {rest}; shown, not compared."
         who = "1 influencer" if self.n == 1 else f"{text(self.n, Unit.COUNT)} influencers"

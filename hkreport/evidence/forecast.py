@@ -392,6 +392,8 @@ def _backtest(found: "Forecast | None", step: str) -> str:
     if found.tested:
         share = text(found.covered / found.tested, Unit.PERCENT)
         said += f"; {found.covered} of {found.tested} {step}s ({share}) fell into their 80% band"
+        if found.tested >= 20 and found.covered < found.tested / 2:
+            said += ", so this one may well be too narrow"
     return f"{said}."
 
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from hkreport import schema
 from hkreport.evidence import budget, comparisons, ranking
 from hkreport.insights.records import Effect, Evidence, Insight
 from hkreport.methods.multiplicity import effective_number, roas_with_interval
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 
     from hkreport.views import Report
 
-__all__ = ["below_break_even", "level", "level_words", "overspend", "poor_influencers", "reasons"]
+__all__ = [
+    "below_break_even",
+    "level",
+    "level_words",
+    "overspend",
+    "poor_influencers",
+    "reasons",
+    "who",
+]
 
 # Fewer others than this are no yardstick.
 LEAST_PEERS = 5
@@ -106,7 +115,7 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
             kind="alert",
             subject=str(row["influencer_id"]),
             statement=(
-                f"{named(row['influencer'])}{_where(row)} cost "
+                f"{who(report, row)}{_where(row)} cost "
                 f"{text(spend, Unit.MONEY, short=True)} and returns {said[0]} with luck taken out "
                 f"({ranking.CONFIDENCE:.0%} interval {said[1]} to {said[2]}), below "
                 f"{level_words(report)}: {why}."
@@ -136,6 +145,14 @@ def poor_influencers(report: "Report") -> Iterator[Insight]:
             ),
             stake=lost,
         )  # fmt: skip
+
+
+def who(report: "Report", row: "pd.Series") -> str:
+    """The name of an influencer, with the id where another of the report has the same name."""
+    names = report.influencers["influencer"].astype(str).map(schema.fold)
+    name = named(row["influencer"])
+    alone = int((names == schema.fold(str(row["influencer"]))).sum()) < 2
+    return name if alone else f"{name} [{row['influencer_id']}]"
 
 
 def _where(row: "pd.Series") -> str:
@@ -208,7 +225,7 @@ def below_break_even(report: "Report") -> Iterator[Insight]:
             f"{paid} and {text(revenue, Unit.MONEY, short=True)} was credited to them: a ROAS of "
             f"{text(roas, Unit.MULTIPLE)} is below {level_words(report)}, even if they caused every order."
         )
-        action = "Agree on lower fees or book less until more comes back, beginning with those who return least."
+        action = "Agree on lower fees or book less until more comes back."
     yield Insight(
         rule="below_break_even",
         kind="alert",

@@ -397,7 +397,7 @@ def best_influencers(report: "Report") -> Iterator[Insight]:
     if sure.empty:
         return
     names = ", ".join(
-        f"{named(row['influencer'])} ({text(float(row['shrunk_roas']), Unit.MULTIPLE)})"
+        f"{causes.who(report, row)} ({text(float(row['shrunk_roas']), Unit.MULTIPLE)})"
         for _, row in sure.iterrows()
     )
     spend, level = float(sure["spend"].sum()), made.average

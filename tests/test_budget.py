@@ -307,3 +307,12 @@ def test_plan_holds_cells_without_a_name(report):
     nameless = frame[(frame["platform"] == UNASSIGNED) | (frame["tier"] == UNASSIGNED)]
     assert (nameless["change"] == 0).all()
     json.dumps(frame.fillna(0).to_dict("records"))
+
+
+def test_a_new_brand_has_no_history_of_weeks_before_it(tmp_path):
+    early = exports.TRACKING + "T9,organic,,,u9,Gritzo,SuperMilk,2025-01-06,1,500\n"
+    report = views.open_report(
+        brand="HKVitals", period="2025-Q2", data=str(exports.write(tmp_path, tracking=early))
+    )
+    # 25 whole weeks of the data; the first order of HKVitals is of 2 April.
+    assert str(evidence.plan(report).refusal).startswith("12 weeks of fees are too few")

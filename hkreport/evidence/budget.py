@@ -217,6 +217,9 @@ def _history(report: "Report", cells: Sequence[str], now: "pd.DataFrame") -> tup
     """
     frame = _sums(report.past, [*cells, "week"])
     first = report.data.ledger.first or report.period.start
+    # A new brand has no history of weeks without fees before it: it has none.
+    begun = report.past.rows["date"].min().to_pyarrow().as_py()
+    first = first if begun is None else max(first, begun)
     weeks = periods.steps(first, _end(report), "week", whole=True)
     keys = [tuple(row) for row in now[list(cells)].to_numpy()]
     made = []

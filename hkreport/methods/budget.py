@@ -532,9 +532,8 @@ def refusal(cell: str, weeks: int, test_weeks: int, weekly_fee: float, needed: i
     >>> refusal("YouTube micro", 60, 24, 50000.0, 52).sentence
     'Spend hardly varied, so its effect cannot be read; vary YouTube micro by ±30% for 24 weeks: ₹15,000 a
     week up or down on ₹50,000, and ₹12,00,000 of fees in all.'
-    >>> refusal("YouTube micro", 60, 240, 50000.0, 52).sentence
-    'Spend hardly varied, so its effect cannot be read. A test that varies YouTube micro by ±30% would take
-    240 weeks, which is too long: vary larger groups, or by more.'
+    >>> refusal("YouTube micro", 60, 240, 50000.0, 52).sentence.partition("in all.")[2]
+    ' That is too long to wait for: vary larger groups, or by more.'
     """
     if weeks < 1:
         return Refusal(
@@ -547,13 +546,13 @@ def refusal(cell: str, weeks: int, test_weeks: int, weekly_fee: float, needed: i
         else "Spend hardly varied, so its effect cannot be read"
     )
     swing = f"±{text(SWING, Unit.PERCENT).removesuffix('.0%').removesuffix('%')}%"
-    if test_weeks > LONGEST_TEST:
-        return Refusal(
-            f"{why}. A test that varies {cell} by {swing} would take {text(test_weeks, Unit.COUNT)} weeks, "
-            "which is too long: vary larger groups, or by more."
-        )
+    long = (
+        " That is too long to wait for: vary larger groups, or by more."
+        if test_weeks > LONGEST_TEST
+        else ""
+    )
     return Refusal(
         f"{why}; vary {cell} by {swing} "
-        f"for {test_weeks} weeks: {text(SWING * weekly_fee, Unit.MONEY)} a week up or down on "
-        f"{text(weekly_fee, Unit.MONEY)}, and {text(test_weeks * weekly_fee, Unit.MONEY)} of fees in all."
+        f"for {text(test_weeks, Unit.COUNT)} weeks: {text(SWING * weekly_fee, Unit.MONEY)} a week up or down on "
+        f"{text(weekly_fee, Unit.MONEY)}, and {text(test_weeks * weekly_fee, Unit.MONEY)} of fees in all.{long}"
     )

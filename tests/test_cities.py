@@ -75,6 +75,12 @@ def test_a_fifth_lost_is_a_quarter_brought(four_dark: Cities) -> None:
     )
 
 
+def test_cities_that_sell_less_with_the_campaign_are_told_so(tmp_path: Path) -> None:
+    """Without the campaign the cities sell 120; with it 100: a sixth less."""
+    made = read(write(tmp_path, dark=4, loss=-0.2))
+    assert "With it they sold 16.8% less than without it (95% interval 13" in made.words()
+
+
 def test_weeks_are_those_of_the_plan_and_keep_every_rupee(four_dark: Cities) -> None:
     panel = four_dark.panel
     assert panel.values.shape == (26, WEEKS_BEFORE + WEEKS_AFTER)

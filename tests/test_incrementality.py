@@ -430,6 +430,12 @@ def test_judgement_compares_the_interval_with_break_even(study, treated, fee, wo
     assert "break-even (2.0×)" in plain(found)
 
 
+def test_an_effect_below_nothing_is_said_to_be_one(study):
+    sold = tracking(orders(40, 140))
+    found = study(plan(), assignments=units(), tracking=sold, payouts=payouts())
+    assert "did not pay back, and those who could see it bought less" in plain(found)
+
+
 def test_filters_cut_the_definitions_but_not_the_experiment(study):
     sold = orders().assign(product=["A", "B"] * 60)
     found = study(plan(), assignments=units(), tracking=tracking(sold), filters={"product": "A"})

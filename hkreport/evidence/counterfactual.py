@@ -271,6 +271,11 @@ def _verdict(answer: Counterfactual | Refusal, withheld: bool, leans: str) -> st
     share = _trusted(answer, withheld)
     if isinstance(share, Refusal):
         return f"No effect can be claimed: {share.sentence[0].lower()}{share.sentence[1:]}"
+    if share.high < 0:
+        less = (text(-end, Unit.PERCENT) for end in (share.value, share.high, share.low))
+        return "With it they sold {} less than without it ({:.0%} interval {} to {}). {}".format(
+            next(less), share.confidence, *less, leans
+        )
     if share.excludes(0.0):
         return f"It brought {share.words(Unit.PERCENT)} of what they sell without it. {leans}"
     ends = " to ".join(text(end, Unit.PERCENT) for end in (share.low, share.high))

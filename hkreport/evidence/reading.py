@@ -119,6 +119,8 @@ class Reading:
         )
         if self.iroas.low > level:
             return f"that is above {at}, so it paid back"
+        if self.iroas.high < 0:
+            return f"that is below 0, and so below {at}: it did not pay back, and those who could see it bought less"
         if self.iroas.high < level:
             return f"that is below {at}, so it did not pay back"
         if self.iroas.low > 0:

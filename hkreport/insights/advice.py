@@ -18,6 +18,7 @@ __all__ = ["document", "not_said", "table", "terminal", "top_three", "what_to_do
 
 TITLES = {
     "comparison": "What works better",
+    "best": "Whom to book first",
     "budget": "Where money would bring more",
     "trend": "What changed",
     "alert": "What needs attention",
@@ -38,7 +39,7 @@ def what_to_do(report: "Report") -> Prose:
         parts.append(callout("warning", escape_markdown(_title(each)), _body(each)))
     rest = [each for each in shown if each.severity != "high"]
     for kind, title in TITLES.items():
-        mine = [each for each in rest if each.kind == kind]
+        mine = [each for each in rest if _part(each) == kind]
         if mine:
             parts.append(f"**{escape_markdown(title)}**\n")
             parts.append("\n".join(f"- {_body(each)}" for each in mine) + "\n")
@@ -115,7 +116,14 @@ def _nothing(report: "Report") -> str:
     return f"{', '.join(said[:-1])}{',' if len(said) > 2 else ''} and {said[-1]}."
 
 
+def _part(each: Insight) -> str:
+    """Under which heading an insight stands: good news is nothing that needs attention."""
+    return "best" if each.rule == "best_influencers" else each.kind
+
+
 def _title(each: Insight) -> str:
+    if each.rule == "poor_roas" and (each.evidence.n or 0) > 1:
+        return "Most influencers on fixed fees cost more than comes back"
     names = {
         "poor_roas": "An influencer costs more than comes back",
         "below_break_even": "Influencers cost more than comes back",

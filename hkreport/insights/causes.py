@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from hkreport import schema
-from hkreport.evidence import budget, comparisons, ranking
+from hkreport.evidence import budget, comparisons, incrementality, ranking
 from hkreport.insights.records import Effect, Evidence, Insight
 from hkreport.methods.multiplicity import effective_number, roas_with_interval
 from hkreport.metrics import UNASSIGNED
@@ -213,6 +213,9 @@ def below_break_even(report: "Report") -> Iterator[Insight]:
     made = ranking.ranking(report)
     if made.refusal is None and len(made.surely_below(least)) > MOST_POOR * len(made.frame):
         return  # what is said of most of them is this
+    tested = incrementality.study(report).iroas
+    if tested is not None and tested.high >= least:
+        return  # a test that may have paid back knows more than credit does
     paid = f"{text(spend, Unit.MONEY, short=True)} was paid to influencers"
     if revenue == 0 and float(totals["influencer_orders"]) == 0:
         statement = f"{paid}, and no order of this period is credited to any of them."
@@ -223,7 +226,7 @@ def below_break_even(report: "Report") -> Iterator[Insight]:
     else:
         statement = (
             f"{paid} and {text(revenue, Unit.MONEY, short=True)} was credited to them: a ROAS of "
-            f"{text(roas, Unit.MULTIPLE)} is below {level_words(report)}, even if they caused every order."
+            f"{text(roas, Unit.MULTIPLE)} is below {level_words(report)}, even if they caused every order that is credited to them."
         )
         action = "Agree on lower fees or book less until more comes back."
     yield Insight(

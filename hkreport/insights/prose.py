@@ -227,10 +227,11 @@ def slice_note(report: Report) -> Prose:
     if first is not None and last is not None:
         # What comes in after the period is not its report's concern, and must not change it.
         ends = f"end on {worded(last)}" if last <= report.period.last else "reach past this period"
-        what = report.data.ledger.counted_by.capitalize()
+        counted = report.data.ledger.counted_by
+        what = counted.capitalize() if report.brand is None else f"In the whole data, {counted}"
         spans = f" {what} begin on {worded(first)} and {ends}."
         if first == last:
-            spans = f" All {what.lower()} are of {worded(first)}."
+            spans = f" All {counted} are of {worded(first)}."
     return Prose(escape_markdown(f"This report covers {covered}{kept}.{spans}") + "\n")
 
 

@@ -20,7 +20,7 @@ from hkreport import charts, theme
 from hkreport import metrics as m
 from hkreport.errors import InputError
 from hkreport.tables import Col, Sentence
-from hkreport.units import Unit, one_line
+from hkreport.units import Unit, one_line, text
 
 FOLLOWERS = Col(name="follower_count", label="Followers", unit=Unit.COUNT)
 PEOPLE = Col(name="active_influencers", label="Active influencers", unit=Unit.COUNT)
@@ -485,6 +485,31 @@ def test_a_missing_value_leaves_a_gap_in_the_line() -> None:
     whole = charts.trend(frame, "week", m.REVENUE).svg.count('stroke-width="2.2"')
     frame.loc[7, "revenue"] = np.nan
     assert charts.trend(frame, "week", m.REVENUE).svg.count('stroke-width="2.2"') == whole + 1
+
+
+def test_a_number_in_a_heatmap_is_whole_or_not_there() -> None:
+    months = [f"2025-{month:02d}" for month in range(1, 13)]
+    rows = [
+        {"brand": brand, "month": month, "roas": 0.0431 * (place + 1) ** 3, "n": 5 + 3 * place}
+        for brand in (
+            "Gritzo",
+            "A maker of wholesome things with a very long name, Private Limited",
+        )
+        for place, month in enumerate(months)
+    ]
+    frame = pd.DataFrame(rows)
+    lines = [t.words for t in texts(charts.heatmap(frame, "brand", "month", m.ROAS, n="n").svg)]
+    for value in frame["roas"].unique():
+        assert lines.count(text(value, m.ROAS.unit)) == 2
+    assert {"n = 5", "n = 29"} <= set(lines)
+    assert {"Jan", "Dec", "2025"} <= set(lines)
+    assert [line for line in lines if "…" in line] == ["A maker of w…"]
+    # Too many columns for numbers: none is cut, and it is said where they are.
+    wide = pd.concat([frame.assign(month=frame["month"].str.replace("2025", str(year)))
+                      for year in range(2018, 2026)])  # fmt: skip
+    lines = [t.words for t in texts(charts.heatmap(wide, "brand", "month", m.ROAS).svg)]
+    assert not [line for line in lines if re.match(r"[\d.]+×?…?$", line)]
+    assert "Numbers that a cell has no room for are in the table behind the chart." in lines
 
 
 def test_steps_without_a_value_are_not_said_to_have_no_date() -> None:

@@ -40,7 +40,7 @@ from hkreport.charts.sheet import (
 from hkreport.errors import InputError, listed
 from hkreport.metrics import UNASSIGNED
 from hkreport.tables import Col, Sentence, number, require_columns
-from hkreport.theme import fitted, text_width
+from hkreport.theme import fitted, text_width, wrapped
 from hkreport.units import Unit, text
 
 if TYPE_CHECKING:
@@ -53,6 +53,13 @@ __all__ = ["box", "dots", "heatmap"]
 
 ROW = 23.0  # points from estimate to estimate
 CELL = 30.0
+# Of a heatmap, in points: around what a cell says, its smallest letters, from line to line, and what the
+# names of the rows keep however many columns there are.
+AROUND = 4.0
+SMALLEST = 6.5
+LINE = 11.0
+NAMES_AT_LEAST = 70.0
+TOO_NARROW = "Numbers that a cell has no room for are in the table behind the chart."
 BOX_ROW = 30.0
 AXIS = 20.0
 BOXES_FROM = 5  # values; fewer have no quartiles worth a box
@@ -321,9 +328,19 @@ def _draw_grid(grid: _Grid, measure: Measure, centre: float | None, words: Words
 
     if any(base < theme.BASE_TOO_SMALL for base in grid.bases.values()):
         words = words._replace(note=f"{words.note} {TOO_FEW}".strip())
-    sheet = Sheet(words, CELL * len(grid.rows) + 20)
-    left = names_width(grid.rows)
-    axes = sheet.axes(left, EDGE, 0.0, 20.0)
+    said = {place: short(v, measure) if v == v else "n/a" for place, v in grid.cells.items()}
+    widest = max(text_width(label) for label in said.values()) + AROUND
+    # Names give way to numbers: a name that is cut still says who it is, a number that is cut is wrong.
+    spared = max(NAMES_AT_LEAST, WIDTH - EDGE - widest * len(grid.columns))
+    left = min(names_width(grid.rows), spared)
+    width = (WIDTH - left - EDGE) / len(grid.columns)
+    size = min(theme.SIZE, max(SMALLEST, theme.SIZE * (width - AROUND) / (widest - AROUND)))
+    if any(text_width(label, size) > width for label in said.values()):
+        words = words._replace(note=f"{words.note} {TOO_NARROW}".strip())
+    heads = [wrapped(name, width - AROUND, theme.SMALL, lines=2) for name in grid.columns]
+    top = 20.0 if max(map(len, heads)) == 1 else 20.0 + LINE
+    sheet = Sheet(words, CELL * len(grid.rows) + top)
+    axes = sheet.axes(left, EDGE, 0.0, top)
     matrix = np.array([[grid.cells.get((r, c), np.nan) for c in grid.columns] for r in grid.rows])
     known = matrix[np.isfinite(matrix)]
     least, most = float(known.min()), float(known.max())
@@ -345,31 +362,41 @@ def _draw_grid(grid: _Grid, measure: Measure, centre: float | None, words: Words
         yticklabels=False,
         ax=axes,
     )
-    width = (WIDTH - left - EDGE) / len(grid.columns)
     for row, up in enumerate(grid.rows):
         for column, side in enumerate(grid.columns):
             if (up, side) not in grid.cells:
                 continue
-            value = float(matrix[row, column])
-            known = math.isfinite(value)
-            label = short(value, measure) if known else "n/a"
-            base = grid.bases.get((up, side), math.inf)
-            if base < theme.BASE_TOO_SMALL:
-                label = f"{label} (n = {text(base, Unit.COUNT)})"
-            place, said = (column + 0.5, row + 0.5), fitted(label, width - 4)
-            if known:
+            value, place = float(matrix[row, column]), (column + 0.5, row + 0.5)
+            few = grid.bases.get((up, side), math.inf) < theme.BASE_TOO_SMALL
+            base = f"n = {text(grid.bases[up, side], Unit.COUNT)}" if few else ""
+            lines = _cell_lines(said[up, side], base, width, size)
+            if math.isfinite(value):
                 ink = theme.cell_ink(colours(norm(value)))
-                write(axes, said, place, ha="center", color=ink, fontsize=theme.SIZE)
+                for line, rise in lines:
+                    write(axes, line, place, (0, rise), ha="center", color=ink, fontsize=size)
             else:
                 _hatch(axes, column, row)
                 paper = {"facecolor": theme.PAPER, "edgecolor": "none", "pad": 2}
-                axes.text(*place, said, ha="center", va="center_baseline", bbox=paper)
-    for at, name in enumerate(grid.columns):
-        head = fitted(name, width - 4, theme.SMALL)
-        write(axes, head, (at + 0.5, 1), (0, 9), within="column", ha="center", color=theme.SOFT)
+                plain = "\n".join(line for line, _ in lines)
+                axes.text(*place, plain, ha="center", va="center", fontsize=size, bbox=paper)
+    for at, lines_ in enumerate(heads):
+        for rank, line in enumerate(reversed(lines_)):
+            shift = (0.0, 9.0 + LINE * rank)
+            write(axes, line, (at + 0.5, 1), shift, within="column", ha="center", color=theme.SOFT)
     axes.set_ylim(len(grid.rows), 0)
     name_rows(axes, grid.rows, left, start=0.5)
     return sheet.figure
+
+
+def _cell_lines(label: str, base: str, width: float, size: float) -> list[tuple[str, float]]:
+    """What a cell says, whole or not at all, with how far above its middle each line stands."""
+    whole = f"{label} ({base})" if base else label
+    if text_width(whole, size) <= width - AROUND / 2:
+        return [(whole, 0.0)]
+    fits = [line for line in (label, base) if line and text_width(line, size) <= width]
+    if label not in fits:
+        return []
+    return list(zip(fits, (LINE / 2, -LINE / 2) if len(fits) > 1 else (0.0,), strict=True))
 
 
 def _hatch(axes: "Axes", column: int, row: int) -> None:

@@ -477,6 +477,21 @@ def test_missing_column_is_an_error_that_names_the_nearest() -> None:
     )
 
 
+def test_the_data_of_charts_on_one_page_are_landmarks_with_names_of_their_own() -> None:
+    told = [
+        chart._repr_mimebundle_()[1]["hkreport"]["data"]
+        for chart in (
+            charts.bars(platforms(), "platform", m.REVENUE),
+            charts.bars(platforms(), "platform", m.ROAS),
+        )
+    ]
+    named = [re.search(r'role="region" aria-label="([^"]+)"', each) for each in told]
+    assert [found and found[1] for found in named] == [
+        "Data of the chart: Revenue by platform",
+        "Data of the chart: ROAS by platform",
+    ]
+
+
 # Single kinds
 
 

@@ -40,7 +40,7 @@ from hkreport.charts.sheet import (
 from hkreport.errors import InputError, listed
 from hkreport.metrics import UNASSIGNED
 from hkreport.tables import Col, Sentence, number, require_columns
-from hkreport.theme import fitted, text_width, wrapped
+from hkreport.theme import text_width, wrapped
 from hkreport.units import Unit, text
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hkreport import theme
@@ -159,7 +159,9 @@ class Chart:
 
     def _repr_mimebundle_(self, **_: object) -> Bundle:
         data = {"image/svg+xml": self.svg, "text/plain": self.title}
-        told = {"alt": self.alt, "data": self.table.details, "title": self.title}
+        # Landmarks of a page are told apart by their names: several charts stand on one.
+        table = replace(self.table, label=f"Data of the chart: {self.subtitle or self.title}")
+        told = {"alt": self.alt, "data": table.details, "title": self.title}
         told |= {"subtitle": self.subtitle, "note": self.note, "values": self.table.csv}
         return data, {"hkreport": told}
 

@@ -1127,8 +1127,9 @@ def _value(
     match metric:
         case Share():
             # Each row is in one group, those of none included, so that the groups add up to the whole.
+            # Their doubles need not: amounts have six decimals, and so has the whole.
             part = sums_[metric.part.name]
-            return part / (math.fsum(part) or math.nan)
+            return part / (round(math.fsum(part), 6) or math.nan)
         case Score():
             return _score(metric, parts, by).to_numpy()
         case _:

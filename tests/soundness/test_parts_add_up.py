@@ -114,3 +114,15 @@ def test_the_channel_of_influencers_holds_their_sales_posts_and_spend(ledger):
     found = metrics.compute(kept.rows, asked, known=kept.known).iloc[0]
     assert whole["spend"] > 0
     assert found.tolist() == pytest.approx(whole.tolist())
+
+
+def test_a_share_is_of_the_whole_that_the_decimals_give():
+    """Added as doubles these six make 3108.2400000000002, and the explorer's CSV differed from the command's."""
+    paid = {"a": 762.52, "b": 3.1, "c": 445.94, "d": 721.82, "e": 229.53, "f": 945.33}
+    ledger = c.build(
+        influencers=[c.person(each) for each in paid],
+        payouts=[c.payout(each, amount, None) for each, amount in paid.items()],
+    )
+    frame = metrics.compute(ledger.rows, [metrics.SPEND_SHARE], by=["influencer"])
+    shares = dict(zip(frame["influencer_id"], frame["spend_share"], strict=True))
+    assert shares == {each: amount / 3108.24 for each, amount in paid.items()}

@@ -376,6 +376,25 @@ def test_home_says_of_an_unfinished_period_how_far_the_data_goes():
         assert f'<div class="hk-delta">{words}</div>' in home._cell(entry.period, [entry], None)
 
 
+@pytest.mark.parametrize(
+    ("now", "before", "kind", "words"),
+    [
+        (520.0, 400.0, " up good", "+30.0%"),
+        (520.0, 0.0, " up good", "₹0 in the period before"),
+        (520.0, -80.0, " up good", "−₹80.00 in the period before"),
+        (-520.0, -80.0, " down bad", "−₹80.00 in the period before"),
+        (9737.0, 1.0, " up good", "9,737 times the period before"),
+        (0.0, 0.0, " flat", "as in the period before"),
+        (0.0, 400.0, " down bad", "−100%"),
+        (520.0, None, "", "no period before"),
+    ],
+)
+def test_home_words_a_change_as_the_report_does(now, before, kind, words):
+    kpis = {"brand": "A", "metrics": {"revenue": {"value": now, "previous": before}}, "period": {}}
+    entry = home.Entry("A/2025-Q2", "A", periods.parse("2025-Q2"), kpis, frozenset())
+    assert f'<div class="hk-delta{kind}">{words}</div>' in home._cell(entry.period, [entry], None)
+
+
 # What changes
 
 

@@ -397,12 +397,23 @@ def _delta(entry: Entry) -> str:
     if ended := entry.kpis["period"].get("data_to"):
         return f'<div class="hk-delta">data to {worded(datetime.date.fromisoformat(ended))}</div>'
     now, before = entry.value("revenue"), entry.value("revenue", "previous")
-    if now is None or before is None or before <= 0:
+    if now is None or before is None:
         return '<div class="hk-delta">no period before</div>'
-    change = now / before - 1
-    words = signed(change, Unit.PERCENT)
-    kind = "flat" if words == "0.0%" else "up good" if change > 0 else "down bad"
+    words, kind = _change(now, before)
     return f'<div class="hk-delta {kind}">{escape(words)}</div>'
+
+
+def _change(now: float, before: float) -> tuple[str, str]:
+    """Revenue against the period before, as the tiles of a report word it, and how it looks."""
+    was = text(before, Unit.MONEY, short=True)
+    if text(now, Unit.MONEY, short=True) == was:
+        return "as in the period before", "flat"
+    kind = "up good" if now > before else "down bad"
+    if before <= 0:
+        return f"{was} in the period before", kind
+    if now / before >= 10:
+        return f"{text(now / before, Unit.COUNT)} times the period before", kind
+    return signed(now / before - 1, Unit.PERCENT), kind
 
 
 def _row_spark(few: Sequence[Entry]) -> str:

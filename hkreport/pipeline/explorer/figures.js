@@ -219,6 +219,11 @@ const showTrend = (width) => {
     const whole = starts.filter((start) => start >= days[0] && start + 6 <= days[1]);
     if (whole.length && whole.length < starts.length) [starts, note] = [whole, "Weeks that the dates cut are left out of the line. "];
   }
+  if (["month", "quarter", "year"].includes(step) && starts.length) {
+    const ends = [starts[0] < days[0] ? `the first ${step} begins on ${inWords(days[0])}` : "",
+                  stepEnd(starts.at(-1), step) - 1 > days[1] ? `the last ${step} ends on ${inWords(days[1])}` : ""];
+    note = ends.filter(Boolean).join(" and ").replace(/^t(.*)$/, "T$1.");
+  }
   const series = [["revenue", "revenue"], ["influencer_revenue", "credited"], ["spend", "spend"]]
     .filter(([name]) => current.known.has(name))
     .map(([name, kind]) => ({ label: labelOf(name), kind, values: alongSteps(current, starts, step, name) }));
@@ -260,11 +265,13 @@ const words = (current, name, value, grouped) => {
   return `n/a (${reason})`;
 };
 const barRows = (found, order, name, { share = false } = {}) => {
-  const whole = share ? order.reduce((sum, i) => sum + (found.columns[name][i] || 0), 0) : 0;
+  // Parts of a whole are known and none is negative; else a share of their sum says nothing.
+  const parts = share && found.columns[name].every((value) => value >= 0);
+  const whole = parts ? order.reduce((sum, i) => sum + found.columns[name][i], 0) : 0;
   return order.map((i) => {
     const value = found.columns[name][i];
     const key = keyOf(found, i);
-    const part = share && whole > 0 && !Number.isNaN(value) ? ` · ${text(value / whole, "percent")}` : "";
+    const part = whole > 0 ? ` · ${text(value / whole, "percent")}` : "";
     return { key, label: plain(found.labels[i]), value, words: words(shown.current, name, value, readAt(shown.current, found.by, found.rows[i])) + part,
              colour: facts.colours[found.labels[i]], selected: state.values[found.by]?.includes(key) ?? false };
   });
@@ -278,15 +285,17 @@ const ordered = (found, name, turn = -1) => {
   return parts.flat();
 };
 const barTable = (by, name, rows) => ({ head: [facts.labels[by], labelOf(name)], body: rows.map((row) => [row.label, row.words]) });
+const cutNote = (count, shownFirst, by) =>
+  (count > shownFirst ? `The first ${shownFirst} of ${grouped(count, 0)} ${many(by)}; the numbers below have all.` : "");
 const isNameless = (found) => found.labels.every((label) => label === null);
 
 const showBars = (id, by, name, width, { share = false, mark = null } = {}) => {
   const found = metricsBy(shown.current, [name], by);
   // What has no group, such as organic orders, is shown only where it has a part in the sum.
   const order = ordered(found, name).filter((i) => found.labels[i] !== null || found.columns[name][i]);
-  const rows = barRows(found, order, name, { share }).slice(0, 20);
-  put(id, bars({ width, rows, unit: declared[name].unit, mark, label: figures.get(id).heading.textContent }), {
-    table: barTable(by, name, rows), pick: (key) => toggle(by, key), empty: isNameless(found) ? `Nothing with a ${by} in this selection.` : "",
+  const rows = barRows(found, order, name, { share });
+  put(id, bars({ width, rows: rows.slice(0, 20), unit: declared[name].unit, mark, label: figures.get(id).heading.textContent }), {
+    table: barTable(by, name, rows), pick: (key) => toggle(by, key), note: cutNote(rows.length, 20, by), empty: isNameless(found) ? `Nothing with a ${by} in this selection.` : "",
   });
 };
 const showTop = (width) => {
@@ -315,7 +324,7 @@ const showProducts = (width) => {
   heading.textContent = `Products by ${inside(name)}`;
   put("products", bars({ width, rows: rows.slice(0, 15), unit: declared[name].unit, label: heading.textContent }), {
     table: barTable("product", name, rows), pick: (key) => toggle("product", key),
-    note: rows.length > 15 ? `The first 15 of ${grouped(rows.length, 0)} products; the table below has all.` : "",
+    note: cutNote(rows.length, 15, "product"),
     empty: rows.length ? "" : "Nothing with a product in this selection.",
   });
 };
@@ -351,7 +360,8 @@ const showClouds = (room) => {
       key.prepend(mark);
       return key;
     }), ...lines_.map((line) => make("span", { class: `key line-key ${line.kind}` }, line.label)));
-    const above = id === "payout" ? `${grouped(there.filter((each) => each.roas >= 1).length, 0)} of ${grouped(there.length, 0)} bring in at least what they are paid. ` : "";
+    const paid = people.filter(({ spend }) => spend > 0);
+    const above = id === "payout" && there.length ? `${grouped(paid.filter(({ roas }) => reaches(roas, 1)).length, 0)} of ${grouped(paid.length, 0)} who were paid bring in at least what they are paid. ` : "";
     put(id, chart, {
       note: `${above}${left ? `${grouped(left, 0)} with no ${axes[0].toLowerCase()} or no revenue ${left === 1 ? "has" : "have"} no place on these scales.` : ""}`.trim(),
       pick: (key) => toggle("influencer", key), empty: there.length ? "" : `Nobody with ${axes[0].toLowerCase()} and revenue in this selection.`,

@@ -86,6 +86,7 @@ const commandOf = (names) => {
     if (chosen.length && name !== "influencer") parts.push(`--${name.replace("_", "-")} ${quoted(chosen.join(","))}`);
   }
   const sought = peopleSought();
+  if (sought?.length === 0) return "No command prints this: the search finds nobody.";
   if (sought) parts.push(`--influencer ${quoted(sought.join(","))}`);
   if (state.minRoas !== null) parts.push(`--min-roas ${state.minRoas}`);
   if (state.minPrice !== null) parts.push(`--min-price ${state.minPrice}`);

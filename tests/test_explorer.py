@@ -571,6 +571,92 @@ def test_posts_that_name_no_brand_are_unknown_under_a_brand_and_it_is_said(chrom
     tab.close()
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        "columns=",
+        "columns=no_such_metric",
+        "columns=constructor+revenue&sort=toString",
+        "topMetric=constructor&productMetric=valueOf&platformMetric=__proto__",
+        "brand=constructor",
+        "influencer=1&from=2025-02-30",
+    ],
+)
+def test_an_address_or_a_name_that_every_object_knows_breaks_nothing(chromium, tmp_path, state):
+    texts = {
+        "tracking": exports.TRACKING.replace("Gritzo", "constructor"),
+        "posts": exports.POSTS.replace("Gritzo", "constructor"),
+        "influencers": exports.INFLUENCERS.replace("Asha Rao", "__proto__").replace(
+            "Fitness", "toString"
+        ),
+    }
+    data = hand_written(tmp_path, **texts)
+    file = page.build(data, SETTINGS, tmp_path / "x.html")
+    tab = visit(chromium, file, state)
+    seen = tab.evaluate(READ)
+    assert len(seen["rows"]) == (1 if "influencer" in state else 2 if "brand" in state else 5)
+    assert len(seen["columns"]) == (2 if "revenue" in state else 10)
+    fills = (
+        "[...document.querySelectorAll('#charts .bar')].map(e => e.style.getPropertyValue('--own'))"
+    )
+    assert all(re.fullmatch("(#[0-9a-f]{6})?", colour) for colour in tab.evaluate(fills))
+    assert tab.complaints == []
+    tab.evaluate(GO, "by=brand")
+    tab.evaluate(GO, state)
+    assert tab.evaluate(READ) == seen
+    assert tab.complaints == []
+    tab.close()
+
+
+def test_dates_in_the_wrong_order_are_told_and_compared_with_nothing(tab):
+    tab.evaluate(GO, "from=2025-09-01&to=2025-03-01")
+    assert tab.evaluate(READ)["notes"] == [
+        "Nothing lies between the dates: 1 Sep 2025 comes after 1 Mar 2025."
+    ]
+
+
+def test_charts_say_what_they_leave_out_and_share_only_what_has_shares(chromium, tmp_path):
+    people = [(f"p{i}", f"Kind {i:02d}", "Instagram" if i % 2 else "YouTube") for i in range(25)]
+    sold = [f"2025-0{1 + i % 8}-{10 + i % 5},2,{100 + i},{id_}" for i, (id_, *_) in enumerate(people)]  # fmt: skip
+    data = hand_written(
+        tmp_path,
+        posts="",
+        influencers="id,name,category,platform\n"
+        + "\n".join(f"{i},N {i},{kind},{on}" for i, kind, on in people),
+        tracking="date,orders,revenue,influencer_id\n" + "\n".join([*sold, "2025-08-20,1,0,p24"]),
+        payouts="influencer_id,basis,total_payout\n"
+        + "\n".join(
+            f"{i},order,{ {'p3': -90, 'p18': -5000}.get(i, 110) }" for i, *_ in people[:20]
+        ),
+    )
+    tab = visit(chromium, page.build(data, SETTINGS, tmp_path / "x.html"))
+
+    def hints() -> dict[str, str]:
+        return tab.evaluate(
+            "() => Object.fromEntries([...document.querySelectorAll('figure')].map(e => [e.id.slice(6), "
+            "e.querySelector('.hint').hidden ? '' : e.querySelector('.hint').textContent]))"
+        )
+
+    assert hints()["category"] == "The first 20 of 25 categories; the numbers below have all."
+    tab.evaluate("document.querySelector('#chart-category details').open = true")
+    until(tab, "document.querySelectorAll('#chart-category tbody tr').length === 25")
+    assert hints()["trend"] == (
+        "The first month begins on 10 Jan 2025 and the last month ends on 20 Aug 2025."
+    )
+    # 18 of the 20 were paid more than nothing; those of 110 and more rupees earn it.
+    assert hints()["payout"].startswith("9 of 18 who were paid bring in at least what they are")
+    words = "() => [...document.querySelectorAll('#chart-platform .row')].map(e => e.getAttribute('aria-label'))"
+    assert [each.count("%") for each in tab.evaluate(words)] == [1, 1]
+    tab.evaluate(GO, "platformMetric=spend")
+    shown = tab.evaluate(words)
+    assert len(shown) == 2
+    assert [each.count("%") for each in shown] == [0, 0]
+    tab.evaluate(GO, "search=nobody+of+that+name")
+    assert tab.evaluate(READ)["command"] == "No command prints this: the search finds nobody."
+    assert tab.complaints == []
+    tab.close()
+
+
 def test_money_that_came_back_divides_nothing(chromium, tmp_path):
     paid = exports.PAYOUTS.replace("1,post,1000,,2000", "1,post,1000,,-2000")
     data = hand_written(tmp_path, payouts=paid)

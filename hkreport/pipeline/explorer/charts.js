@@ -69,7 +69,9 @@ const bars = ({ width, rows, unit, label, mark = null, can = true }) => {
   if (mark && high > 0) {
     const x = zero + mark.value * scale;
     svg.append(
-      draw("line", { x1: round(x), x2: round(x), y1: 16, y2: height, class: "mark" }),
+      // Where names stand above their bars, the line leaves them free.
+      draw("path", { d: narrow ? rows.map((_, i) => `M${round(x)} ${top + i * pitch + 30 - thick / 2 - 3}v${thick + 6}`).join("")
+        : `M${round(x)} 16V${height}`, class: "mark" }),
       say(x, 11, mark.label, "small", x > width - 60 ? "end" : x < 60 ? "start" : "middle"));
   }
   rows.forEach((row, i) => {
@@ -163,7 +165,7 @@ const SHAPES = {
   diamond: (r) => `m0 ${-1.3 * r}l${1.3 * r} ${1.3 * r}l${-1.3 * r} ${1.3 * r}l${-1.3 * r} ${-1.3 * r}z`,
   down: (r) => `m0 ${1.2 * r}l${-1.15 * r} ${-2 * r}h${2.3 * r}z`,
 };
-const SHAPE_OF = { nano: "circle", micro: "triangle", mid: "square", macro: "diamond", mega: "down", celebrity: "square" };
+const SHAPE_OF = { __proto__: null, nano: "circle", micro: "triangle", mid: "square", macro: "diamond", mega: "down", celebrity: "square" };
 
 // A cloud of points on two logarithmic axes, one shape and colour a group.
 // people: [{ key, group, … }]; `at` names their two values; guides: [{ slope, kind }] through the origin.

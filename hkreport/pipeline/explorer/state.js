@@ -19,8 +19,11 @@ const later = (milliseconds, work) => {
   };
 };
 
+// Kept by names that come from outside: nothing but what was put in answers, not even "constructor".
+const bare = (held) => Object.assign(Object.create(null), held);
 const facts = JSON.parse($("facts").textContent);
-const declared = Object.fromEntries(facts.metrics.map((metric) => [metric.name, metric]));
+for (const name of ["brands", "colours"]) facts[name] = bare(facts[name]);
+const declared = bare(Object.fromEntries(facts.metrics.map((metric) => [metric.name, metric])));
 const plain = (value) => (value === null ? UNASSIGNED : oneLine(value) || "(blank)");
 const many = (by) => facts.labels[by].toLowerCase().replace(/y$/, "ie").replace(/is$/, "e") + "s";
 const inside = (name) => labelOf(name).replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase());
@@ -63,7 +66,8 @@ const fromHash = (hash = location.hash) => {
   for (const name of NUMBERS) read[name] = amount(words.get(name) ?? "");
   for (const name of ["page", "size", "topCount"]) if (/^\d{1,6}$/.test(words.get(name) ?? "")) read[name] = Number(words.get(name));
   read.down = words.get("down") !== "0";
-  if (words.has("columns")) read.columns = words.get("columns").split(" ").filter((name) => name in declared);
+  const columns = (words.get("columns") ?? "").split(" ").filter((name) => name in declared);
+  if (columns.length) read.columns = columns;
   const base = fresh();
   if (!BY().includes(read.by)) read.by = base.by;
   if (!TOP_BY().includes(read.topBy)) read.topBy = base.topBy;
@@ -74,7 +78,7 @@ const fromHash = (hash = location.hash) => {
   if (![...cube.things.brand.values.filter(Boolean).map((name) => `brand:${name}`), "nothing"].includes(read.compare)) read.compare = base.compare;
   return read;
 };
-const isDay = (words) => /^\d{4}-\d\d-\d\d$/.test(words) && !Number.isNaN(dayOf(words));
+const isDay = (words) => /^\d{4}-\d\d-\d\d$/.test(words) && !Number.isNaN(dayOf(words)) && iso(dayOf(words)) === words;
 const amount = (words) => (words.trim() === "" || !Number.isFinite(Number(words)) ? null : Math.round(Number(words) * 1e6) / 1e6);
 const SIZES = [10, 25, 50, 100, 500];
 const COUNTS = [5, 10, 20, 50];
@@ -137,6 +141,7 @@ const comparison = (current) => {
   }
   const days = snapped(cube, current.filters.days);
   if (!days) return { words: "" };
+  if (days[0] > days[1]) return { words: `Nothing lies between the dates: ${inWords(days[0])} comes after ${inWords(days[1])}.` };
   const before = daysBefore(days);
   const name = `${inWords(before[0])} to ${inWords(before[1])}`;
   const begins = cube.data[0] ? dayOf(cube.data[0]) : Infinity;

@@ -106,6 +106,27 @@ def test_posts_before_the_first_order_are_neither_cut_nor_called_the_start_of_or
     assert early_posts.trend()["month"].tolist() == ["2025-07", "2025-08"]
 
 
+@pytest.mark.parametrize(
+    ("period", "said"),
+    [
+        ("2025", "The first month begins on 20 Jul 2025 and the last month ends on 2 Aug 2025."),
+        ("2025-06-30..2025-09-07", "The first week begins on 20 Jul 2025 and the last week ends on 2 Aug 2025."),
+        ("2025-07", ""),
+    ],
+)  # fmt: skip
+def test_a_line_over_time_says_which_of_its_ends_the_data_cuts(early_posts, period, said):
+    report = views.open_report(
+        brand="all", period=period, opened=early_posts.data, settings=early_posts.settings
+    )
+    assert report.trend_note == said
+    assert report.weeks_note == ""
+
+
+def test_whole_months_need_no_word_and_weeks_cut_by_the_period_keep_theirs(report):
+    assert report.step == "week"
+    assert report.trend_note.startswith("Weeks that the period cuts are left out of the line.")
+
+
 def test_steps_that_the_data_cuts_are_named(early_posts, tmp_path):
     frame = views.brands_over_time(early_posts)
     assert views.time_step(early_posts) == "month"

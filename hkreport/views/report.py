@@ -317,18 +317,36 @@ class Report:
 
     def _whole_steps(self, frame: "pd.DataFrame", period: Period) -> "pd.DataFrame":
         """Every whole step of the period that the data reaches, those without events too."""
-        first, last = self.data.ledger.first, self.data.ledger.last
-        start = max(period.start, first or period.start)
-        end = min(period.end, (last or period.last) + periods.DAY)
-        steps = self._steps(start, end, period)
+        steps = self._steps(*self._reached(period), period)
         filled = frame.set_index(self.step).reindex(steps)
         totals = [name for name in filled.columns if name in self.current.known]
         filled[totals] = filled[totals].fillna(0.0)
         return filled.rename_axis(self.step).reset_index()
 
+    def _reached(self, period: Period) -> tuple[datetime.date, datetime.date]:
+        """The stretch of a period that the data reaches, half-open."""
+        first, last = self.data.ledger.first, self.data.ledger.last
+        start = max(period.start, first or period.start)
+        return start, min(period.end, (last or period.last) + periods.DAY)
+
     @property
     def trend_note(self) -> str:
-        """What the trend leaves out, if anything."""
+        """What the trend leaves out, and which of its ends are no whole steps: they look like a fall."""
+        start, end = self._reached(self.period)
+        drawn = self._steps(start, end, self.period)
+        cut = []
+        if self.step != "day" and drawn:
+            if periods.steps(start - periods.DAY, start + periods.DAY, self.step) == drawn[:1]:
+                cut.append(f"the first {self.step} begins on {periods.worded(start)}")
+            if periods.steps(end - periods.DAY, end + periods.DAY, self.step) == drawn[-1:]:
+                cut.append(f"the last {self.step} ends on {periods.worded(end - periods.DAY)}")
+        words = " and ".join(cut)
+        ends = f"{words[:1].upper()}{words[1:]}." if cut else ""
+        return f"{self.weeks_note} {ends}".strip()
+
+    @property
+    def weeks_note(self) -> str:
+        """Which weeks a line over time leaves out, if any."""
         cut = self.step == "week" and (self.period.start.weekday() or self.period.end.weekday())
         return "Weeks that the period cuts are left out of the line." if cut else ""
 

@@ -886,14 +886,14 @@ class _Sums:
 
 
 def keys(by: Sequence[str]) -> list[str]:
-    """Columns that a grouping gives: an influencer is grouped by id and shown with its name.
+    """Columns that a grouping gives, each once: an influencer is grouped by id and shown with its name.
 
     Examples
     --------
-    >>> keys(["influencer", "month"])
-    ['influencer_id', 'influencer', 'month']
+    >>> keys(["influencer", "month"]), keys(["tier", "tier"])
+    (['influencer_id', 'influencer', 'month'], ['tier'])
     """
-    return [key for name in by for key in _keys_of(name)]
+    return list(dict.fromkeys(key for name in by for key in _keys_of(name)))
 
 
 def _keys_of(name: str) -> list[str]:
@@ -1159,7 +1159,7 @@ def _score(score: Score, parts: _Sums, by: Sequence[str]) -> "pd.Series":
     import pandas as pd
 
     empty = pd.Series(np.nan, index=parts.frame.index)
-    if len(by) != 1 or keys(by) != keys([score.by]):
+    if keys(by) != keys([score.by]):
         return empty
     key = keys(by)[0]
     base = parts.population if parts.population is not None else parts.frame

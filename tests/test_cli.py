@@ -63,6 +63,16 @@ def test_metrics_by_influencer_give_id_and_name(run, data):
     assert found[-1]["influencer_id"] == "unassigned"
 
 
+@pytest.mark.parametrize(
+    "again", [("--by", "platform", "--by", "platform"), ("--by", "influencer,influencer_id")]
+)
+def test_a_dimension_given_twice_groups_once(run, data, again):
+    wanted = ("--metric", "revenue,performance_score")
+    assert records(run, data, *again, *wanted) == records(
+        run, data, "--by", again[1].partition(",")[0], *wanted
+    )
+
+
 def test_brand_filter_cuts_revenue_and_spend_alike(run, data):
     (found,) = records(run, data, "--brand", "gritzo", "--period", "2025-05")
     assert (found["revenue"], found["spend"]) == (2000.0, 1000.0)

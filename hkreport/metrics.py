@@ -230,7 +230,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A group's part of the total over the whole slice."""
+    """A group's part of the total over the whole slice; undefined where that is not above 0."""
 
     name: str
     label: str
@@ -1129,7 +1129,8 @@ def _value(
             # Each row is in one group, those of none included, so that the groups add up to the whole.
             # Their doubles need not: amounts have six decimals, and so has the whole.
             part = sums_[metric.part.name]
-            return part / (round(math.fsum(part), 6) or math.nan)
+            whole = round(math.fsum(part), 6)
+            return part / (whole if whole > 0 else math.nan)
         case Score():
             return _score(metric, parts, by).to_numpy()
         case _:

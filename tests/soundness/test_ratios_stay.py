@@ -115,6 +115,19 @@ def test_what_came_back_divides_nothing():
     assert kept.rows.count().to_pandas() == 0
 
 
+def test_nothing_is_a_share_of_a_whole_that_is_not_above_0():
+    """Of −800 in all, the returns of 900 were 112.5 % and the sale of 100 was −12.5 %."""
+    ledger = c.build(
+        influencers=[c.person("A"), c.person("B")],
+        tracking=[c.order("A", "2025-04-02", 100), c.order("B", "2025-04-02", -900)],
+        payouts=[c.payout("A", 30), c.payout("B", 10)],
+    )
+    shares = [m.REVENUE_SHARE, m.INFLUENCER_REVENUE_SHARE, m.SPEND_SHARE]
+    frame = m.compute(ledger.rows, shares, by=["influencer"], known=ledger.known)
+    assert frame["spend_share"].tolist() == [0.75, 0.25]
+    assert frame[["revenue_share", "influencer_revenue_share"]].isna().all(axis=None)
+
+
 def test_figures_are_figures(base):
     assert float(base["all"]["spend"].iloc[0]) > 10_000
     assert base["influencer"]["roas"].notna().sum() >= 5

@@ -386,7 +386,7 @@ const columnsOf = (slice, declared, by, rows) => {
       }
       case "share": {
         const whole = columnsOf(slice, declared, "", [0])(expression.part)[0];
-        return column(expression.part).map((value) => value / (whole || NaN));
+        return column(expression.part).map((value) => value / (whole > 0 ? whole : NaN));
       }
       default: return new Float64Array(rows.length).fill(NaN);
     }

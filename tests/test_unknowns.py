@@ -28,7 +28,7 @@ def unsold(tmp_path):
         tmp_path / "exports",
         influencers="influencer_id,name,platform,tier\nI1,Asha,Instagram,micro\nI2,Dev,YouTube,nano\n",
         payouts="influencer_id,basis,rate,total_payout,brand,date\nI1,post,500,500,HKVitals,2025-04-02\n"
-        "I2,post,700,700,HKVitals,2025-05-03\n",
+        "I2,post,700,700,Gritzo,2025-05-03\n",
         posts="post_id,influencer_id,platform,date,reach,likes,comments\nP1,I1,Instagram,2025-04-02,1000,50,5\n"
         "P2,I2,YouTube,2025-05-03,900,40,4\n",
     )  # fmt: skip
@@ -40,6 +40,12 @@ def test_the_headline_says_that_there_are_no_orders(unsold):
     said = plain(insights.headline(unsold))
     assert said.startswith("The exports hold no orders, so revenue and ROAS cannot be shown.")
     assert "₹1,200 was paid" in said
+    assert "n/a" not in said
+
+
+def test_the_portfolio_says_that_there_are_no_orders_and_no_share_of_them(unsold):
+    said = plain(insights.portfolio(unsold))
+    assert said.startswith("The exports hold no orders, so revenue and ROAS cannot be shown.")
     assert "n/a" not in said
 
 

@@ -478,13 +478,16 @@ def portfolio(report: Report) -> Prose:
     frame = brands(report)
     named_ = frame[frame["brand"] != UNASSIGNED]
     said = [change(report, m.REVENUE) + "."]
+    if report.value(m.REVENUE) != report.value(m.REVENUE):
+        said = ["The exports hold no orders, so revenue and ROAS cannot be shown."]
     if len(named_) < 2:
         count = "no brand" if named_.empty else "one brand only"
         said.append(f"The data names {count}, so there is nothing to set side by side.")
     else:
         first = named_.iloc[0]
-        share = text(float(first["revenue_share"]), Unit.PERCENT)
-        said.append(f"{named(first['brand'])} brings {share} of it.")
+        share = float(first["revenue_share"])
+        if share > 0:
+            said.append(f"{named(first['brand'])} brings {text(share, Unit.PERCENT)} of it.")
         paid = named_[named_["roas"].notna()].sort_values(["roas", "brand"])
         if len(paid) > 1:
             high, low = paid.iloc[-1], paid.iloc[0]

@@ -173,13 +173,17 @@ class Report:
 
         Of the unfiltered population: it is what performance scores rank, and a filter moves no score.
         """
-        past = self.past
-        if self.filters:
-            base = self.data.ledger
-            if self.brand is not None:
-                base, _ = base.where(Filters(values={"brand": (self.brand,)}))
-            past = _until(base, self.period)
-        return fee_returns(self.population, past, self.settings.insights)
+        return fee_returns(self.population, self._past_of_all, self.settings.insights)
+
+    @functools.cached_property
+    def _past_of_all(self) -> Ledger:
+        """The brand over all dates before the period's end, whatever else is filtered."""
+        if not self.filters:
+            return self.past
+        base = self.data.ledger
+        if self.brand is not None:
+            base, _ = base.where(Filters(values={"brand": (self.brand,)}))
+        return _until(base, self.period)
 
     @functools.cached_property
     def _sums(self) -> Sums:
@@ -457,7 +461,9 @@ class Report:
         import numpy as np
 
         frame = self.compute([*PRODUCT_METRICS, m.PRODUCT_SCORE], "product")
-        rows = self.past.rows.filter(self.past.rows["product"].notnull())
+        # A product is no newer for a slice in which nobody sold it before.
+        past = self._past_of_all.rows
+        rows = past.filter(past["product"].notnull())
         sold = rows.filter(rows["kind"] == "order")
         first = sold.group_by("product").aggregate(first_sale=sold["date"].min()).to_pandas()
         traits = rows.group_by("product").aggregate(

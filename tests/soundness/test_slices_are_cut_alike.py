@@ -114,3 +114,19 @@ def test_a_value_that_a_period_lacks_sold_nothing_in_it(tmp_path):
     assert told(report, "2025-Q2", campaign="Winter,Summer", min_price="1")["revenue"] == 0.0
     with pytest.raises(ParamsError, match="No campaign 'Wintr' in the data"):
         told(report, "2025-Q2", campaign="Wintr")
+
+
+@pytest.mark.parametrize("filters", [{}, {"platform": "YouTube"}, {"min_roas": 2.0}])
+def test_a_product_is_no_newer_for_a_slice_that_did_not_sell_it_before(tmp_path, filters):
+    """Whey, sold since January through Instagram, was new in April where only YouTube was asked for."""
+    report = opened(
+        tmp_path / "data",
+        period="2025-Q2",
+        filters=filters,
+        influencers=PEOPLE,
+        tracking="date,orders,revenue,influencer_id,product\n2025-01-01,1,1000,I1,Whey\n"
+        "2025-04-02,1,520,I2,Whey\n2025-05-02,1,480,I2,Oats\n2025-06-30,1,100,I1,Oats\n",
+        payouts="influencer_id,basis,total_payout\nI1,order,5000\nI2,order,100\n",
+    )
+    found = dict(zip(report.products["product"], report.products["newness"], strict=True))
+    assert found == {"Whey": "established", "Oats": "new in the period"}

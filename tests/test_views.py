@@ -6,7 +6,7 @@ import pytest
 from ingest_fixtures import only
 
 from hkreport import backends, insights, params, store, views
-from hkreport.metrics import REVENUE, ROAS
+from hkreport.metrics import INFLUENCER_REVENUE, REVENUE, ROAS, SPEND
 
 ORDERS = """date,orders,revenue,influencer_id,brand,discount,returns,profit
 2025-09-21,1,1180,1,Gritzo,0,0,400
@@ -28,12 +28,32 @@ def report(tmp_path_factory):
 
 def test_concentration_counts_sellers_and_leaves_out_shares_of_less_than_one(report):
     frame = views.concentration(report)
-    assert frame["group"].tolist() == ["Top 50%", "All"]
+    assert frame["group"].tolist() == ["Top 50%", "All sellers"]
     top = frame.iloc[0]
     assert (top["influencers"], top["influencer_revenue"]) == (2, 4550 + 3250)
     assert top["revenue_share"] == pytest.approx(7800 / 9300)
     assert top["spend_share"] == pytest.approx(1750 / 2250)
     assert top["roas"] == pytest.approx(7800 / 1750)
+
+
+def test_concentration_is_of_the_revenue_and_spend_that_the_headline_shows(tmp_path):
+    """Beside 11.4 % of the title above, the same two brought 10 %: returns were left out of one of them."""
+    people = "id,name,platform\n" + "".join(f"{i},N{i},YouTube\n" for i in range(1, 22))
+    sold = "".join(f"2025-04-{i:02},1,{-100 if i > 20 else 40},{i}\n" for i in range(1, 22))
+    orders = f"date,orders,revenue,influencer_id\n{sold}"
+    paid = "influencer_id,basis,total_payout\n1,order,100\n21,order,300\n"
+    report = opened(tmp_path, "all", influencers=people, tracking=orders, payouts=paid, posts="")
+    frame = views.concentration(report)
+    revenue, spend = report.value(INFLUENCER_REVENUE), report.value(SPEND)
+    assert (revenue, spend) == (700, 400)
+    assert frame["revenue_share"].iloc[-1] == pytest.approx(800 / 700)
+    assert frame["spend_share"].iloc[-1] == pytest.approx(100 / 400)
+    assert "The first 2 of 20 selling" in insights.concentrated(frame)
+    for said in (
+        insights.concentrated(frame),
+        insights.share_of_top(report.influencers, INFLUENCER_REVENUE, revenue, 2),
+    ):
+        assert "bring 11.4% of" in said
 
 
 def test_concentration_takes_the_nearest_number_and_its_title_says_how_many(tmp_path):

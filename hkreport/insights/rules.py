@@ -211,13 +211,14 @@ def concentration(report: "Report") -> Iterator[Insight]:
     rules = report.settings.insights
     people = report.influencers
     sellers = people[people["influencer_revenue"] > 0]
-    total = float(sellers["influencer_revenue"].sum())
+    total = report.value(m.INFLUENCER_REVENUE)
     if len(sellers) < 4 * rules.top or not total > 0:
         return
     top = sellers.head(rules.top)
     first = float(top["influencer_revenue"].sum())
     share = first / total
-    if share < rules.top_share:
+    # Where others' returns leave less in all than the first brought, they are no part of it.
+    if not rules.top_share <= share <= 1:
         return
     yield Insight(
         rule="concentration",

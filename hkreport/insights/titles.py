@@ -154,7 +154,8 @@ def share_of_top(frame: "pd.DataFrame", metric: Metric, whole: float, count: int
     first = float(frame[metric.name].head(count).sum())
     shown = min(count, len(frame))
     who = "One influencer brings" if shown == 1 else f"The first {shown} influencers bring"
-    if (frame[metric.name] < 0).any():  # what others take back makes a share of the rest no share
+    # What others take back makes a share of the rest no share.
+    if first > whole or (frame[metric.name] < 0).any():
         ends = [text(each, metric.unit, short=True) for each in (first, whole)]
         return f"{who} {ends[0]}; what others take back leaves {ends[1]} of {_lower(metric.label)}"
     share = text(first / whole, Unit.PERCENT)
@@ -263,13 +264,15 @@ def concentrated(frame: "pd.DataFrame") -> str:
     Examples
     --------
     >>> import pandas as pd
-    >>> concentrated(pd.DataFrame({"group": ["Top 10%", "All"], "share": [0.1, 1.0],
+    >>> concentrated(pd.DataFrame({"group": ["Top 10%", "All sellers"], "share": [0.1, 1.0],
     ...                            "influencers": [9.0, 95.0], "revenue_share": [0.5794, 1.0]}))
     'The first 9 of 95 selling influencers bring 57.9% of credited revenue'
     """
     tenth = frame[frame["share"] == 0.1]
     if tenth.empty:
         return "Too few influencers sold anything to speak of concentration"
+    if not tenth["revenue_share"].iloc[0] <= 1:  # others' returns leave less in all, or nothing
+        return "What the first of the selling influencers bring"
     share = text(float(tenth["revenue_share"].iloc[0]), Unit.PERCENT)
     few, all_ = (
         text(float(rows["influencers"].iloc[0]), Unit.COUNT)

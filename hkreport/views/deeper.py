@@ -125,10 +125,11 @@ def names_no_product(report: Report) -> dict[str, Any] | None:
 
 
 def concentration(report: Report) -> "pd.DataFrame":
-    """How much of revenue and spend the top influencers by credited revenue make up.
+    """How much of the report's credited revenue and spend the top influencers by credited revenue make up.
 
     Only influencers with credited revenue count, to the nearest whole one; a share of them that is less
-    than one influencer is left out.
+    than one influencer is left out. All of them together are the whole of neither: returns, and what is
+    paid to those who sold nothing, are others'.
 
     Returns
     -------
@@ -139,23 +140,22 @@ def concentration(report: Report) -> "pd.DataFrame":
     import pandas as pd
 
     sellers = report.influencers[report.influencers["influencer_revenue"] > 0]
-    revenue = float(sellers["influencer_revenue"].sum())
-    # Of what is not known there is no sum, not a sum of 0.
-    spend = float(sellers["spend"].sum(min_count=1))
+    revenue, spend = report.value(m.INFLUENCER_REVENUE), report.value(m.SPEND)
     rows = []
     for share in TOP_SHARES:
         count = math.floor(round(share * len(sellers), 9) + 0.5)
         if share * len(sellers) < 1:
             continue
         top = sellers.head(count)
+        # Of what is not known there is no sum, not a sum of 0.
         brought, cost = float(top["influencer_revenue"].sum()), float(top["spend"].sum(min_count=1))
         rows.append(
             {
-                "group": "All" if share == 1 else f"Top {share:.0%}",
+                "group": "All sellers" if share == 1 else f"Top {share:.0%}",
                 "share": share,
                 "influencers": float(count),
                 "influencer_revenue": brought,
-                "revenue_share": brought / revenue,
+                "revenue_share": brought / revenue if revenue > 0 else math.nan,
                 "spend": cost,
                 "spend_share": cost / spend if spend > 0 else math.nan,
                 "roas": brought / cost if cost > 0 else math.nan,

@@ -605,7 +605,8 @@ class Tile:
         gap = size - aim
         if self.good is Direction.NEITHER:
             return f"{text(size / aim, Unit.PERCENT)} of {words}" if aim > 0 else words
-        if gap == 0 or (gap > 0) == (self.good is Direction.UP):
+        turn = -1.0 if self.good is Direction.DOWN else 1.0
+        if reaches(turn * size, turn * aim):
             return f"{words}: met"
         if self.unit in (Unit.MONEY, Unit.COUNT) and aim > 0:
             return f"{words}: missed by {text(abs(gap) / aim, Unit.PERCENT)}"

@@ -365,6 +365,12 @@ def test_data_cannot_end_the_scripts():
     assert "</script" not in home.navigation([entry])
 
 
+def test_home_says_that_there_are_no_orders_and_not_that_a_period_is_missing():
+    kpis = {"brand": "A", "metrics": {"revenue": {"value": None, "previous": None}}, "period": {}}
+    entry = home.Entry("A/2025-Q2", "A", periods.parse("2025-Q2"), kpis, frozenset())
+    assert '<div class="hk-delta">no orders</div>' in home._cell(entry.period, [entry], None)
+
+
 def test_home_says_of_an_unfinished_period_how_far_the_data_goes():
     figures = {"revenue": {"value": 520.0, "previous": None}}
     for told, words in (

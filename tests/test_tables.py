@@ -403,6 +403,9 @@ def test_verdict_follows_the_direction_of_the_metric(
         ),
         pytest.param({"unit": Unit.MONEY, "target": 150.0}, "target ₹150: met", id="met_exactly"),
         pytest.param(
+            {"unit": Unit.MULTIPLE, "target": 150 * (1 + 2**-52)}, "target 150×: met", id="met_but_for_a_bit"
+        ),
+        pytest.param(
             {"unit": Unit.MONEY, "target": 100.0, "good": Direction.DOWN},
             "target ₹100: missed by 50.0%",
             id="cost_missed",

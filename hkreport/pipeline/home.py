@@ -398,7 +398,8 @@ def _delta(entry: Entry) -> str:
         return f'<div class="hk-delta">data to {worded(datetime.date.fromisoformat(ended))}</div>'
     now, before = entry.value("revenue"), entry.value("revenue", "previous")
     if now is None or before is None:
-        return '<div class="hk-delta">no period before</div>'
+        words = "no orders" if now is None else "no period before"
+        return f'<div class="hk-delta">{words}</div>'
     words, kind = _change(now, before)
     return f'<div class="hk-delta {kind}">{escape(words)}</div>'
 

@@ -32,7 +32,7 @@ def values(name: str, **parameters: str) -> Iterator[tuple[str, Any]]:
     for cell in cells:
         if cell.cell_type != "code":
             continue
-        value = _run(cell.source, space)
+        value = run(cell.source, space)
         if "parameters" in cell.metadata.get("tags", ()):
             unknown = set(parameters) - set(space)
             assert not unknown, f"{name} has no parameters {unknown}"
@@ -40,7 +40,7 @@ def values(name: str, **parameters: str) -> Iterator[tuple[str, Any]]:
         yield cell.id, value
 
 
-def _run(source: str, space: dict[str, Any]) -> Any:
+def run(source: str, space: dict[str, Any]) -> Any:
     """Run statements; the value of a last expression, as a notebook would show it."""
     tree = ast.parse(source)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None

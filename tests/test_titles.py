@@ -2,8 +2,11 @@
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import exports
+import nbformat
+import notebook_cells
 import pandas as pd
 import pytest
 
@@ -198,3 +201,22 @@ def test_break_even_in_the_chart_is_that_of_the_headline(report):
     known = replace(report)
     known.__dict__["break_even"] = 2.5
     assert insights.guides(known) == [(1.0, "ROAS 1×"), (2.5, "break-even, 2.5×")]
+def test_a_share_of_revenue_is_of_what_names_no_product_too(tmp_path):
+    """Biotin, 1950 + 3250 + 1300 of 10,600, led with 71.4 % of revenue where 1500 named no product."""
+    exports.write(tmp_path, tracking=exports.TRACKING.replace("Omega 3", ""))
+    report = views.open_report(brand="HKVitals", period="2025-Q2", data=str(tmp_path))
+    assert report.value(m.REVENUE) == 10600
+    book = nbformat.read(notebook_cells.NOTEBOOKS / "brand_report.ipynb", as_version=4)
+    (cell,) = (each.source for each in book.cells if "#| label: fig-products\n" in each.source)
+    space = {"report": report, "metrics": m, "insights": insights}
+    space["charts"] = SimpleNamespace(bars=lambda *_, title: title)
+    assert notebook_cells.run(cell, space) == "Biotin leads with ₹6,500, 61.3% of revenue"
+
+
+def test_the_largest_tier_is_a_share_of_those_without_a_tier_too():
+    frame = pd.DataFrame(
+        {"tier": ["nano", "mega", "unassigned"], "active_influencers": [30.0, 10.0, 10.0]}
+    )
+    assert insights.mix_words(frame) == (
+        "Nano is the largest tier, with 60.0% of the active influencers"
+    )

@@ -186,8 +186,9 @@ def mix_words(by_tier: "pd.DataFrame") -> str:
     first = known.sort_values(order, ascending=[False, True]).iloc[0]
     if len(known) == 1:
         return f"All active influencers of a known tier are {named(first['tier'])}"
-    counts = known["active_influencers"]
-    share = text(float(first["active_influencers"]) / float(counts.sum()), Unit.PERCENT)
+    # An influencer has one tier, or none: the counts add up to all who were active.
+    counts, whole = known["active_influencers"], float(by_tier["active_influencers"].sum())
+    share = text(float(first["active_influencers"]) / whole, Unit.PERCENT)
     if int((counts == counts.max()).sum()) > 1:
         return f"No tier is the largest: the first ones hold {share} of the active influencers each"
     return f"{_first(first['tier'])} is the largest tier, with {share} of the active influencers"

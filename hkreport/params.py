@@ -497,12 +497,15 @@ def _mapped(maps: str) -> dict[str, str]:
     --------
     >>> _mapped("tracking=sales.csv, posts=p.csv")
     {'tracking': 'sales.csv', 'posts': 'p.csv'}
+    >>> _mapped("tracking:sales.csv")
+    {'tracking': 'sales.csv'}
     >>> _mapped("tracking=april.csv,tracking=may.csv")
     {'tracking': 'april.csv + may.csv'}
     """
     found: dict[str, str] = {}
     for pair in filter(None, (words.strip() for words in maps.split(","))):
-        table, sign, name = pair.partition("=")
+        # Notebooks write a colon: papermill passes over a parameter with a second "=" in its line.
+        table, sign, name = pair.partition("=" if "=" in pair else ":")
         if not sign or not name or table not in TABLES:
             near = did_you_mean(table, TABLES) or f"Tables: {listed(TABLES)}."
             raise ParamsError(

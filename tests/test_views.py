@@ -1,11 +1,14 @@
 """Frames beyond sums by group, worked by hand on the small campaign of exports.py."""
 
+import datetime
+
 import exports
 import pandas as pd
 import pytest
 from ingest_fixtures import only
 
 from hkreport import backends, insights, params, store, views
+from hkreport.errors import ParamsError
 from hkreport.metrics import INFLUENCER_REVENUE, REVENUE, ROAS, SPEND
 
 ORDERS = """date,orders,revenue,influencer_id,brand,discount,returns,profit
@@ -362,3 +365,21 @@ def test_a_small_ledger_is_read_by_one_thread_and_a_large_one_by_two(report, tmp
     (large / "orders.parquet").write_bytes(b"0" * 11)
     assert threads(backends.connect(large)) == 2
     assert threads(backends.connect()) == 2
+
+
+def test_parameters_given_by_hand_may_be_numbers_dates_or_nothing(tmp_path):
+    """``papermill -p period 2025`` hands over a number; it ended in a traceback."""
+    exports.write(tmp_path)
+    by_hand = {"brand": None, "period": 2025, "as_of": datetime.date(2025, 6, 30)}
+    report = views.open_report(**by_hand, data=str(tmp_path), filters={"influencer": 1})
+    as_text = views.open_report(
+        brand="all", period="2025", data=str(tmp_path), filters={"influencer": "1"}
+    )
+    assert (report.name, report.period.name) == ("All brands", "2025")
+    assert report.value(REVENUE) == as_text.value(REVENUE) == 1950 + 2600 + 2000
+
+
+@pytest.mark.parametrize("words", [" ", ",", ["", "nano"]])
+def test_a_filter_that_names_nothing_is_refused(words):
+    with pytest.raises(ParamsError, match="names nothing"):
+        views.filters_of({"tier": words})

@@ -794,6 +794,8 @@ def open_report(
         If brand, period or filters are not in the data; the message says what is.
     """
     global _last
+    # By hand, papermill and YAML make a number of 2025 and a date of 2025-06-01.
+    brand, period, data, as_of = ("" if each is None else str(each) for each in (brand, period, data, as_of))  # fmt: skip
     root = params.project_root()
     whole = brand.strip().lower() in ("all", "")
     key, asked = "", None
@@ -939,6 +941,11 @@ def _whole(rows: Ledger, found: Period) -> Period:
 def filters_of(given: Mapping[str, Any]) -> Filters:
     """Filters from a flat mapping; empty texts and None filter nothing.
 
+    Raises
+    ------
+    ParamsError
+        If a limit is no number, or a filter is given and names nothing: it would leave nothing.
+
     Examples
     --------
     >>> filters_of({"tier": "micro, nano", "brand": "", "min_roas": 1.5}).words
@@ -952,7 +959,13 @@ def filters_of(given: Mapping[str, Any]) -> Filters:
         if name in ("min_roas", "min_price", "max_price"):
             limits[name] = _number(name, value)
         else:
-            values[name] = tuple(value) if isinstance(value, tuple | list) else (str(value),)
+            words = value if isinstance(value, tuple | list) else (value,)
+            values[name] = tuple(map(str, words))
+            if not all(each.strip(" ,") for each in values[name]):
+                raise ParamsError(
+                    f"The filter {name} is {str(value)[:60]!r}, which names nothing.",
+                    next_step=f"Name what to keep, or leave {name} empty for all.",
+                )
     return Filters(values=values, **limits)
 
 

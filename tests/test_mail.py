@@ -314,12 +314,17 @@ def test_parts_that_were_not_built_are_left_out(tmp_path):
     assert "<img" not in body(made, "html")
 
 
-def test_silence_of_the_insights_is_said(tmp_path):
-    silent = {"insights.json": json.dumps({"insights": []}).encode()}
-    made = composed(tmp_path, files=silent)
+@pytest.mark.parametrize(
+    ("candidates", "said"),
+    [(12, " beyond chance."), (0, ", and no groups or products could be compared.")],
+)
+def test_silence_of_the_insights_is_said_of_what_was_tested_only(tmp_path, candidates, said):
+    silent = {"insights": [], "family": {"candidates": candidates}}
+    made = composed(tmp_path, files={"insights.json": json.dumps(silent).encode()})
     for kind in ("plain", "html"):
-        assert "Nothing in this period stands out." in body(made, kind)
-        assert "What stands out" not in body(made, kind)
+        shown = " ".join(body(made, kind).split())
+        assert f"Nothing in this period stands out{said}" in shown
+        assert "What stands out" not in shown
 
 
 def test_report_without_payouts_and_without_orders_still_speaks(tmp_path):

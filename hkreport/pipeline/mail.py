@@ -145,6 +145,7 @@ class _Report:
 
     kpis: Mapping[str, Any]
     insights: Sequence[Mapping[str, Any]] | None
+    compared: bool  # whether any groups or products could be
     summary: bytes | None
     chart: bytes | None
     files: frozenset[str]
@@ -169,10 +170,11 @@ class _Report:
         if kpis is None:
             raise MailError(f"{folder} holds no kpis.json.", next_step="Build the report again.")
         found = take("insights.json")
-        insights = _json(folder / "insights.json", found)["insights"] if found else None
+        told = _json(folder / "insights.json", found) if found else {}
         return cls(
             kpis=_json(folder / "kpis.json", kpis),
-            insights=insights,
+            insights=told["insights"] if found else None,
+            compared=bool(told.get("family", {}).get("candidates")),
             summary=take(SUMMARY),
             chart=take(CHART),
             files=frozenset(made),
@@ -387,7 +389,9 @@ class _Content:
     def nothing(self) -> str:
         """Silence is a finding too; it is said where insights were looked for and none was found."""
         looked = self.report.insights is not None and self.settings.insights > 0
-        return "Nothing in this period stands out." if looked else ""
+        words = "Nothing in this period stands out"
+        chance = " beyond chance" if self.report.compared else ", and no groups or products could be compared"  # fmt: skip
+        return f"{words}{chance}." if looked else ""
 
     @property
     def foot(self) -> str:

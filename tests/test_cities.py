@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import math
 from pathlib import Path
 
 import exports
@@ -134,6 +135,21 @@ def test_an_effect_before_launch_takes_the_estimate_away(four_dark: Cities) -> N
     assert made.checks[1][1:] == (f"{sentence.partition(', so')[0]}.", "poor")
     assert made.words().endswith(f"No effect can be claimed: a{sentence[1:]}")
     assert isinstance(four_dark.estimates[1][1], Estimate)
+
+
+def test_an_effect_that_is_no_share_of_anything_is_not_claimed(four_dark: Cities) -> None:
+    """Where the others foretell no sales, the share and its interval are not known."""
+    known = four_dark.mix
+    assert isinstance(known, Counterfactual)
+    nothing = dataclasses.replace(
+        known.relative, value=math.nan, low=math.nan, high=math.nan, standard_error=math.nan
+    )
+    assert not nothing.excludes(0.0)
+    lost = dataclasses.replace(four_dark, mix=dataclasses.replace(known, relative=nothing))
+    assert lost.words().endswith(
+        "No effect can be claimed: by the other cities nothing would have been sold here, so the effect "
+        "is no share of it."
+    )
 
 
 def test_cities_of_two_plans_at_once_are_those_of_neither(tmp_path: Path) -> None:

@@ -335,6 +335,19 @@ def test_synthetic_control_refuses_a_city_that_nothing_tracks() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "spread", [pytest.param(1.0, id="few_periods"), pytest.param(0.0, id="nothing_varies")]
+)
+def test_mixes_that_follow_exactly_say_nothing_about_chance(spread: float) -> None:
+    """Over fewer periods than donors many fits are exact: multiples of rounding once ended at 10^15."""
+    values = 500 + spread * np.random.default_rng(5).normal(0, 20, (40, 10))
+    values[0, 8:] += 100
+    assert str(synthetic_control(panel(values, 1, 8))) == (
+        "Mixes of 39 regions follow others exactly over 8 earlier periods, so what chance does to "
+        "city 0 cannot be judged."
+    )
+
+
 def test_placebo_launch_finds_an_effect_that_never_was() -> None:
     """A region that jumped by itself before launch: the later effect must not be claimed."""
     data = tracked(3, effect=30.0)

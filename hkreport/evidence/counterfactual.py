@@ -288,6 +288,10 @@ def _trusted(answer: Counterfactual | Refusal, withheld: bool) -> Estimate | Ref
         return answer
     if answer.placebo is not None and not answer.placebo.passed:
         return Refusal(f"{str(answer.placebo)[:-1]}, so the method is not trusted here.")
+    if math.isnan(answer.relative.value):
+        return Refusal(
+            "By the other cities nothing would have been sold here, so the effect is no share of it."
+        )
     return _brought(answer, withheld)
 
 

@@ -44,6 +44,7 @@ MIN_DONORS = 19  # the smallest placebo p is 1 ÷ (donors + 1), which must reach
 DONORS_A_TREATED = 4  # a placebo takes as many donors as are treated, and must leave a mix
 EARLIER_A_TEST = 4  # synthetic control: length of the pre-period in lengths of the test
 WORST_FIT = 0.10  # root mean squared pre-period error, as a share of the treated mean
+EXACT = 1e-9  # of the highest earlier value: an error below it is rounding, and the fit is exact
 SPLITS = 1999  # random splits where there are too many to try all
 SEED = 20240101  # of those splits: the same data give the same interval
 
@@ -139,7 +140,9 @@ def synthetic_control(panel: Panel, *, confidence: float = 0.95) -> Counterfactu
     -------
     Counterfactual or Refusal
         A refusal with fewer than 19 donors or 4 a treated unit, a pre-period shorter than 4 times the
-        test, or a pre-period error of 10 % of the treated mean or more. With fewer donors a placebo
+        test, a pre-period error of 10 % of the treated mean or more, or where mixes follow single
+        regions exactly, as they do over a few periods: multiples of no error have no end. With fewer
+        donors a placebo
         leaves too few to mix: where there was no effect, the 95 % interval held 0 in 92 % of panels with
         4 and 36 units, in 90 with 8 and 32, in 82 to 87 with 10 and 30 and in 83 with 13 and 27
         (measured), and with 20 and 20 it had no end.
@@ -178,12 +181,18 @@ def synthetic_control(panel: Panel, *, confidence: float = 0.95) -> Counterfactu
             f"No mix of regions tracks {panel.names} before launch (error {100 * error:.0f} %)."
         )
     effect = _placebo_interval(panel, fit, confidence)
+    if effect is None:
+        return Refusal(
+            f"Mixes of {number} regions follow others exactly over {panel.earlier} earlier periods, so "
+            f"what chance does to {panel.names} cannot be judged."
+        )
     placebo = None
     window = min(panel.later, panel.earlier // (EARLIER_A_TEST + 1))
     if window:
         fake = panel.before(panel.earlier - window)
         tried = _placebo_interval(fake, _synthetic_of(fake), confidence)
-        placebo = Placebo(tried.value, tried.low, tried.high, tried.p_value)
+        if tried is not None:
+            placebo = Placebo(tried.value, tried.low, tried.high, tried.p_value)
     names = [name for name, chosen in zip(panel.units, donors, strict=True) if chosen]
     mix = sorted(zip(names, fit.weights.tolist(), strict=True), key=lambda one: (-one[1], one[0]))
     return replace(
@@ -411,11 +420,12 @@ def _synthetic(target: Floats, donors: Floats, launch: int) -> _Fit:
     weights = simplex_weights(centred[:launch], others[:, :launch])
     gap = centred - weights @ others
     equal = centred - others.mean(0)
+    error = float(np.sqrt(np.mean(gap[:launch] ** 2)))
     return _Fit(
         weights,
         gap,
         effect=float(gap[launch:].mean()),
-        error=float(np.sqrt(np.mean(gap[:launch] ** 2))),
+        error=error if error > EXACT * float(np.abs(target[:launch]).max()) else 0.0,
         imbalance=float(np.sqrt(np.sum(gap[:launch] ** 2))),
         equal=float(np.sqrt(np.sum(equal[:launch] ** 2))),
     )
@@ -426,8 +436,8 @@ def _synthetic_of(panel: Panel) -> _Fit:
     return _synthetic(own, panel.values[~panel.treated], panel.launch)
 
 
-def _placebo_interval(panel: Panel, fit: _Fit, confidence: float) -> Estimate:
-    """How large an effect the same method finds where nothing was done."""
+def _placebo_interval(panel: Panel, fit: _Fit, confidence: float) -> Estimate | None:
+    """How large an effect the same method finds where nothing was done; None where that has no end."""
     donors = panel.values[~panel.treated]
     number, together = len(donors), int(panel.treated.sum())
     if together == 1:
@@ -444,7 +454,11 @@ def _placebo_interval(panel: Panel, fit: _Fit, confidence: float) -> Estimate:
     ranked = np.sort(sizes)
     own = abs(fit.effect) / fit.error if fit.error else math.inf
     place = math.ceil(confidence * (len(ranked) + 1))
-    reach = float(ranked[place - 1]) * fit.error if place <= len(ranked) else math.inf
+    widest = float(ranked[place - 1]) if place <= len(ranked) else math.inf
+    # With fewer periods than donors an exact fit is what any region would get, not knowledge.
+    if widest == math.inf or (not fit.error and panel.earlier <= number):
+        return None
+    reach = widest * fit.error
     p_value = (1 + int((ranked >= own).sum())) / (1 + len(ranked))
     return Estimate(
         value=fit.effect,

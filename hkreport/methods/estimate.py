@@ -62,8 +62,8 @@ class Estimate:
         return f"{text(self.value, unit, short=short)} ({self.confidence:.0%} interval {ends})"
 
     def excludes(self, value: float) -> bool:
-        """Whether the interval leaves a value out."""
-        return not self.low <= value <= self.high
+        """Whether the interval leaves a value out; an interval that is not known leaves out none."""
+        return value < self.low or value > self.high
 
     def map(self, turn: Callable[[float], float]) -> Self:
         """The estimate on another scale; `turn` must be monotone, and the p-value stays.

@@ -46,7 +46,10 @@ def test_random_splits_come_near_the_exact_p_value(monkeypatch):
 def test_same_data_same_p_value():
     rng = np.random.default_rng(6)
     arms = rng.lognormal(size=40), rng.lognormal(size=10)
-    assert clusters.cluster_difference(*arms) == clusters.cluster_difference(*arms)
+    found = clusters.cluster_difference(*arms)
+    assert clusters.cluster_difference(*arms) == found
+    # What the clusters are called, and so their order, says nothing.
+    assert clusters.cluster_difference(*(arm[::-1] for arm in arms)).p_value == found.p_value
 
 
 def test_false_alarms_stay_at_their_level_where_a_user_level_test_does_not(monkeypatch):
@@ -91,6 +94,11 @@ def test_false_alarms_stay_at_their_level_where_a_user_level_test_does_not(monke
             [0.0] * 9, [0.0] * 9, "campaigns",
             "All units have the same value: there is nothing to compare.",
             id="all_zeros",
+        ),
+        pytest.param(
+            [5.0] * 9, [3.0] * 9, "campaigns",
+            "Within each arm all units have the same value, so chance cannot be judged.",
+            id="nothing_varies",
         ),
     ],
 )  # fmt: skip

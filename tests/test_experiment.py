@@ -477,6 +477,11 @@ def test_split_alarm_is_rare_when_sound_and_sure_when_broken():
             [0.0] * 9, [0.0] * 9, "All units have the same value: there is nothing to compare.",
             id="all_zeros",
         ),
+        pytest.param(
+            [5.0] * 9, [3.0] * 9,
+            "Within each arm all units have the same value, so chance cannot be judged.",
+            id="nothing_varies",
+        ),
     ],
 )  # fmt: skip
 def test_arms_that_say_nothing_are_refused(treated, control, sentence):
@@ -503,6 +508,15 @@ def test_too_few_buyers_names_the_size_that_would_do():
     assert str(found).endswith(" users are needed to detect 10%.")
     assert experiment.too_few_buyers(*arms(rng, 20_000)) is None
     assert experiment.too_few_buyers(*arms(rng, 20_000), is_open=True) is not None
+
+
+def test_too_few_buyers_asks_for_enough_buyers_even_where_amounts_hardly_vary():
+    """20 of 40 control units bought for about the same: 60 would bring the 30 buyers that are needed."""
+    control = [100.0, 101.0] * 10 + [0.0] * 20
+    found = experiment.too_few_buyers(control, control, detect=2.0)
+    assert str(found) == (
+        "Too few buyers (20 in control) to estimate lift; about 120 users are needed to detect 200%."
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from hkreport.methods.estimate import Estimate, Refusal
-from hkreport.methods.means import as_units
+from hkreport.methods.means import as_units, no_spread
 
 __all__ = ["FEWEST_CLUSTERS", "FEWEST_SPLITS", "cluster_difference"]
 
@@ -61,7 +61,8 @@ def cluster_difference(
     >>> print(cluster_difference([9.0, 11.0, 10.0, 12.0, 8.0], [5.0, 7.0]))
     With 2 control campaigns, chance alone could give this difference; no causal claim.
     """
-    first, second = (as_units(arm) for arm in (treated, control))
+    # Sorted, so that random splits do not depend on what the clusters are called.
+    first, second = (np.sort(as_units(arm)) for arm in (treated, control))
     fewest = min(len(first), len(second))
     splits = math.comb(len(first) + len(second), len(first))
     if fewest < FEWEST_CLUSTERS or splits < FEWEST_SPLITS:
@@ -70,8 +71,9 @@ def cluster_difference(
             f"With {fewest} {arm} {noun}, chance alone could give this difference; no causal claim."
         )
     both = np.concatenate([first, second])
-    if both.min() == both.max():
-        return Refusal("All units have the same value: there is nothing to compare.")
+    same = no_spread(first, second)
+    if same is not None:
+        return same
     value = float(first.mean() - second.mean())
     error = math.sqrt(
         float(first.var(ddof=1)) / len(first) + float(second.var(ddof=1)) / len(second)

@@ -182,8 +182,16 @@ def too_few_buyers(
     if bought[1] < 2 or base.mean() <= 0 or not 0 < share < 1:
         return Refusal(f"{said}.")
     plan = planner.users_needed(float(base.mean()), float(base.std(ddof=1)), detect, share=share)
+    # However little amounts vary, either arm needs its buyers.
+    size = max(
+        plan.units,
+        *(
+            FEWEST_BUYERS * len(arm) / max(number, 1) / part
+            for arm, number, part in zip(arms, bought, (share, 1 - share), strict=True)
+        ),
+    )
     return Refusal(
-        f"{said}; about {text(_two_digits(plan.units), Unit.COUNT)} users are needed to detect {detect:.0%}."
+        f"{said}; about {text(_two_digits(size), Unit.COUNT)} users are needed to detect {detect:.0%}."
     )
 
 

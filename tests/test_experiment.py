@@ -508,6 +508,12 @@ def test_too_few_buyers_names_the_size_that_would_do():
     assert str(found).endswith(" users are needed to detect 10%.")
     assert experiment.too_few_buyers(*arms(rng, 20_000)) is None
     assert experiment.too_few_buyers(*arms(rng, 20_000), is_open=True) is not None
+    # A campaign that drives everybody away leaves control its buyers.
+    gone = experiment.too_few_buyers(np.zeros(20_000), arms(rng, 20_000)[1])
+    assert str(gone).startswith("Too few buyers (0 in treatment) to estimate lift; about ")
+    assert str(experiment.only_buyers([100.0] * 9, [100.0] * 40, 0.5)) == (
+        "Too few buyers (9 in treatment) to estimate lift."
+    )
 
 
 def test_too_few_buyers_asks_for_enough_buyers_even_where_amounts_hardly_vary():

@@ -120,7 +120,8 @@ def check_buyers(arms: Arms, notes: Notes) -> Refusal | None:
         refused = Refusal(f"The outcome window is open ({dates(arms.plan)}): nothing is read yet.")
     elif arms.only_buyers and min(bought) < experiment.FEWEST_BUYERS:
         # How many users would do cannot be told from those who bought.
-        refused = Refusal(f"Too few buyers ({shown[1]} in control) to estimate lift.")
+        few, which = (shown[1], "control") if bought[1] <= bought[0] else (shown[0], "treatment")
+        refused = Refusal(f"Too few buyers ({few} in {which}) to estimate lift.")
     notes.add(name, words, "good" if refused is None and min(bought) > 0 else "poor")
     return refused
 

@@ -176,7 +176,10 @@ def too_few_buyers(
     bought = [int((arm != 0).sum()) for arm in arms]
     if min(bought) >= FEWEST_BUYERS and not is_open:
         return None
-    said = f"Too few buyers ({bought[1]} in control) to estimate lift"
+    # Control has enough where the campaign drove nearly everybody away.
+    scarce = bought[0] < FEWEST_BUYERS <= bought[1]
+    few, which = (bought[0], "treatment") if scarce else (bought[1], "control")
+    said = f"Too few buyers ({few} in {which}) to estimate lift"
     base = arms[1] if bought[1] > 1 else arms[0]
     share = len(arms[0]) / max(len(arms[0]) + len(arms[1]), 1)
     if bought[1] < 2 or base.mean() <= 0 or not 0 < share < 1:
@@ -186,8 +189,9 @@ def too_few_buyers(
     size = max(
         plan.units,
         *(
-            FEWEST_BUYERS * len(arm) / max(number, 1) / part
+            FEWEST_BUYERS * len(arm) / number / part
             for arm, number, part in zip(arms, bought, (share, 1 - share), strict=True)
+            if number
         ),
     )
     return Refusal(
@@ -331,7 +335,8 @@ def only_buyers(
             "Only buyers are recorded and the planned split is unknown, so lift is not identifiable."
         )
     if min(len(first), len(second)) < FEWEST_BUYERS:
-        return Refusal(f"Too few buyers ({len(second)} in control) to estimate lift.")
+        few, which = min((len(second), "control"), (len(first), "treatment"))
+        return Refusal(f"Too few buyers ({few} in {which}) to estimate lift.")
     ratio = share / (1 - share)
     value = float(first.sum() - ratio * second.sum())
     error = math.sqrt(float((first**2).sum() + ratio**2 * (second**2).sum()))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 
+from hkreport.ingest import values
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
@@ -69,6 +70,9 @@ OUTCOME_HEADERS = frozenset(
     """revenue totalrevenue orders totalorders sales totalsales payout totalpayout spend totalspend
     profit""".split()
 )
+# Headers that may say how an order came about, where 'source' does not.
+CHANNEL_WORDS = frozenset("channel medium source traffic acquisition attribution".split())
+ORIGIN_HEADERS = frozenset("ordertype saletype salestype conversiontype transactiontype".split())
 # Headers of a list of influencers that may hold their names or their ids.
 PEOPLE = frozenset("influencer influencers creator creators kol kols affiliate".split())
 # Headers that are near to many names and mean none of them.
@@ -197,6 +201,12 @@ def match(
             places["name"] = place
     constants = {}
     if table.name == "tracking":
+        if "source" not in (overrules or {}):
+            origin = _origin(places, headers, head)
+            if origin is not None:
+                taken.discard(places.get("source", origin))
+                places["source"] = origin
+                taken.add(origin)
         numbered = bool(set(folded) & ORDER_IDS)
         if "orders" not in (overrules or {}) and _counts_no_orders(places, headers, head):
             place = places.pop("orders")
@@ -227,6 +237,34 @@ def match(
         strange=tuple(strange),
         constants=constants,
     )
+
+
+def _origin(
+    places: Mapping[str, int], headers: Sequence[str], head: Sequence[Sequence[str]]
+) -> int | None:
+    """The place of a column that says how orders came about, where the one taken for the source does not."""
+    if "source" in places and _says_channel(places["source"], head):
+        return None
+    free = [place for place in range(len(headers)) if place not in places.values()]
+    return next(
+        (
+            place
+            for place in free
+            if (
+                set(_spaced(headers[place]).split()) & CHANNEL_WORDS
+                or fold(headers[place]) in ORIGIN_HEADERS
+            )
+            and _says_channel(place, head)
+        ),
+        None,
+    )
+
+
+def _says_channel(place: int, head: Sequence[Sequence[str]]) -> bool:
+    """Whether the first cells call orders organic, or most of them say influencer or paid."""
+    cells = [row[place] for row in head if place < len(row) and row[place].strip()]
+    said = [channel for cell in cells if (channel := values.channel(cell))]
+    return "organic" in said or 2 * len(said) > len(cells) > 0
 
 
 def _is_named(place: int, head: Sequence[Sequence[str]]) -> bool:

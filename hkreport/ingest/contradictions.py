@@ -181,7 +181,7 @@ def _of_tracking(job: Job) -> list[Rule]:
         ),
     ]
     paid = job.has("payouts") or job.has("influencers") or job.has("posts", "influencer_id")
-    if paid and not job.staged["tracking"].match.places.keys() & {"influencer_id", "source"}:
+    if paid and "influencer_id" not in job.staged["tracking"].match.places:
         rules.append(
             Rule(
                 "no_influencer_column",

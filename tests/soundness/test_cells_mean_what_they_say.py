@@ -329,3 +329,34 @@ def test_a_zone_in_the_header_is_not_passed_over(header, cell, said, tmp_path):
     assert [each.severity for each in found] == (["warning"] if said else [])
     if said:
         assert found[0].examples[0].value == cell
+
+
+@pytest.mark.parametrize(
+    ("headers", "organic"),
+    [
+        ("source,channel", True),
+        ("utm_source,utm_medium", True),
+        ("campaign,Traffic Type", True),
+        ("campaign,order_type", True),
+        ("source,product", False),  # organic oats are no organic order
+    ],
+)
+def test_what_another_column_calls_organic_is_organic(headers, organic, tmp_path):
+    """Organic revenue was 0 where 'source' held platforms and another column said what was organic."""
+    text = f"date,{headers},influencer_id,orders,revenue\n2025-06-01,Instagram,Influencer,1,1,70\n"
+    text += "2025-06-02,Google,Organic,,1,30\n"
+    dataset = load(tmp_path, tracking=text)
+    said = column(dataset, "tracking", "channel")
+    assert said == ["influencer", "organic" if organic else "unattributed"]
+
+
+@pytest.mark.parametrize("source", ["Instagram", "influencer"])
+def test_orders_that_name_no_influencer_are_warned_of_whatever_their_source(source, tmp_path):
+    """With a source, nothing said that no influencer has any revenue."""
+    dataset = load(
+        tmp_path,
+        tracking=f"date,source,orders,revenue\n2025-06-01,{source},1,70\n",
+        payouts="influencer_id,total_payout\nINF_1,10\n",
+    )
+    found = [each for each in dataset.check.problems if each.rule == "no_influencer_column"]
+    assert [each.severity for each in found] == ["warning"]

@@ -512,6 +512,9 @@ def _beside(
         for name, place in own.places.items()
         if name in SHARED and name in table.names
     }
+    alone = match(table, source.headers, overrules, source.head).places.get("date")
+    if alone is not None and source.headers[alone] in own.unused:
+        del shared["date"]  # the day of the order beside that of the post
     given_names = {**shared, **(overrules or {})}
     found = match(table, source.headers, given_names, source.head)
     if table.name == "posts" and any(

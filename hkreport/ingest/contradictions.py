@@ -21,7 +21,7 @@ from hkreport.pseudonyms import USER
 from hkreport.schema import TABLES, Kind
 from hkreport.units import Unit, text
 
-__all__ = ["find_contradictions", "find_duplicates"]
+__all__ = ["find_contradictions", "find_duplicates", "find_repeated"]
 
 # The two schemes in use; hk_5 puts mega under macro.
 TIER_STEPS: Mapping[str, Mapping[str, int]] = {
@@ -31,6 +31,7 @@ TIER_STEPS: Mapping[str, Mapping[str, int]] = {
 RARE = 1_000  # rows of a large file that are looked for together, in one reading of all of it
 MANY_SALES = 20  # from here on it is strange that all are on one day
 LONG_GAP_DAYS = 60  # between the last post and the first sale, or the other way round
+FEWEST_REPEATED = 3  # influencers, and rows of each, from which one amount in all rows is told of
 HASHES_AT_ONCE = 128_000_000  # a gibibyte of them
 COPIES_AT_ONCE = 24_000_000  # 200 MB for each array of what rows with the same key are compared by
 BATCH = 1_000_000  # rows
@@ -488,6 +489,59 @@ def find_duplicates(job: Job) -> None:
             _row_twice(job, staged)
         if name == "posts" and not keys and staged.has("url"):
             _post_twice(job, staged)
+
+
+def find_repeated(job: Job) -> None:
+    """Warn of what a file that is several tables seems to repeat: a row an order says its post and its payout again."""
+    labels = [each.source.label for each in job.staged.values()]
+    for name, staged in job.staged.items():
+        if labels.count(staged.source.label) < 2 or staged.rows > MATERIALISED_ROWS:
+            continue
+        if name == "payouts":
+            _payout_repeated(job, staged)
+        elif name == "posts" and not staged.has("post_id"):
+            _post_repeated(job, staged)
+
+
+def _payout_repeated(job: Job, staged: Staged) -> None:
+    """Warn where each influencer has one amount in all of several rows, and not all have the same."""
+    ids, repeated, rows, amounts, paid, once, row = job.one(
+        "SELECT count(*) FILTER (rows > 1), count(*) FILTER (rows > 1 AND one), sum(rows) FILTER (rows > 1), count(DISTINCT amount), "
+        "sum(amount * rows), sum(amount), min(row) FILTER (rows > 1) FROM (SELECT influencer_id, count(*) AS rows, "
+        "min(row) AS row, min(total_payout) AS amount, min(total_payout) = max(total_payout) AS one "
+        "FROM table_payouts WHERE total_payout <> 0 AND influencer_id IS NOT NULL GROUP BY 1)"
+    )
+    # A few equal fees may well be one a post.
+    if ids < FEWEST_REPEATED or repeated < ids or rows < FEWEST_REPEATED * ids or amounts < 2:
+        return
+    header = staged.source.headers[staged.match.places["total_payout"]]
+    job.say(
+        "payouts", "total_payout", "payout_repeated", "warning", ids,
+        f"{staged.source.label}: '{header}' is the same in every row of an influencer, for each of "
+        f"{text(ids, Unit.COUNT)} influencers with several rows, and was added up over the rows: "
+        f"{text(float(paid), Unit.MONEY)}. If it is what an influencer is paid in all, once each is "
+        f"{text(float(once), Unit.MONEY)}: leave it in one row of each, or give the payouts a file of their own.",
+        [Example(int(row), header)],
+    )  # fmt: skip
+
+
+def _post_repeated(job: Job, staged: Staged) -> None:
+    """Warn where a row has the day and the numbers of an earlier post of the same influencer."""
+    told = [each for each in ("reach", "impressions", "likes", "comments") if staged.has(each)]
+    if len(told) < 2:
+        return
+    same = ", ".join(["influencer_id", "date", *told])
+    job.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE copies AS SELECT row, min(row) OVER (PARTITION BY {same}) AS earlier "
+        f"FROM table_posts WHERE {' + '.join(f'coalesce({each}, 0)' for each in told)} > 0"
+    )
+    rule = Rule(
+        "post_repeated", told[0], "warning", "row > earlier", "'as row ' || earlier",
+        f"{staged.source.label}: {{count}} {{rows}} {{have}} the influencer, the day, {', '.join(told[:-1])} and {told[-1]} of "
+        "an earlier row, as where each order of a post has a row; each is counted as a post, with its reach. Give the "
+        "posts a file of their own",
+    )  # fmt: skip
+    job.apply("posts", "copies", [rule])
 
 
 def _post_twice(job: Job, staged: Staged) -> None:

@@ -19,7 +19,7 @@ from hkreport.folders import Scratch
 from hkreport.ingest.blocks import tell_blocks
 from hkreport.ingest.check import Check, TableCheck, ordered, write_quarantine
 from hkreport.ingest.columns import Candidate
-from hkreport.ingest.contradictions import find_contradictions, find_duplicates
+from hkreport.ingest.contradictions import find_contradictions, find_duplicates, find_repeated
 from hkreport.ingest.decisions import suspicious_defaults, tell_columns, tell_dates, tell_numbers
 from hkreport.ingest.files import choose_files
 from hkreport.ingest.job import Job, Settings
@@ -146,6 +146,7 @@ def load(
         job.progress("Comparing the tables")
         find_contradictions(job)
         find_duplicates(job)
+        find_repeated(job)
         job.derived["payouts"] = reconcile(job.con, job.has, job.say)
         _place_exceptions(job)
         check = _check(job, not_used)

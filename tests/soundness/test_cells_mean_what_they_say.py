@@ -360,3 +360,37 @@ def test_orders_that_name_no_influencer_are_warned_of_whatever_their_source(sour
     )
     found = [each for each in dataset.check.problems if each.rule == "no_influencer_column"]
     assert [each.severity for each in found] == ["warning"]
+
+
+def flat(paid: dict[str, str]) -> str:
+    """A row an order: three orders of one post of each influencer, by what each row says was paid."""
+    text = "influencer_id,platform,post_date,reach,likes,comments,order_date,orders,revenue,total_payout\n"
+    for at, (name, fees) in enumerate(paid.items(), start=1):
+        for day, fee in enumerate(fees.split(), start=1):
+            text += f"{name},Instagram,2025-04-30,{at}000,{at}0,{at},2025-05-0{day},1,100,{fee}\n"
+    return text
+
+
+def test_a_file_of_all_that_repeats_payouts_and_posts_is_warned_of(tmp_path):
+    """Each order of a merged file said its influencer's payout again: ₹18,000 for ₹6,000, without a word."""
+    repeated = {"A": "1000 1000 1000", "B": "2000 2000 2000", "C": "3000 3000 3000"}
+    dataset = load(tmp_path, merged=flat(repeated))
+    said = {each.rule: each for each in dataset.check.problems}
+    assert "₹18,000" in said["payout_repeated"].message
+    assert "₹6,000" in said["payout_repeated"].message
+    assert said["post_repeated"].count == 6
+    assert {said["payout_repeated"].severity, said["post_repeated"].severity} == {"warning"}
+
+
+def test_fees_that_differ_within_an_influencer_are_not_repeated(tmp_path):
+    fees = {"A": "1000 1000 1500", "B": "2000 2000 2000", "C": "3000 3000 3000"}
+    dataset = load(tmp_path, merged=flat(fees))
+    assert "payout_repeated" not in {each.rule for each in dataset.check.problems}
+
+
+def test_orders_beside_posts_have_their_own_day(tmp_path):
+    """The orders of May counted in April, the month of their post."""
+    dataset = load(tmp_path, merged=flat({"A": "1000 1000"}))
+    assert days(dataset) == [date(2025, 5, 1), date(2025, 5, 2)]
+    posted = [each.date() for each in column(dataset, "posts", "date")]
+    assert posted == [date(2025, 4, 30)] * 2

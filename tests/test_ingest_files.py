@@ -564,6 +564,30 @@ def test_headers_in_any_case_and_punctuation_and_extras_are_kept_aside(tmp_path)
     assert "'Remarks'" in problem(dataset, "extra_columns").message
 
 
+def test_shortened_headers_are_read(tmp_path):
+    def renamed(text, **headers):
+        first, rest = text.split("\n", 1)
+        return ",".join(headers.get(each, each) for each in first.split(",")) + "\n" + rest
+
+    influencers = renamed(
+        INFLUENCERS, influencer_id="inf_id", name="infl_name", follower_count="FollowerBase"
+    )
+    posts = renamed(
+        POSTS, influencer_id="InfID", date="post_dt", likes="like_cnt", reach="reach_count"
+    )
+    tracking = renamed(
+        TRACKING, tracking_id="ord_no", user_id="cust_id", orders="ord_cnt", revenue="rev_inr"
+    )
+    payouts = renamed(PAYOUTS, influencer_id="inf id", total_payout="payout_amt_rs")
+    files = {"influencers.csv": influencers, "posts.csv": posts}
+    files |= {"tracking_data.csv": tracking, "payouts.csv": payouts}
+    dataset = load(write(tmp_path, files))
+    assert totals(dataset) == TOTALS
+    assert dataset.check.tables["tracking"].columns["user_id"] == "cust_id"
+    assert "name_as_id" not in rules(dataset)
+    assert records(dataset, "influencers", "name", "follower_count")[0] == ("Asha Rao", 125000)
+
+
 def test_rival_columns_are_named(tmp_path):
     text = "influencer_id,basis,rate,total_payout,amount\nINF_1,post,100,200,999\n"
     dataset = load(write(tmp_path, {"payouts.csv": text}))

@@ -70,6 +70,14 @@ OUTCOME_HEADERS = frozenset(
     """revenue totalrevenue orders totalorders sales totalsales payout totalpayout spend totalspend
     profit""".split()
 )
+# How people shorten the words of headers.
+SHORTENED: Mapping[str, str] = {
+    "inf": "influencer", "infl": "influencer", "influ": "influencer", "dt": "date", "amt": "amount",
+    "cnt": "count", "rev": "revenue", "ord": "order", "ords": "orders", "cust": "customer", "prod": "product",
+    "camp": "campaign", "cmpgn": "campaign", "pymt": "payment", "txn": "transaction", "foll": "followers",
+    "num": "no", "nbr": "no", "cmts": "comments",
+}  # fmt: skip
+RUPEE_WORDS = frozenset("inr rs rupees".split())
 # Headers that may say how an order came about, where 'source' does not.
 CHANNEL_WORDS = frozenset("channel medium source traffic acquisition attribution".split())
 ORIGIN_HEADERS = frozenset("ordertype saletype salestype conversiontype transactiontype".split())
@@ -207,7 +215,7 @@ def match(
                 taken.discard(places.get("source", origin))
                 places["source"] = origin
                 taken.add(origin)
-        numbered = bool(set(folded) & ORDER_IDS)
+        numbered = bool({*folded, *map(_long, headers)} & ORDER_IDS)
         if "orders" not in (overrules or {}) and _counts_no_orders(places, headers, head):
             place = places.pop("orders")
             taken.discard(place)
@@ -343,6 +351,7 @@ def _forms(table: Table, header: str) -> list[tuple[int, str]]:
     forms.append((100, fold(UNITS_IN_HEADERS.sub("", header))))
     if any(form in _all_names(table.name) for _, form in forms):
         return forms
+    forms.append((50, _long(header)))
     for word in (table.name, *table.file_words):
         for _, form in forms[:3]:
             for own in (word, word + "s"):
@@ -350,6 +359,12 @@ def _forms(table: Table, header: str) -> list[tuple[int, str]]:
                 if rest != form and len(rest) > 3:
                     forms.append((200, rest))
     return forms
+
+
+def _long(header: str) -> str:
+    """A header with its words in full and without rupees, folded: 'pay_amt_inr' as 'payamount'."""
+    words = [word for word in _spaced(header).split() if word not in RUPEE_WORDS]
+    return fold(" ".join(SHORTENED.get(word, word) for word in words))
 
 
 def plausible_headers(found: Match, source: Source, name: str) -> list[str]:

@@ -93,6 +93,20 @@ def test_brand_column_of_one_table_names_brands_for_campaigns_of_another(tmp_pat
     assert brands(dataset) == ["Newco"]
 
 
+def test_a_campaign_has_the_brand_that_another_table_says_of_it(tmp_path):
+    posts = "influencer_id,date,campaign_id,brand\n1,2025-06-01,C1,HK Vitals\n1,2025-06-01,C1,HKVitals\n"
+    posts += "1,2025-06-01,C2,Gritzo\n1,2025-06-01,C3,Gritzo\n1,2025-06-01,C3,HKVitals\n"
+    tracking = "date,campaign_id,influencer_id,orders,revenue\n"
+    tracking += "".join(f"2025-06-02,C{each},1,1,10\n" for each in (1, 2, 3, 4))
+    payouts = "influencer_id,campaign_id,total_payout\n1,C2,7\n"
+    dataset = load(only(tmp_path, posts=posts, tracking=tracking, payouts=payouts))
+    assert records(dataset, "tracking", "brand") == [("HKVitals",), ("Gritzo",), (None,), (None,)]
+    assert records(dataset, "payouts", "brand") == [("Gritzo",)]
+    told = [each.message for each in dataset.check.problems if each.rule == "brand_rule"]
+    assert all("campaign with a brand in another table" in each for each in told)
+    assert len(told) == 2
+
+
 def test_products_file_says_the_brand_of_a_product(tmp_path):
     products = "product,brand,price\nOats,Gritzo,300\nWhey,MB,2000\nWhey,HKV,1900\n"
     dataset = load(only(tmp_path, products=products, tracking=tracked(",Oats,,", ",Whey,,")))

@@ -30,19 +30,22 @@ BRANDED: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("product", "listed"),
         ("campaign", "within"),
         ("product", "within"),
+        ("campaign", "told"),
     ),
     "posts": (
         ("product", "exact"),
         ("product", "listed"),
         ("campaign", "within"),
         ("product", "within"),
+        ("campaign", "told"),
     ),
-    "payouts": (("campaign", "within"),),
+    "payouts": (("campaign", "within"), ("campaign", "told")),
 }
 RULE_WORDS = {
     "exact": "{} is a brand",
     "listed": "products file",
     "within": "{} prefix or suffix",
+    "told": "{} with a brand in another table",
 }
 ALLOWED = {
     "basis": "post, order or hybrid",
@@ -105,11 +108,7 @@ def _profile(work: Spelling, staged: Staged) -> None:
     ]
     if not wanted:
         return
-    together = [
-        column
-        for column in BRAND_TEXTS
-        if column in wanted and name in BRANDED and _is_small(staged, column)
-    ]
+    together = [each for each in BRAND_TEXTS if each in wanted and each in _together(staged)]
     if staged.survey:
         _profile_survey(job, name, staged.survey, wanted, together)
     else:
@@ -142,6 +141,13 @@ def _profile(work: Spelling, staged: Staged) -> None:
             f"CREATE OR REPLACE TABLE brands_{name} AS SELECT {columns}, rows, {staged.source.row_sql('n')} AS row "
             f"FROM profile_{name} WHERE level = {_level(wanted, together)}"
         )
+
+
+def _together(staged: Staged) -> set[str]:
+    """Texts that ``brands_TABLE`` is summed up by."""
+    if staged.table.name not in BRANDED:
+        return set()
+    return {each for each in BRAND_TEXTS if staged.has(each) and _is_small(staged, each)}
 
 
 def _profile_survey(
@@ -436,7 +442,11 @@ def _brand(work: Spelling, staged: Staged, joins: list[str]) -> str:
     ]
     chosen = _first_of([value for _, value, _ in profiled])
     rules = " ".join(f"WHEN {value} IS NOT NULL THEN {quoted(rule)}" for rule, value, _ in profiled)
-    disputes = " OR ".join(f"{value} <> {chosen}" for _, value, _ in profiled[1:]) or "false"
+    # A campaign may be of several brands though another table names one: that contradicts no row.
+    firm = [
+        value for rule, value, _ in profiled[1:] if rule != RULE_WORDS["told"].format("campaign")
+    ]
+    disputes = " OR ".join(f"{value} <> {chosen}" for value in firm) or "false"
     if staged.survey:
         texts = [each for each in BRAND_TEXTS if staged.has(each)]
         named = ", ".join(f"v_{each} AS raw_{each}" for each in texts)
@@ -466,6 +476,8 @@ def _texts_with_brand(
     texts = work.counts[table, column]
     if how == "listed":
         return _listed_brands(work, texts)
+    if how == "told":
+        return _told_brands(work, table, texts)
     look = work.book.exact if how == "exact" else work.book.within
     pairs: list[tuple[str, str | None]] = [
         (text, brand) for text in texts if (brand := look(text)) is not None
@@ -486,6 +498,25 @@ def _listed_brands(work: Spelling, texts: Counts) -> list[tuple[str, str | None]
         "AND brand IS NOT NULL GROUP BY 1 HAVING count(DISTINCT brand) = 1 ORDER BY 1"
     )
     return [(product, spelt.get(brand, brand)) for product, brand in found if product in texts]
+
+
+def _told_brands(work: Spelling, table: str, texts: Counts) -> list[tuple[str, str | None]]:
+    """Campaigns whose brand the brand column of another table says, and says only one."""
+    told: dict[str, set[str]] = {}
+    for name, staged in work.job.staged.items():
+        if name == table or not {"brand", "campaign"} <= _together(staged):
+            continue
+        spelt = work.changes.get((name, "brand"), {})
+        brands, campaigns = work.raws[name, "brand"], work.raws[name, "campaign"]
+        for raw, named in work.job.rows(
+            f"SELECT DISTINCT raw_brand, raw_campaign FROM brands_{name} "
+            "WHERE raw_brand IS NOT NULL AND raw_campaign IS NOT NULL ORDER BY 1, 2"
+        ):
+            brand, campaign = brands.get(raw), campaigns.get(named)
+            brand = spelt.get(brand, brand) if brand is not None else None
+            if brand is not None and campaign is not None and campaign in texts:
+                told.setdefault(campaign, set()).add(brand)
+    return [(text, min(found)) for text, found in told.items() if len(found) == 1]
 
 
 def _leading(

@@ -103,6 +103,11 @@ def tell_columns(
                 f"{source.label}: the column '{header}' says which amounts are debits and which are credits, and is not "
                 "used: all count with the sign that they carry. Write a minus before those that are taken off.",
                 _different(source, header))  # fmt: skip
+        if name == "tracking" and "organic" in fold(header):
+            say(name, None, "organic_not_used", "warning", 1,
+                f"{source.label}: the column '{header}' is not used, and an order counts as organic only where its source "
+                "says so. Write 'organic' into a column 'source' in those rows.",
+                _different(source, header))  # fmt: skip
         undone = any(fold(each.value) in UNDONE for each in _different(source, header))
         if undone or fold(header) in STATUS_HEADERS:
             what = "payouts" if name == "payouts" else "orders"

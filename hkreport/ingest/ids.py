@@ -15,15 +15,26 @@ from hkreport.schema import fold
 __all__ = ["IdMatches", "match_ids"]
 
 
+# A negative number or a fraction.
+NUMBER = re.compile(r"-\d+(\.\d+)?|\d+\.\d+")
+
+
 def _without_zeros(text: str) -> str:
+    if NUMBER.fullmatch(text):
+        return text
     return re.sub(r"0+(?=\d)", "", re.sub(r"(?<=\d)(?=\D)|(?<=\D)(?=\d)", " ", fold(text))).replace(
         " ", ""
     )
 
 
+def _without_punctuation(text: str) -> str:
+    # The sign and the point of a number are no punctuation: -1 is not 1, and 1.5 is not 15.
+    return text if NUMBER.fullmatch(text) else fold(text)
+
+
 LEVELS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("case", lambda text: " ".join(text.casefold().split())),
-    ("punctuation", fold),
+    ("punctuation", _without_punctuation),
     ("leading zeros", _without_zeros),
 )
 
@@ -89,7 +100,7 @@ def match_ids(
     for each, name in (names or {}).items():
         if name:
             by_name[fold(name)].add(each)
-    keyed.append(("name", fold, by_name))
+    keyed.append(("name", _without_punctuation, by_name))
     for table, ids in counts.items():
         if table == "influencers":
             continue

@@ -4,6 +4,7 @@ The staged tables are summed up once, by each column that is respelt; every deci
 distinct texts and joined back as a small map.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from hkreport.errors import listed
@@ -335,7 +336,14 @@ def _nobody(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str]) -
     """Words in orders that name no influencer, unless another table has one who is called so."""
     known = {fold(each) for table, ids in counts.items() if table != "tracking" for each in ids}
     known |= {fold(name) for name in names.values() if name}
-    return [each for each in counts.get("tracking", {}) if fold(each) in values.NOBODY - known]
+    spelt = {each for table, ids in counts.items() if table != "tracking" for each in ids}
+    return [
+        each
+        for each in counts.get("tracking", {})
+        # A negative number stands for an empty cell, where no influencer has it.
+        if fold(each) in values.NOBODY - known
+        or (re.fullmatch(r"-\d+(\.0+)?", each) and each not in spelt)
+    ]
 
 
 def _tell_nobody(work: Spelling, words: Sequence[str]) -> None:

@@ -394,3 +394,23 @@ def test_orders_beside_posts_have_their_own_day(tmp_path):
     assert days(dataset) == [date(2025, 5, 1), date(2025, 5, 2)]
     posted = [each.date() for each in column(dataset, "posts", "date")]
     assert posted == [date(2025, 4, 30)] * 2
+
+
+@pytest.mark.parametrize("cell", ["-1", "-99", "-1.0", "1.5"])
+def test_a_number_that_is_no_id_is_not_matched_to_one(cell, tmp_path):
+    """-1 in place of an empty cell was taken for influencer 1, who had five times their revenue."""
+    text = f"date,influencer_id,orders,revenue\n2025-06-01,1,1,70\n2025-06-02,{cell},1,300\n"
+    dataset = load(
+        tmp_path,
+        tracking=text,
+        influencers="id,name,platform\n1,Asha,Instagram\n15,Dev,Instagram\n99,Om,Instagram\n",
+    )
+    assert dict(dataset.check.top_influencers)["1"] == 70
+    assert not {"15", "99"} & set(sellers(dataset))
+    assert any(each.rule in ("nobody", "unknown_influencer") for each in dataset.check.problems)
+
+
+def test_a_flag_of_organic_orders_is_not_passed_over(tmp_path):
+    text = "date,is_organic,influencer_id,orders,revenue\n2025-06-01,True,,1,70\n2025-06-01,False,1,1,7\n"
+    dataset = load(tmp_path, tracking=text)
+    assert "organic_not_used" in {each.rule for each in dataset.check.problems}

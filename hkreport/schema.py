@@ -396,6 +396,7 @@ INFLUENCERS = Table(
             "audiencesize",
             "followerbase",
             "numberoffollowers",
+            "totalfollowers",
         ),
         _label(
             "tier",

@@ -49,6 +49,34 @@ def test_items_of_one_order_are_said_to_be_counted_each(tmp_path):
     assert "Export one row an order" in said
 
 
+# Parts of what is paid
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ("fixed_fee,commission_amount", "'fixed_fee'"),
+        ("fee,Commission", "'Commission'"),
+        ("commission_amount,commission_rate", ""),
+        ("fee,fee_type_id", ""),
+        ("fixed_fee,total_payout", ""),
+        ("Retainer,payout", ""),
+    ],
+)
+def test_a_fee_beside_a_commission_is_not_left_out_without_a_word(headers, said, tmp_path):
+    """Spend was the commissions alone."""
+    dataset = load(only(tmp_path, payouts=f"influencer_id,{headers}\n1,500,70\n2,600,80\n"))
+    found = [each for each in dataset.check.problems if each.rule == "payout_parts"]
+    assert [each.severity for each in found] == (["warning"] if said else [])
+    assert all(f"and {said} is not added" in each.message for each in found)
+
+
+def test_fees_of_posts_and_orders_without_a_total_are_told_of_as_parts(tmp_path):
+    text = "influencer_id,post_fee,order_fee\n1,500,70\n2,600,80\n"
+    with pytest.raises(DataError, match="is the sum of 'post_fee', 'order_fee', add that sum"):
+        load(only(tmp_path, payouts=text))
+
+
 # Totals between the rows
 
 

@@ -17,7 +17,7 @@ from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
 __all__ = ["EVENTS", "UNITS_IN_HEADERS", "Candidate", "Match", "choose", "is_derived", "match", "named_files", "named_tables",
-           "nearest_header", "plausible_headers", "unread"]  # fmt: skip
+           "nearest_header", "paid_parts", "plausible_headers", "unread"]  # fmt: skip
 
 # Headers that only a table made from other tables has.
 METRIC_HEADERS = frozenset(
@@ -89,6 +89,14 @@ NEVER_MEANT = frozenset(
 )
 # Amounts that are taken off, and never what was sold or paid.
 SUBTRACTED = re.compile("refund|tax|gst|tds|discount|shipping|compare")
+# Parts of what an influencer is paid, and words of a header that is no amount of its own.
+PAID_PARTS = frozenset(
+    "fee fees commission commissions fixed base variable bonus incentive incentives retainer".split()
+)
+NO_PART = frozenset(
+    """rate per pct percent percentage type basis model mode method status id date month count number no
+    currency total net final grand overall sum""".split()
+)
 # Headers that number or name things, or say when: no amounts, and counts of nothing.
 NO_NUMBER = re.compile(
     r"\b(ids?|codes?|dates?|status|state|sku|fsn|gstin|hsn|phone|pin|(no|numbers?)(?! of\b))\b"
@@ -359,6 +367,28 @@ def _forms(table: Table, header: str) -> list[tuple[int, str]]:
                 if rest != form and len(rest) > 3:
                     forms.append((200, rest))
     return forms
+
+
+def paid_parts(found: Match, source: Source) -> list[str]:
+    """Headers of parts of what is paid that the total of payouts may lack: a fee beside a commission.
+
+    Empty where the column taken for the total is called a total, or after no part.
+    """
+    place = found.places.get("total_payout")
+    if place is not None:
+        words = set(_spaced(source.headers[place]).split())
+        if not words & PAID_PARTS or words & NO_PART:
+            return []
+    settled = {at for name, at in found.places.items() if name not in ("rate", "total_payout")}
+    return [
+        header
+        for at, header in enumerate(source.headers)
+        if at not in settled
+        and at != place
+        and (words := set(_spaced(header).split())) & PAID_PARTS
+        and not words & NO_PART
+        and _is_numeric(source, at)
+    ]
 
 
 def _long(header: str) -> str:

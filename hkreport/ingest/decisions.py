@@ -9,6 +9,7 @@ import duckdb
 
 from hkreport.errors import listed
 from hkreport.ingest.check import Example
+from hkreport.ingest.columns import paid_parts
 from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading, header_scale
 from hkreport.ingest.read import Source, quoted
 from hkreport.ingest.stage import Staged
@@ -86,6 +87,12 @@ def tell_columns(
     for rule, sentence in source.notes:
         severity = "note" if rule in ("not_gzip", "not_workbook", "formula_cells") else "warning"
         say(name, None, rule, severity, 1, sentence)
+    if name == "payouts" and (parts := paid_parts(match, source)):
+        taken = source.headers[match.places["total_payout"]]
+        say(name, "total_payout", "payout_parts", "warning", staged.rows,
+            f"{source.label}: '{taken}' was taken for all that is paid, and {listed(parts)} "
+            f"{'is' if len(parts) == 1 else 'are'} not added to it. If it is paid beside {'it' if len(parts) == 1 else 'them'}, "
+            "add the sum as a column 'total_payout'.")  # fmt: skip
     _tell_unit_above(staged, say)
     if not staged.rows:
         say(name, None, "no_rows", "warning", 0, f"{source.label} has a header but no rows.")

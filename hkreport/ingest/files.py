@@ -14,6 +14,7 @@ from hkreport.ingest.columns import (
     named_files,
     named_tables,
     nearest_header,
+    paid_parts,
     plausible_headers,
     unread,
 )
@@ -124,6 +125,11 @@ def choose_files(
         meant = _meant(source.stem)
         if meant and meant not in chosen and _wide(source):
             structure.append(reason)
+        elif meant == "payouts" and meant not in chosen and _parts(source):
+            structure += _wrong_columns(
+                meant,
+                Candidate(source, match(TABLES[meant], source.headers, head=source.head), 0, False),
+            )
         elif meant and meant not in chosen and not _has_known_headers(source):
             structure.append(
                 f"{source.label} has no header row with the column names of {meant} (looked for in the "
@@ -265,6 +271,13 @@ def _wrong_columns(table: str, candidate: Candidate) -> list[str]:
     ]
     taken: set[str] = set()
     for name in found.missing:
+        parts = _parts(source) if name == "total_payout" else []
+        if len(parts) > 1:
+            sentences.append(
+                f"If all that is paid is the sum of {listed(parts)}, add that sum as a column 'total_payout'; if it is one "
+                "column, name it in the params: data: {columns: {payouts: {total_payout: COLUMN}}}."
+            )
+            continue
         free = [
             each for each in plausible_headers(found, candidate.source, name) if each not in taken
         ]
@@ -286,6 +299,13 @@ def _wrong_columns(table: str, candidate: Candidate) -> list[str]:
                 f"If one of them is {name}, name it in the params: data: {{columns: {{{table}: {{{name}: COLUMN}}}}}}."
             )
     return [*wrong, " ".join(sentences)]
+
+
+def _parts(source: Source) -> list[str]:
+    """Columns that may be parts of what is paid, in a file that has no total."""
+    found = match(TABLES["payouts"], source.headers, head=source.head)
+    known = {"influencer_id"} <= found.places.keys() and "total_payout" not in found.places
+    return paid_parts(found, source) if known else []
 
 
 def _wide(source: Source) -> str:

@@ -211,7 +211,7 @@ def test_a_shop_export_without_the_columns_gets_no_foolish_advice(tmp_path):
         pytest.param("Order_Item_Code", "", id="codes"),
         pytest.param("Revenue Status", "", id="status"),
         pytest.param("Revenue No.", "", id="numbers"),
-        pytest.param("Rev Amt", "Rename 'Rev Amt' to 'revenue', or map it", id="amount"),
+        pytest.param("Revenu Amt", "Rename 'Revenu Amt' to 'revenue', or map it", id="amount"),
         pytest.param("Rev Amt (Lakhs)", "Map it in the params: data: {columns: {tracking: {revenue: ", id="unit"),
         pytest.param("Rev Amt in crores", "Map it in the params: data: {columns: {tracking: {revenue: ", id="words"),
     ],

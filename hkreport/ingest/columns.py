@@ -559,7 +559,7 @@ def _beside(
     }
     alone = match(table, source.headers, overrules, source.head).places.get("date")
     if alone is not None and source.headers[alone] in own.unused:
-        del shared["date"]  # the day of the order beside that of the post
+        shared.pop("date", None)  # the day of the order beside that of the post
     given_names = {**shared, **(overrules or {})}
     found = match(table, source.headers, given_names, source.head)
     if table.name == "posts" and any(

@@ -291,11 +291,13 @@ SETTINGS: Mapping[Any, Any] = {
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Draw with this theme: ``with theme.style(): ...``."""
+    """Draw with this theme and nothing of a person's ``matplotlibrc``: ``with theme.style(): ...``."""
     import matplotlib
 
     _register()
-    with matplotlib.rc_context({**SETTINGS}):
+    # What draws is chosen by whoever draws; to set it anew would load what it needs.
+    plain = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
+    with matplotlib.rc_context({**plain, **SETTINGS}):
         yield
 
 

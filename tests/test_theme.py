@@ -141,6 +141,23 @@ def test_style_takes_fonts_from_the_wheel_and_leaves_settings_as_they_were() -> 
     assert dict(matplotlib.rcParams) == before
 
 
+def test_style_draws_the_same_whatever_a_person_s_matplotlibrc_says() -> None:
+    # Two machines, or cron and a person, must give the same bytes of the same exports.
+    import matplotlib
+
+    with theme.style():
+        plain = {name: value for name, value in matplotlib.rcParams.items() if name != "backend"}
+    own = {
+        "path.sketch": (1, 100, 2),
+        "font.weight": "bold",
+        "savefig.dpi": 33,
+        "axes.xmargin": 0.3,
+    }
+    with matplotlib.rc_context(own), theme.style():
+        found = {name: value for name, value in matplotlib.rcParams.items() if name != "backend"}
+    assert found == plain
+
+
 @pytest.mark.parametrize(
     ("weight", "face"), [(400, "SourceSansPro"), (600, "SourceSansProSemibold")]
 )

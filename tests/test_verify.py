@@ -172,6 +172,48 @@ def test_verify_shows_the_first_difference_and_its_cause(first, tmp_path):
     assert "1060[1].0" in done.stdout
 
 
+def test_a_file_that_was_edited_since_is_shown_though_it_comes_out_as_it_was(first, tmp_path):
+    copy = shutil.copytree(first / "_site" / "HKVitals" / "2025-Q2", tmp_path / "2025-Q2")
+    campaigns = copy / "data" / "campaigns.csv"
+    built = campaigns.read_text(encoding="utf-8")
+    campaigns.write_text(built.replace("revenue", "Revenue", 1), encoding="utf-8")
+    (copy / "report.pdf").unlink()
+    done = command(first, "verify", str(copy), "--data", "exports")
+    assert done.returncode == 1
+    assert "but 2 of those beside run.json were changed since" in done.stdout
+    assert "data/campaigns.csv, line 1: " in done.stdout
+    assert "[r]evenue" in done.stdout
+    assert "[R]evenue" in done.stdout
+    assert "report.pdf, is not there any more" in done.stdout
+    # Where nothing lies beside it, there is nothing to be edited.
+    told = json.loads((copy / "run.json").read_text(encoding="utf-8"))
+    assert examiner._edited(tmp_path, first / "_site" / "HKVitals" / "2025-Q2", told) == []
+
+
+SPOILT = {
+    "parameters": ["brand"],
+    "outputs": ["kpis.json"],
+    "engine": None,
+    "formats": 5,
+    "kind": "poem",
+    "ingredients": "none",
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_run_json_that_was_spoilt_is_refused(tmp_path, name):
+    whole = {
+        "schema_version": 1, "parameters": {}, "outputs": {}, "ingredients": {}, "formats": ["html"],
+        "engine": {"name": "pandoc"},
+    }  # fmt: skip
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    assert examiner._read(path) == whole
+    path.write_text(json.dumps(whole | {name: SPOILT[name]}), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"is not the run\.json of a report"):
+        examiner._read(path)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2}'])
 def test_what_is_no_run_json_is_refused(tmp_path, text):
     path = tmp_path / "run.json"

@@ -15,6 +15,7 @@ from hkreport import params, store, versions
 from hkreport.errors import DataError, UsageError
 from hkreport.pipeline import cache, processes
 from hkreport.pipeline.report import (
+    KINDS,
     RUN,
     Job,
     collect,
@@ -56,16 +57,20 @@ class Verdict:
     changed : list of str
         Ingredients that are no longer as in ``run.json``.
     differences : list of Difference
+        Files that came out otherwise.
+    edited : list of Difference
+        Files beside ``run.json`` that are no longer as they were built, though they came out the same.
     """
 
     files: int
     changed: Sequence[str]
     differences: Sequence[Difference]
+    edited: Sequence[Difference] = ()
 
     @property
     def same(self) -> bool:
-        """Whether every byte is the same."""
-        return not self.differences
+        """Whether every byte is the same, of the second build and of what lies beside ``run.json``."""
+        return not self.differences and not self.edited
 
 
 def verify(run: Path, data: Path, *, progress: Callable[[str], None] | None = None) -> Verdict:
@@ -83,7 +88,7 @@ def verify(run: Path, data: Path, *, progress: Callable[[str], None] | None = No
     Raises
     ------
     UsageError
-        If the file is no ``run.json``.
+        If the file is no ``run.json``, or one that was spoilt.
     DataError
         If there is no such data.
     """
@@ -102,18 +107,26 @@ def verify(run: Path, data: Path, *, progress: Callable[[str], None] | None = No
         collect(made)
         say("comparing")
         differences = _compare(run.parent, job.goal, told)
-    return Verdict(
-        len(told["outputs"]), cache.changed(told["ingredients"], made.ingredients), differences
-    )
+        otherwise = {each.file for each in differences}
+        edited = [
+            each for each in _edited(run.parent, job.goal, told) if each.file not in otherwise
+        ]
+    changed = cache.changed(told["ingredients"], made.ingredients)
+    return Verdict(len(told["outputs"]), changed, differences, edited)
 
 
 def _read(run: Path) -> dict[str, Any]:
     try:
         told = json.loads(run.read_text(encoding="utf-8"))
-        known = told["schema_version"] == 1 and {"parameters", "outputs", "ingredients"} <= set(
-            told
+        known = told["schema_version"] == 1 and told.get("kind", "report") in KINDS
+        mappings = [told[name] for name in ("parameters", "outputs", "ingredients", "engine")]
+        texts = [told["engine"]["name"], *told["formats"], *told["parameters"].values()]
+        known = (
+            known
+            and all(isinstance(each, dict) for each in mappings)
+            and all(isinstance(each, str) for each in texts)
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         known = False
     if not known:
         raise UsageError(
@@ -142,7 +155,10 @@ def _job(
     filters = views.filters_of({k: v for k, v in given.items() if k not in names})
     period = given.get("period", "all")
     return Job(
-        parameters={**given, "brand": brand, "period": period, "data": str(data)},
+        parameters={
+            **given, "brand": brand, "period": period, "as_of": as_of, "maps": maps,
+            "data": str(data),
+        },
         key=opened.key,
         engine=told["engine"]["name"],
         formats=tuple(told["formats"]),
@@ -150,7 +166,7 @@ def _job(
         site=site,
         root=root,
         kind=kind,
-    )
+    )  # fmt: skip
 
 
 def _compare(old: Path, new: Path, told: dict[str, Any]) -> list[Difference]:
@@ -161,16 +177,33 @@ def _compare(old: Path, new: Path, told: dict[str, Any]) -> list[Difference]:
         one, other = old / name, new / name
         if name not in told["outputs"]:
             found.append(Difference(name, "it was not part of the first build"))
-        elif not other.exists():
+        elif not other.is_file():
             found.append(Difference(name, "it was not made again"))
         elif told["outputs"][name] != cache.file_hash(other):
-            if not one.exists() or cache.file_hash(one) != told["outputs"][name]:
+            if not one.is_file():
+                found.append(
+                    Difference(name, "and the first build's is not there to be compared with")
+                )
+            elif cache.file_hash(one) != told["outputs"][name]:
                 found.append(
                     Difference(name, "the file beside run.json is not the one it tells of")
                 )
             else:
                 words = first_difference(one.read_bytes(), other.read_bytes(), name)
                 found.append(Difference(name, words))
+    return found
+
+
+def _edited(old: Path, new: Path, told: dict[str, Any]) -> list[Difference]:
+    """What beside ``run.json`` is not what was built; a ``run.json`` may also lie there alone."""
+    there = [name for name in told["outputs"] if (old / name).is_file()]
+    found = []
+    for name, digest in sorted(told["outputs"].items()) if there else ():
+        if name not in there:
+            found.append(Difference(name, "is not there any more"))
+        elif cache.file_hash(old / name) != digest and (new / name).is_file():
+            words = first_difference((new / name).read_bytes(), (old / name).read_bytes(), name)
+            found.append(Difference(name, words))
     return found
 
 
@@ -235,14 +268,30 @@ def describe(verdict: Verdict) -> str:
     1 of 12 files came out otherwise.
     Not as in run.json: its own rows changed.
     kpis.json, line 3: ...
+    >>> print(describe(Verdict(12, [], [], [Difference("kpis.json", "line 3: ...")])))
+    All 12 files came out as they were, but 1 of those beside run.json was changed since.
+    kpis.json, line 3: ...
+    Build the report again to have them as they were made.
     """
     if verdict.same:
         words = f"Same bytes: all {verdict.files} files came out as they were."
         if verdict.changed:
             words += f" And yet {cache.explain(verdict.changed)}."
         return words
-    lines = [f"{len(verdict.differences)} of {verdict.files} files came out otherwise."]
-    if verdict.changed:
-        lines.append(f"Not as in run.json: {cache.explain(verdict.changed)}.")
-    lines += [f"{each.file}, {each.words}" for each in verdict.differences]
+    if verdict.differences:
+        lines = [f"{len(verdict.differences)} of {verdict.files} files came out otherwise."]
+        if verdict.changed:
+            lines.append(f"Not as in run.json: {cache.explain(verdict.changed)}.")
+        lines += [f"{each.file}, {each.words}" for each in verdict.differences]
+        came = "The others came out as they were"
+    else:
+        lines = []
+        came = f"All {verdict.files} files came out as they were"
+    if verdict.edited:
+        verb = "was" if len(verdict.edited) == 1 else "were"
+        lines.append(
+            f"{came}, but {len(verdict.edited)} of those beside run.json {verb} changed since."
+        )
+        lines += [f"{each.file}, {each.words}" for each in verdict.edited]
+        lines.append("Build the report again to have them as they were made.")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -67,6 +68,20 @@ def test_report_writes_pages_pdfs_and_exports(built):
         "data/insights.csv",
         "data/budget_plan.csv",
     }
+
+
+def test_a_site_is_meant_from_where_its_person_is(tmp_path, monkeypatch):
+    # From a folder of the project the report went to the project's own ../site instead.
+    place = ROOT / "params"
+    monkeypatch.chdir(place)
+    relative = Path(os.path.relpath(tmp_path / "site", place))
+    made = build(exports.write(tmp_path / "exports"), relative, formats="html")
+    assert Path.cwd() == place
+    assert [path.resolve() for path in made] == [
+        tmp_path / "site" / "HKVitals" / "2025-Q2" / "index.html"
+    ]
+    assert made[0].is_file()
+    assert (tmp_path / "site" / "index.html").is_file()
 
 
 def test_headline_on_the_page_equals_kpis_and_the_sums_by_hand(built, page):

@@ -307,7 +307,13 @@ def execute_job(job: Job, work: Path, report: "Report | None" = None) -> Made:
     The embedded engine renders a notebook while the kernel is at the next one; Quarto takes all of them
     later, in one call.
     """
-    os.chdir(job.root)
+    # Only for as long as it works: paths that a person gave are relative to where that person is.
+    with contextlib.chdir(job.root):
+        return _executed(job, work, report)
+
+
+def _executed(job: Job, work: Path, report: "Report | None") -> Made:
+    """The same, from the project's folder."""
     opened = report if report is not None else open_as(job.parameters, job.key, held=False)
     os.environ[store.TRUSTED] = store.trusted(Path(job.parameters["data"]), job.key)
     ingredients = cache.ingredients(

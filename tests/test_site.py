@@ -242,6 +242,7 @@ def test_settings_of_a_brand_without_a_report_reach_the_explorer(made, tmp_path)
 
 
 def test_a_report_built_by_itself_keeps_the_site_fit_to_be_published(made, tmp_path):
+    # Nobody keeps it up to date, and no page may lead to what is not published.
     root, _, _, _ = made
     site = shutil.copytree(root / "_site", tmp_path / "site")
     report = site / "Gritzo" / "2025-Q2"
@@ -249,11 +250,36 @@ def test_a_report_built_by_itself_keeps_the_site_fit_to_be_published(made, tmp_p
     shutil.copytree(report, site / "Gritzo" / "2025-Q1")
     kpis["period"] |= {"name": "2025-Q1", "start": "2025-01-01", "end": "2025-04-01"}
     (site / "Gritzo" / "2025-Q1" / "kpis.json").write_text(json.dumps(kpis), encoding="utf-8")
-    before = (site / "index.html").read_bytes()
     home.refresh(site)
-    assert (site / "index.html").read_bytes() != before
+    examined = sitecheck.examine(site, lambda words: set())
+    assert examined.problems == ()
+    assert examined.left_out == ("Gritzo/2025-Q1",)
+    for name in ("index.html", "nav.js", "search.js"):
+        assert "Gritzo/2025-Q1" not in (site / name).read_text(encoding="utf-8")
     told = json.loads((site / "site.json").read_text(encoding="utf-8"))
     assert told["pages"] == home.hashes(site, AROUND)
+    # Without a site around it, it is all there is.
+    (site / "site.json").unlink()
+    home.refresh(site)
+    assert "Gritzo/2025-Q1" in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_reports_of_other_exports_leave_the_pages_of_the_site(made, tmp_path):
+    root, _, _, _ = made
+    own, site = shutil.copytree(root, tmp_path / "own"), tmp_path / "own" / "_site"
+    again = build(own, own / "exports", site, brands="Gritzo")
+    assert again.beside == ["HKVitals/2025-Q2"]
+    for name in ("index.html", "nav.js", "search.js"):
+        text = (site / name).read_text(encoding="utf-8")
+        assert "Gritzo/2025-Q2" in text
+        assert "HKVitals/2025-Q2" not in text
+    assert sitecheck.examine(site, lambda words: set()).problems == ()
+    # Rubbish that is no report stops nothing either.
+    (site / "X" / "2024").mkdir(parents=True)
+    for name in ("kpis.json", "run.json", "index.html"):
+        (site / "X" / "2024" / name).write_text("[]", encoding="utf-8")
+    (site / "site.json").unlink()
+    home.refresh(site)
 
 
 def test_a_build_that_was_killed_after_its_reports_is_finished_by_the_next(made):

@@ -101,6 +101,12 @@ class Progress:
             more = f" and {len(empty) - 3} more" if len(empty) > 3 else ""
             self._print(f"  nothing happened in {', '.join(empty[:3])}{more}")
         self._print(f"  {len(made.outcomes)} reports: {self._counted() or 'none'}")
+        if made.beside:
+            more = f" and {len(made.beside) - 3} more" if len(made.beside) > 3 else ""
+            self._print(
+                f"  not of this site, so neither kept up to date nor on its pages: "
+                f"{', '.join(made.beside[:3])}{more}"
+            )
 
     def _print(self, line: str) -> None:
         if self.bar is not None:

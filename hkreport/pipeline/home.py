@@ -9,7 +9,7 @@ import datetime
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
 from pathlib import Path
@@ -26,7 +26,16 @@ from hkreport.units import Unit, signed, text
 if TYPE_CHECKING:
     from hkreport.pipeline.site import Outcome
 
-__all__ = ["Entry", "entries", "hashes", "navigation", "refresh", "write", "write_manifest"]
+__all__ = [
+    "Entry",
+    "beside",
+    "entries",
+    "hashes",
+    "navigation",
+    "refresh",
+    "write",
+    "write_manifest",
+]
 
 POLICY = (
     "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "
@@ -93,22 +102,47 @@ class Entry:
                 self.period.name)  # fmt: skip
 
 
-def entries(site: Path) -> list[Entry]:
-    """Every report of a site, slices left out, in order."""
+def entries(site: Path, listed: Collection[str] | None = None) -> list[Entry]:
+    """The reports of a site, slices left out, in order; all there are where none are `listed`, by folder."""
     found = []
     for path in sorted(site.glob("*/*/kpis.json")):
         folder = path.parent.relative_to(site).as_posix()
         if folder.partition("/")[0] in NOT_BRANDS or not (path.parent / "index.html").exists():
             continue
+        if listed is not None and folder not in listed:
+            continue
         try:
             kpis = json.loads(path.read_text(encoding="utf-8"))
             period = _period(kpis["period"])
-        except (OSError, ValueError, KeyError, ParamsError):
+            brand = "All brands" if folder.startswith("all/") else str(kpis["brand"])
+        except (OSError, ValueError, KeyError, TypeError, ParamsError):
             continue  # not a report of this version
-        brand = "All brands" if folder.startswith("all/") else str(kpis["brand"])
         files = frozenset(each.name for each in path.parent.iterdir())
         found.append(Entry(folder, brand, period, kpis, files))
     return sorted(found, key=lambda entry: entry.order)
+
+
+def _listed(site: Path) -> set[str] | None:
+    """Folders of the reports that the site was last built of; None where no site was built.
+
+    What lies beside them is of other exports, of other days, or of somebody's own question: nobody keeps it
+    up to date and it is not published, so that no page of the site leads there.
+    """
+    told = _manifest(site).get("reports")
+    if not isinstance(told, list) or not told:
+        return None
+    reports = [each for each in told if isinstance(each, dict)]
+    return {str(each.get("folder")) for each in reports if each.get("status") == "ok"}
+
+
+def beside(site: Path, listed: Collection[str]) -> list[str]:
+    """Folders of whole reports that lie in a site and are not `listed`."""
+    there = (path.parent.relative_to(site).as_posix() for path in site.glob("*/*/run.json"))
+    return sorted(
+        folder
+        for folder in there
+        if folder not in listed and folder.partition("/")[0] not in NOT_BRANDS
+    )
 
 
 def _period(told: Mapping[str, str]) -> Period:
@@ -128,10 +162,12 @@ def write(
 ) -> Path:
     """Make home page, navigation and search of a site, and name the home page.
 
-    `inputs` are the hashes of the exports; as ``site.json`` has them where they are not given.
+    They lead to the reports of the `outcomes`, or to those that ``site.json`` lists. `inputs` are the hashes
+    of the exports; as ``site.json`` has them where they are not given.
     """
     with alone(site):  # the last of two builds at once sees what both have made
-        there = entries(site)
+        fine = {each.job.folder for each in outcomes if each.status in ("built", "cached")}
+        there = entries(site, fine if outcomes else _listed(site))
         write_atomically(site / "nav.js", navigation(there))
         write_atomically(site / "search.js", _search(site, there))
         write_atomically(site / "home.js", (ASSETS / "home.js").read_text(encoding="utf-8"))
@@ -163,7 +199,7 @@ def _manifest(site: Path) -> dict[str, Any]:
 
 
 def refresh(site: Path) -> None:
-    """Take a report into the site that was built by itself."""
+    """Make the pages around the reports again after one of them was built by itself."""
     write(site)
 
 

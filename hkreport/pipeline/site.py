@@ -96,10 +96,13 @@ class Summary:
         In the order of the plan.
     index : Path
         The home page.
+    beside : list of str
+        Folders of reports that lie in the site and are not of this run: no page leads to them.
     """
 
     outcomes: list[Outcome]
     index: Path
+    beside: Sequence[str] = ()
 
     def count(self, status: str) -> int:
         """How many reports have this status."""
@@ -236,7 +239,8 @@ def build(
     if new or broken:  # last, because it says that all of this is done
         body |= {"explorer": complaint} if complaint else {}
         _tell(site, body)
-    return Summary(outcomes, site / "index.html")
+    beside = home.beside(site, {outcome.job.folder for outcome in outcomes})
+    return Summary(outcomes, site / "index.html", beside)
 
 
 class _Opener:

@@ -296,7 +296,8 @@ def style() -> Iterator[None]:
 
     _register()
     # What draws is chosen by whoever draws; to set it anew would load what it needs.
-    plain = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
+    defaults: Mapping[Any, Any] = matplotlib.rcParamsDefault
+    plain = {name: value for name, value in defaults.items() if name != "backend"}
     with matplotlib.rc_context({**plain, **SETTINGS}):
         yield
 

@@ -51,6 +51,8 @@ SECRET = "pseudonyms.key"
 # Validated tables on their way to Spark.
 HANDED_OVER = "canonical"
 
+_END = b"PAR1"  # of every Parquet file
+
 # Set for a kernel by the process that has just hashed the files: the folder and the key of its ledger.
 TRUSTED = "HKREPORT_TRUSTED_DATA"
 
@@ -209,11 +211,33 @@ def outline(folder: Path, settings: Settings, *, root: Path) -> Outline | None:
         return None
     key = _key_of(folder.resolve(), settings, brands(root))
     kept = root / "build" / "data" / key
-    try:
-        found = json.loads((kept / "check.json").read_text(encoding="utf-8"))["outline"]
-    except (OSError, ValueError, KeyError):
+    told = _told(kept)
+    if told is None:
         return None
-    return Outline(key, kept, tuple(found["brands"]), *_days(found))
+    return Outline(key, kept, tuple(told["outline"]["brands"]), *_days(told["outline"]))
+
+
+def _told(kept: Path) -> dict[str, Any] | None:
+    """What stands beside a ledger that is kept whole; None where it is to be made (again).
+
+    A disk that was full, a lost power supply or a copy that was stopped leave files cut short or empty.
+    """
+    try:
+        told = json.loads((kept / "check.json").read_text(encoding="utf-8"))
+        _days(told["outline"])
+        sizes = {kept / name: size for name, size in told["files"].items()}
+        whole = bool(told["check"]) and all(path.stat().st_size == sizes[path] for path in sizes)
+        whole = whole and all(_ends_well(path) for path in sizes if path.suffix == ".parquet")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return dict(told) if whole else None
+
+
+def _ends_well(path: Path) -> bool:
+    """Whether a Parquet file has its end, by which it is read."""
+    with path.open("rb") as stream:
+        stream.seek(-len(_END), os.SEEK_END)
+        return stream.read() == _END
 
 
 def _days(outline: Mapping[str, Any]) -> tuple[datetime.date | None, datetime.date | None]:
@@ -255,7 +279,7 @@ def open_data(
     aliases = brands(root)
     key = _key_of(folder, settings, aliases)
     kept = root / "build" / "data" / key
-    if not (kept / "check.json").exists():
+    if _told(kept) is None:
         _make(folder, settings, aliases, kept, progress or (lambda words: None))
     return _open(folder, key, kept)
 
@@ -281,17 +305,20 @@ def open_check(
     _require_folder(folder)
     aliases = brands(root)
     key = _key_of(folder, settings, aliases)
-    if (root / "build" / "data" / key / "check.json").exists():
-        return _open(folder, key, root / "build" / "data" / key).check
+    if told := _told(root / "build" / "data" / key):
+        return dict(told["check"])
     kept = root / "build" / "checks" / f"{key}.json"
-    if not kept.exists():
-        say = progress or (lambda words: None)
-        with _unchanged(folder, settings, aliases, key):
-            shelf = _shelf(folder, root)
-            check = _ingest(folder, settings, aliases, root, say, shelf).check.to_json()
-        write_atomically(kept, json.dumps(check))
-    found: Mapping[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
-    return found
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and found:
+            return found
+    say = progress or (lambda words: None)
+    with _unchanged(folder, settings, aliases, key):
+        shelf = _shelf(folder, root)
+        check: dict[str, Any] = _ingest(folder, settings, aliases, root, say, shelf).check.to_json()
+    text = json.dumps(check)
+    write_atomically(kept, text)
+    return dict(json.loads(text))
 
 
 def _require_folder(folder: Path) -> None:
@@ -343,8 +370,10 @@ def _make(
         try:
             os.rename(fresh, kept)
         except OSError:
-            if not (kept / "check.json").exists():
-                raise
+            if _told(kept) is not None:
+                return  # another process was first
+            shutil.rmtree(kept, ignore_errors=True)  # what is there is spoilt
+            os.rename(fresh, kept)
 
 
 def _take_away_ids(place: Path) -> None:
@@ -380,12 +409,17 @@ def _fill(
         shutil.copyfile(folder / SIMULATED, fresh / SIMULATED)
     # Last, because its presence says that the folder is complete.
     span = [day.isoformat() if day else None for day in (made.first, made.last)]
+    shutil.rmtree(fresh / HANDED_OVER, ignore_errors=True)
     told = {
         "check": found.check,
         "outline": {"brands": made.values("brand"), "span": span},
+        "files": {
+            path.relative_to(fresh).as_posix(): path.stat().st_size
+            for path in sorted(fresh.rglob("*"))
+            if path.is_file()
+        },
     }
     (fresh / "check.json").write_text(json.dumps(told), encoding="utf-8")
-    shutil.rmtree(fresh / HANDED_OVER, ignore_errors=True)
 
 
 @contextlib.contextmanager

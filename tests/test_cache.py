@@ -3,6 +3,8 @@
 import csv
 import dataclasses
 import io
+import json
+import os
 import re
 import shutil
 import tomllib
@@ -447,6 +449,24 @@ def test_digests_are_kept_and_forgotten_with_the_code(root, tmp_path, monkeypatc
     assert read == [1]
 
 
+SPOILT_DIGESTS = {
+    "no mapping": lambda told: {name: 5 for name in told if name != "of"} | {"of": told["of"]},
+    "a part of it": lambda told: {name: {} for name in told if name != "of"} | {"of": told["of"]},
+    "of another ledger": lambda told: told | {"of": ["another", told["of"][1]]},
+    "a list": list,
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT_DIGESTS.values(), ids=SPOILT_DIGESTS)
+def test_kept_digests_that_were_spoilt_are_read_again(spoil, root, tmp_path):
+    folder = exports.write(tmp_path)
+    first = digests(folder, root)
+    kept = store.open_data(folder, params.load(None, root=ROOT), root=root).kept / "slices.json"
+    kept.write_text(json.dumps(spoil(json.loads(kept.read_text("utf-8")))), encoding="utf-8")
+    assert cache.kept_digests(kept.parent) == {}
+    assert digests(folder, root) == first
+
+
 # Outputs
 
 
@@ -472,6 +492,36 @@ def test_missing_and_changed_outputs_are_named(report):
     assert cache.is_whole(folder, outputs, seen) == "index.html"
     (folder / "index.html").unlink()
     assert cache.is_whole(folder, outputs, seen) == "index.html"
+
+
+def test_an_output_that_was_edited_and_dated_back_is_noticed(report):
+    folder, outputs = report
+    seen: dict = {}
+    page = folder / "index.html"
+    cache.is_whole(folder, outputs, seen)
+    before = page.stat()
+    with page.open("r+", encoding="utf-8") as stream:
+        stream.write("PAGE")  # as long, in the same file
+    os.utime(page, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert cache.is_whole(folder, outputs, seen) == "index.html"
+
+
+@pytest.mark.parametrize("memory", [5, [], ["page"], None])
+def test_a_memory_of_outputs_that_was_spoilt_is_no_memory(report, memory):
+    folder, outputs = report
+    assert cache.is_whole(folder, outputs, {str(folder / "index.html"): memory}) == ""
+    (folder / "index.html").unlink()
+    (folder / "index.html").mkdir()
+    assert cache.is_whole(folder, outputs, {}) == "index.html"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"ingredients": [], "outputs": {}}'])
+def test_run_json_that_was_spoilt_tells_nothing(tmp_path, text):
+    (tmp_path / "run.json").write_text(text, encoding="utf-8")
+    assert cache.run_of(tmp_path) == {}
+    whole = {"ingredients": {"rows": "a"}, "outputs": {}}
+    (tmp_path / "run.json").write_text(json.dumps(whole), encoding="utf-8")
+    assert cache.run_of(tmp_path) == whole
 
 
 def test_job_fields_are_all_frozen():

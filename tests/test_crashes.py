@@ -176,6 +176,53 @@ def test_exports_that_change_while_they_are_read_are_not_kept_under_the_old_name
     assert [path.name for path in (root / "build" / "data").glob(".*")] == []
 
 
+def cut(path):
+    """As a lost power supply leaves files."""
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def emptied_in_place(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def gone(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("check.json", cut),
+        ("check.json", emptied_in_place),
+        ("check.json", gone),
+        ("known.json", gone),
+        ("ledger.parquet", gone),
+        ("ledger.parquet/orders.parquet", cut),
+        ("ledger.parquet/orders.parquet", emptied_in_place),
+        ("posts.parquet", gone),
+        ("reconciliation.parquet", cut),
+        ("pseudonyms.key", gone),
+    ],
+)
+def test_a_kept_ledger_that_was_spoilt_is_made_again(root, tmp_path, name, spoil):
+    settings = params.load(None, root=root)
+    data = exports.write(tmp_path / "exports")
+    first = store.open_data(data, settings, root=root)
+    told = first.check
+    spoil(first.kept / name)
+    assert store.outline(data, settings, root=root) is None
+    assert store.open_check(data, settings, root=root)["totals"] == told["totals"]
+    again = store.open_data(data, settings, root=root)
+    assert again.kept == first.kept
+    assert again.check == told
+    assert int(again.ledger.rows.count().to_pandas()) > 0
+    assert store.outline(data, settings, root=root) is not None
+    for path in (root / "build" / "checks").iterdir():
+        cut(path)
+    spoil(first.kept / name)
+    assert store.open_check(data, settings, root=root)["totals"] == told["totals"]
+
+
 def test_exports_that_vanish_while_they_are_read_are_an_error_in_words(root, tmp_path, monkeypatch):
     settings = params.load(None, root=root)
     data = exports.write(tmp_path / "exports")

@@ -17,6 +17,7 @@ import functools
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from hkreport.views import Report
 
 __all__ = ["changed", "code", "data_digests", "data_part", "explain", "file_hash", "ingredients", "is_whole",
-           "settings_part", "short", "site_settings"]  # fmt: skip
+           "run_of", "settings_part", "short", "site_settings"]  # fmt: skip
+
+RUN = "run.json"
 
 # What each ingredient is called where a reader is told that it changed.
 WORDS: Mapping[str, str] = {
@@ -213,14 +216,21 @@ def kept_digests(kept: Path) -> dict[str, dict[str, str]]:
         found = json.loads((kept / "slices.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and found.pop("code", "") == code() else {}
+    if not isinstance(found, dict) or found.pop("of", "") != [kept.name, code()]:
+        return {}
+    # What is not as it was written is read again.
+    return {
+        name: each
+        for name, each in found.items()
+        if isinstance(each, dict) and each.keys() == {*DATA}
+    }
 
 
 def remember(kept: Path, new: Mapping[str, Mapping[str, str]]) -> None:
     """Add digests to those that are kept; what another process adds meanwhile is read again later."""
     known = kept_digests(kept) | dict(new)
     with contextlib.suppress(OSError):
-        write_atomically(kept / "slices.json", json.dumps({"code": code(), **known}))
+        write_atomically(kept / "slices.json", json.dumps({"of": [kept.name, code()], **known}))
 
 
 def _read_digests(
@@ -409,6 +419,16 @@ NO_ROWS = _digest(["0", "None", "None"])  # of a slice in which nothing happened
 # Is the report current?
 
 
+def run_of(goal: Path) -> dict[str, Any]:
+    """What ``run.json`` tells of a report; nothing where it is missing or was spoilt."""
+    try:
+        run = json.loads((goal / RUN).read_text(encoding="utf-8"))
+        known = all(isinstance(run[name], dict) for name in ("ingredients", "outputs"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return dict(run) if known else {}
+
+
 def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Names of the ingredients that differ.
 
@@ -447,8 +467,8 @@ def is_whole(folder: Path, outputs: Mapping[str, str], seen: dict[str, list[Any]
     outputs : mapping
         Hash by file, from its ``run.json``.
     seen : dict
-        Size, time and hash of files by path, from the last look; brought up to date here, so that a
-        file that nobody touched is not read again.
+        Size, times and hash of files by path, from the last look; brought up to date here, so that a
+        file that nobody touched is not read again. Of the times one can be set back, the other not.
     """
     for name, digest in outputs.items():
         path = folder / name
@@ -456,10 +476,12 @@ def is_whole(folder: Path, outputs: Mapping[str, str], seen: dict[str, list[Any]
             facts = os.stat(path)
         except OSError:
             return name
-        mark = [facts.st_size, facts.st_mtime_ns, facts.st_ino]
+        if not stat.S_ISREG(facts.st_mode):
+            return name
+        mark = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
         old = seen.get(str(path))
-        if old is None or old[:3] != mark:
+        if not isinstance(old, list) or old[:-1] != mark:
             seen[str(path)] = old = [*mark, file_hash(path)]
-        if old[3] != digest:
+        if old[-1] != digest:
             return name
     return ""

@@ -5,7 +5,6 @@ What a message says belongs to :mod:`hkreport.pipeline.mail`, getting it out to
 """
 
 import datetime
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -136,9 +135,8 @@ def _report(
 
 def _out_of_date(about: views.Report, job: reports.Job) -> str:
     """Why a report must be built; empty where it is current."""
-    try:
-        run = json.loads((job.goal / reports.RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    run = cache.run_of(job.goal)
+    if not run:
         return "it was not built"
     new = cache.ingredients(
         about,
@@ -147,10 +145,10 @@ def _out_of_date(about: views.Report, job: reports.Job) -> str:
         notebooks=job.sources,
         engine=reports.engine_facts(job.engine),
     )
-    names = cache.changed(run.get("ingredients", {}), new)
+    names = cache.changed(run["ingredients"], new)
     if names:
         return cache.explain(names)
-    lost = cache.is_whole(job.goal, run.get("outputs", {}), {})
+    lost = cache.is_whole(job.goal, run["outputs"], {})
     return f"{lost} is missing or was changed" if lost else ""
 
 

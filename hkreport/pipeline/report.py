@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 FORMATS = ("html", "pdf")
-RUN = "run.json"
+RUN = cache.RUN
 
 # Names that folders or files of the site have, and devices, whatever comes after their first dot.
 RESERVED = frozenset(
@@ -420,10 +420,7 @@ def retire(goal: Path) -> None:
 
 def _outputs(goal: Path) -> list[Path]:
     """The files of the report that is there, as its ``run.json`` lists them."""
-    try:
-        names = json.loads((goal / RUN).read_text(encoding="utf-8"))["outputs"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    names = cache.run_of(goal).get("outputs", {})
     return [goal / name for name in names if ".." not in name.split("/") and name[:1] != "/"]
 
 

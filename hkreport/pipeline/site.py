@@ -374,9 +374,10 @@ def _digests(planned: _Planned, opener: _Opener) -> dict[str, str] | None:
 def _reason(planned: _Planned, digests: Mapping[str, str], seen: dict[str, Any]) -> str:
     """Why a report has to be built; empty where it is current."""
     job = planned.job
-    run = _read_json(job.goal / RUN)
+    run = cache.run_of(job.goal)
     if not run:
-        return "it was not built before"
+        spoilt = (job.goal / RUN).exists()
+        return f"{RUN} cannot be read" if spoilt else "it was not built before"
     new = cache.fixed(
         fixed_parameters(job),
         root=job.root,
@@ -385,10 +386,10 @@ def _reason(planned: _Planned, digests: Mapping[str, str], seen: dict[str, Any])
     )
     new["settings"] = cache.settings_part(planned.settings, planned.wanted.brand, job.root)
     new |= {**digests, **files_part(job)}
-    names = cache.changed(run.get("ingredients", {}), new)
+    names = cache.changed(run["ingredients"], new)
     if names:
         return cache.explain(names)
-    lost = cache.is_whole(job.goal, run.get("outputs", {}), seen)
+    lost = cache.is_whole(job.goal, run["outputs"], seen)
     return f"{lost} is missing or was changed" if lost else ""
 
 

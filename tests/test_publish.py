@@ -518,13 +518,80 @@ def test_without_an_exchange_the_old_site_comes_back_when_the_switch_fails(
         rename(source, target)
 
     monkeypatch.setattr(publishing.os, "rename", fails)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(PublishError, match=r"was not updated: No space left on device\. Check"):
         go(site, out)
     assert content(out) == before
     monkeypatch.setattr(publishing.os, "rename", rename)
     go(site, out)
     assert content(out)["HKVitals/2025-Q4/report.pdf"] == b"%PDF second"
     assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_folder_can_be_read_by_a_web_server_whoever_publishes(site, tmp_path):
+    before = os.umask(0o077)
+    try:
+        out = tmp_path / "reports"
+        go(site, out)
+        modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in (out, *out.rglob("*"))}
+        assert modes == {True: 0o755, False: 0o644}
+        out.chmod(0o750)  # a person's own choice stays
+        make_site(site, "second")
+        go(site, out)
+        assert out.stat().st_mode & 0o777 == 0o750
+    finally:
+        os.umask(before)
+
+
+def test_folder_may_be_called_anything(site, tmp_path):
+    out = tmp_path / "re[ports]*?"
+    left = out.with_name(f".{out.name}.hkreport-new")
+    left.mkdir()
+    (left / "half").write_text("of a run that was killed", encoding="utf-8")
+    assert go(site, out).done
+    assert [path.name for path in tmp_path.glob("*re*")] == [out.name]
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            shutil.Error([("a", "b", "[Errno 28] No space left on device: 'a' -> 'b'")] * 90),
+            "{place} was not updated: No space left on device. Check that its disk has room, and "
+            "publish again.",
+        ),
+        (
+            OSError(16, "Device or resource busy"),
+            "{place} was not updated: Device or resource busy. A folder on which a disk is mounted "
+            "cannot be switched: name a folder in it.",
+        ),
+        (
+            PermissionError(13, "Permission denied"),
+            "{place} was not updated: Permission denied. The new site is made beside it and then "
+            "switched: let {place.parent} be written to.",
+        ),
+    ],
+    ids=["full", "mounted", "not allowed"],
+)
+def test_folder_that_cannot_be_switched_keeps_the_old_site_and_says_why(
+    site, tmp_path, monkeypatch, error, said
+):
+    out = tmp_path / "web" / "out"
+    go(site, out)
+    before = content(out)
+    make_site(site, "second")
+    whole = shutil.copytree
+
+    def fails(source, target, *given, **options):
+        whole(source, target, *given, **options)
+        raise error
+
+    monkeypatch.setattr(publishing.shutil, "copytree", fails)
+    with pytest.raises(PublishError) as told:
+        go(site, out)
+    assert str(told.value) == said.format(place=out)
+    assert content(out) == before
+    assert [path.name for path in out.parent.iterdir()] == ["out"]  # nothing takes room
 
 
 def test_two_runs_at_once_do_not_mix(site, tmp_path):

@@ -6,7 +6,9 @@ that was not published from here: a list of our files travels with the site.
 
 import contextlib
 import ctypes
+import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -273,15 +275,42 @@ class _Folder:
     def take(self, staged: Path) -> None:
         """Build the new site beside the old one and exchange the two; the old one goes last."""
         place = self.place.resolve()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one(place):
-            for left in place.parent.glob(f".{place.name}.hkreport-*"):
-                shutil.rmtree(left)
-            beside = place.with_name(f".{place.name}.hkreport-new")
-            shutil.copytree(staged, beside, copy_function=shutil.copyfile)
-            if place.exists():
-                shutil.copymode(place, beside)
-            shutil.rmtree(_switch(beside, place), ignore_errors=True)
+        beside = place.with_name(f".{place.name}.hkreport-new")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with _only_one(place):
+                for left in place.parent.glob(f".{glob.escape(place.name)}.hkreport-*"):
+                    shutil.rmtree(left)
+                shutil.copytree(staged, beside, copy_function=_copy)
+                for folder in (beside, *(each for each in beside.rglob("*") if each.is_dir())):
+                    folder.chmod(0o755)
+                if place.exists():
+                    shutil.copymode(place, beside)
+                shutil.rmtree(_switch(beside, place), ignore_errors=True)
+        except OSError as error:
+            shutil.rmtree(beside, ignore_errors=True)  # it may have filled the disk
+            raise _not_updated(place, error) from error
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a file that a web server may read, whatever it was made with."""
+    shutil.copyfile(source, target)
+    os.chmod(target, 0o644)
+
+
+def _not_updated(place: Path, error: OSError) -> PublishError:
+    """Why a folder holds what it held before, and what helps."""
+    number, why = error.errno, error.strerror or str(error)
+    if isinstance(error, shutil.Error):  # of many files at once: its list of (from, to, why)
+        first = str(error.args[0][0][2])
+        told = re.match(r"\[Errno (\d+)\] ([^:]+)", first)
+        number, why = (int(told[1]), told[2]) if told else (None, first)
+    steps = {
+        errno.ENOSPC: "Check that its disk has room, and publish again.",
+        errno.EBUSY: "A folder on which a disk is mounted cannot be switched: name a folder in it.",
+    }
+    allow = f"The new site is made beside it and then switched: let {place.parent} be written to."
+    return PublishError(f"{place} was not updated: {why}.", next_step=steps.get(number or 0, allow))
 
 
 @contextlib.contextmanager
@@ -469,7 +498,15 @@ class _Machine:
             raise PublishError("rsync is not installed.", next_step="Install it.") from error
 
 
-_COPY = ("--recursive", "--checksum", "--delete-delay", "--chmod=D755,F644", "--protect-args")
+# A connection that died must not hold up every later night.
+_COPY = (
+    "--timeout=600",
+    "--recursive",
+    "--checksum",
+    "--delete-delay",
+    "--chmod=D755,F644",
+    "--protect-args",
+)
 
 
 def _last_line(words: str) -> str:

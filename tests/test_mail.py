@@ -267,7 +267,16 @@ def test_content_is_what_a_reader_gets_whoever_else_gets_it(tmp_path):
     assert composed(tmp_path / "b", with_settings=others).content == one.content
     assert composed(tmp_path / "c", to=["me@example.com"]).content == one.content
     assert composed(tmp_path / "d", simulated=True).content != one.content
-    assert composed(tmp_path / "e", files={"summary.pdf": b"%PDF other"}).content != one.content
+
+
+def test_another_stamp_or_look_is_no_other_message(tmp_path):
+    # The summary's foot names data and code by hash: each update of the program mailed everybody again.
+    one = composed(tmp_path / "a")
+    again = composed(tmp_path / "b", files={"summary.pdf": b"%PDF other"})
+    assert again.content == one.content
+    assert parsed(again)["Message-ID"] != parsed(one)["Message-ID"]  # a mail program shows both
+    numbers = {"summary.pdf": b"%PDF other", "influencers.csv": b"influencer_id\nI1\n"}
+    assert composed(tmp_path / "c", files=numbers).content != one.content
 
 
 def test_recipients_are_bare_and_each_once(tmp_path):

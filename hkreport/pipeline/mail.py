@@ -34,6 +34,9 @@ __all__ = ["CHART", "Mail", "compose", "preview"]
 TEMPLATE = Path(__file__).parent / "assets" / "mail.html"
 CHART = "chart.png"  # beside the report, made with it
 SUMMARY = "summary.pdf"
+WORDED = (
+    "figures.csv"  # has the sentences of the whole report, which the next version may put otherwise
+)
 MEGABYTE = 1_000_000
 PICTURE_WIDTH = 530  # px, of the column that holds the chart
 LINE = 78  # letters in a line of the plain text
@@ -52,7 +55,8 @@ class Mail:
     slug : str
         The same as a file name.
     content : str
-        Hash of what a recipient reads: subject, text, HTML and attachments.
+        Hash of what a recipient is told: subject, text, and the numbers of the report. Looks, and the stamp
+        of the data and the code in the PDF, make no other message of it.
     sender : str
         Bare address; empty where params name none.
     recipients : tuple of str
@@ -99,14 +103,13 @@ def compose(folder: Path, settings: Email, *, site: Path, to: Sequence[str] = ()
     where = folder.resolve().relative_to(site.resolve()).as_posix()
     content = _Content(report, settings, _links(settings.site_url, where, report))
     message = _message(content)
-    digest = hashlib.sha256()
-    for part in (content.subject, content.plain, content.html("cid:")):
-        digest.update(part.encode() + b"\0")
-    for data in (report.chart, report.summary):
-        digest.update(hashlib.sha256(data or b"").digest())
+    words = [content.subject, content.plain]
+    told = _hash([*words, dict(report.numbers), report.chart is None])
+    attached = [hashlib.sha256(data or b"").hexdigest() for data in (report.chart, report.summary)]
+    copy = _hash([*words, content.html("cid:"), *attached])
     shown = _recipients(settings, to)
     sender = parseaddr(settings.sender)[1]
-    _address(message, settings, shown, digest.hexdigest(), sender.partition("@")[2])
+    _address(message, settings, shown, copy, sender.partition("@")[2])
     raw = message.as_bytes()
     if len(raw) > settings.size_limit * MEGABYTE:
         raise MailError(
@@ -119,12 +122,16 @@ def compose(folder: Path, settings: Email, *, site: Path, to: Sequence[str] = ()
     return Mail(
         name=report.name,
         slug=where.replace("/", "-"),
-        content=digest.hexdigest(),
+        content=told,
         sender=sender,
         recipients=tuple({address.casefold(): address for address in bare}.values()),
         raw=raw,
         page=content.html(""),
     )
+
+
+def _hash(body: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def preview(mail: Mail, folder: Path) -> list[Path]:
@@ -149,6 +156,7 @@ class _Report:
     summary: bytes | None
     chart: bytes | None
     files: frozenset[str]
+    numbers: Mapping[str, str]  # hashes of the files that hold nothing but numbers and names
 
     @classmethod
     def read(cls, folder: Path) -> "_Report":
@@ -178,6 +186,11 @@ class _Report:
             summary=take(SUMMARY),
             chart=take(CHART),
             files=frozenset(made),
+            numbers={
+                name: digest
+                for name, digest in made.items()
+                if name.endswith((".json", ".csv")) and not name.endswith(WORDED)
+            },
         )
 
     @property

@@ -376,7 +376,8 @@ def checked_address(address: str) -> str:
     from email.utils import parseaddr
 
     name, bare = parseaddr(address)
-    whole = re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", bare)
+    word = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+    whole = re.fullmatch(rf"{word}(\.{word})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", bare)
     printable = all(letter.isprintable() for letter in address)
     rest = address.replace(bare, "", 1).strip()
     if whole is None or not printable or (rest and not re.fullmatch(r"[^<>]*<>", rest)):

@@ -458,6 +458,8 @@ def test_names_in_any_script_arrive_as_they_are(tmp_path):
         "<asha@example.com> DATA",
         "as ha@example.com",
         "आशा@example.com",
+        "asha..rao@example.com",
+        ".asha@example.com",
     ],
 )
 def test_address_that_is_none_is_refused_everywhere(tmp_path, address):

@@ -323,6 +323,18 @@ def test_unknown_setting_is_named_with_the_nearest_one() -> None:
     assert str(caught.value) == "The settings: unknown key 'demand.sael'. Did you mean 'sale'?"
 
 
+def test_the_settings_are_those_of_the_project_that_one_stands_in(tmp_path, monkeypatch):
+    (tmp_path / "_quarto.yml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert settings.load() == settings.load(settings.FILE)  # it has none of its own
+    own = settings.FILE.read_text(encoding="utf-8").replace(
+        "organic_orders_a_day: 420", "organic_orders_a_day: 7", 1
+    )
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params" / "simulation.yml").write_text(own, encoding="utf-8")
+    assert settings.load().brands["HKVitals"].organic_orders_a_day == 7
+
+
 def test_every_setting_has_a_comment() -> None:
     lines = settings.FILE.read_text(encoding="utf-8").splitlines()
     keys = [(re.match(r"\s*([\w-]+):\s*[^\s#{]", line), "#" in line) for line in lines]

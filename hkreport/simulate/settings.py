@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from hkreport import params
 from hkreport.errors import ParamsError, did_you_mean, listed
 from hkreport.schema import BASES
 from hkreport.yaml_text import parsed
@@ -330,7 +331,7 @@ def load(source: Path | Mapping[str, Any] | None = None) -> Settings:
     Parameters
     ----------
     source : Path or mapping, optional
-        Another file, or its content; ``params/simulation.yml`` by default.
+        Another file, or its content; ``params/simulation.yml`` of the project by default.
 
     Raises
     ------
@@ -342,12 +343,20 @@ def load(source: Path | Mapping[str, Any] | None = None) -> Settings:
     >>> load().brands["HKVitals"].organic_orders_a_day
     420.0
     """
-    where = "The settings" if isinstance(source, Mapping) else (source or FILE).name
-    content = source if isinstance(source, Mapping) else _content(source or FILE)
+    where, content = "The settings", source
+    if not isinstance(content, Mapping):
+        file = content or _of_project()
+        where, content = file.name, _content(file)
     try:
         return Settings.model_validate(dict(content))
     except ValidationError as cause:
         raise ParamsError(f"{where}: {_problems(cause)}") from cause
+
+
+def _of_project() -> Path:
+    """The file of the project that one stands in; this package's own where that has none."""
+    own = params.project_root() / "params" / FILE.name
+    return own if own.is_file() else FILE
 
 
 def _content(file: Path) -> Mapping[str, Any]:

@@ -244,6 +244,21 @@ def test_payouts_without_work_and_work_without_payouts(tmp_path):
     assert ("I5", "orders without payout") in kinds
 
 
+@pytest.mark.parametrize(
+    ("revenue", "said"),
+    [("70", "₹70"), ("999.75", "₹999.75"), ("1000", "₹1,000"), ("2327719.5", "₹23,27,720"), ("100000", "₹1,00,000")],
+)  # fmt: skip
+def test_what_unpaid_orders_are_worth_is_grouped_as_rupees_are(tmp_path, revenue, said):
+    sold = f"influencer_id,date,source,orders,revenue\nI1,2025-06-01,influencer,1,{revenue}\n"
+    _, frame = paid(
+        tmp_path, "influencer_id,total_payout\nI2,5\n", influencers=INFLUENCERS, tracking=sold
+    )
+    unpaid = frame[frame["kind"] == "orders without payout"]
+    assert unpaid["explanation"].tolist() == [
+        f"credited orders worth {said} (1 in all) and no payout"
+    ]
+
+
 def test_two_bases_refunds_and_double_payments(tmp_path):
     text = ("payout_id,influencer_id,basis,rate,total_payout\nA,I1,post,500,500\nB,I1,order,30,300\nC,I2,post,500,500\n"
             "C,I2,post,500,500\nD,I3,post,500,(500)\n")  # fmt: skip

@@ -187,6 +187,12 @@ def _prepare(job: Job, chosen: Mapping[str, Sequence[Candidate]], workdir: Path)
         "CREATE OR REPLACE MACRO trim_zeros(x) AS CASE WHEN x = trunc(x) "
         "THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE rtrim(CAST(x AS VARCHAR), '0') END"
     )
+    # 12,34,567: the last three digits, and the others in twos from behind.
+    job.con.execute(
+        "CREATE OR REPLACE MACRO indian(x) AS CASE WHEN abs(x) < 1000 THEN trim_zeros(x) ELSE "
+        "regexp_replace(reverse(regexp_replace(reverse(trim_zeros(round(x))[:-4]), '(\\d{2})', '\\1,', 'g')), '^,', '') "
+        "|| ',' || trim_zeros(round(x))[-3:] END"
+    )
 
 
 def _pieces(job: Job, backend: Any) -> Pieces | None:

@@ -239,7 +239,7 @@ def _list_exceptions(con: duckdb.DuckDBPyConnection, has: Has, rules: Mapping[st
     if sources["tracked"]:
         parts.append("""
             SELECT influencer_id, 'orders without payout', NULL, NULL, NULL, 0, NULL,
-                'credited orders worth ₹' || trim_zeros(revenue_tracked) || ' (' || trim_zeros(orders_tracked)
+                'credited orders worth ₹' || indian(revenue_tracked) || ' (' || indian(orders_tracked)
                     || ' in all) and no payout'
             FROM tracked WHERE orders_tracked > 0 AND influencer_id NOT IN (SELECT influencer_id FROM paid)""")
         if has("payouts", "orders"):

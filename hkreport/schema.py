@@ -546,6 +546,7 @@ POSTS = Table(
             "totallikes",
             "nooflikes",
             "numberoflikes",
+            "numlikes",
         ),
         _number(
             "comments",
@@ -558,6 +559,7 @@ POSTS = Table(
             "totalcomments",
             "noofcomments",
             "numberofcomments",
+            "numcomments",
         ),
         _number("shares", "shares", "Shares so far.", "40", "share", "sharecount", "reposts"),
         _number("saves", "saves", "Saves so far.", "120", "save", "savecount", "bookmarks"),

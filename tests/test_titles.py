@@ -201,6 +201,8 @@ def test_break_even_in_the_chart_is_that_of_the_headline(report):
     known = replace(report)
     known.__dict__["break_even"] = 2.5
     assert insights.guides(known) == [(1.0, "ROAS 1×"), (2.5, "break-even, 2.5×")]
+
+
 def test_a_share_of_revenue_is_of_what_names_no_product_too(tmp_path):
     """Biotin, 1950 + 3250 + 1300 of 10,600, led with 71.4 % of revenue where 1500 named no product."""
     exports.write(tmp_path, tracking=exports.TRACKING.replace("Omega 3", ""))

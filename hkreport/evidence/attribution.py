@@ -490,7 +490,7 @@ def _over_posts(report: Report) -> "tuple[dict[str, pd.DataFrame], str] | str":
     if posts is None:
         return "There are no posts either, so credit stays as the exports give it."
     if "influencer_orders" not in report.population.known:
-        return "No order names an influencer, so there is no credit to share."
+        return "The exports hold no orders, so there is no credit to share."
     sold = credited(report)
     exported = by_platform(sold, sold["platform"])
     if not exported["orders"].sum() > 0:

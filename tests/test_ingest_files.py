@@ -303,12 +303,14 @@ def test_empty_folder_says_what_belongs_there(tmp_path):
 
 
 def test_missing_column_lists_headers_and_names_the_nearest(tmp_path):
-    folder = write(tmp_path, {"tracking_data.csv": TRACKING.replace("revenue", "rev_inr_amt", 1)})
+    folder = write(
+        tmp_path, {"tracking_data.csv": TRACKING.replace("revenue", "revenu_inr_amt", 1)}
+    )
     assert error(folder) == (
         "tracking_data.csv has no column for 'revenue', which tracking needs. Found: 'tracking_id', "
         "'source', 'campaign', 'influencer_id', 'user_id', 'brand', 'product', 'date', 'orders', "
-        "'rev_inr_amt'. Rename 'rev_inr_amt' to 'revenue', or map it in the params: "
-        "data: {columns: {tracking: {revenue: rev_inr_amt}}}. "
+        "'revenu_inr_amt'. Rename 'revenu_inr_amt' to 'revenue', or map it in the params: "
+        "data: {columns: {tracking: {revenue: revenu_inr_amt}}}. "
         "To read a table from another file, say --map TABLE=FILE."
     )
 

@@ -155,7 +155,7 @@ def share_of_top(frame: "pd.DataFrame", metric: Metric, whole: float, count: int
     shown = min(count, len(frame))
     who = "One influencer brings" if shown == 1 else f"The first {shown} influencers bring"
     # What others take back makes a share of the rest no share.
-    if first > whole or (frame[metric.name] < 0).any():
+    if first > whole:
         ends = [text(each, metric.unit, short=True) for each in (first, whole)]
         return f"{who} {ends[0]}; what others take back leaves {ends[1]} of {_lower(metric.label)}"
     share = text(first / whole, Unit.PERCENT)

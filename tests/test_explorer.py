@@ -45,11 +45,15 @@ READ = """() => ({
   place: document.querySelector('#place').textContent,
   command: document.querySelector('#command').textContent,
 })"""
-GO = """hash => new Promise(done => {
-  if (location.hash.slice(1) === hash) return done();
-  addEventListener('hashchange', () => done(), {once: true});
-  location.hash = hash;
-})"""
+# What a click changed is written into the address a moment later, so that the same address may not be it for long.
+GO = """async hash => {
+  if (location.hash.slice(1) === hash) await new Promise(done => setTimeout(done, 300));
+  if (location.hash.slice(1) === hash) return;
+  await new Promise(done => {
+    addEventListener('hashchange', () => done(), {once: true});
+    location.hash = hash;
+  });
+}"""
 
 
 def opened(folder: Path) -> store.Data:

@@ -17,7 +17,7 @@ from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
 from hkreport.errors import RenderError
 from hkreport.pipeline import kernels, processes
-from hkreport.pipeline.execute import execute
+from hkreport.pipeline.execute import execute, kernel
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,6 +75,37 @@ def test_kernel_is_forked_from_a_process_that_has_the_libraries(tmp_path):
     assert number == 5
     assert pid != os.getpid()
     assert eval(shown[1]) == ["ibis", "matplotlib", "pandas"]
+
+
+def test_what_a_cell_prints_stands_below_that_cell(tmp_path):
+    printing = "import os, sys\nprint({0}, end='')\nprint('e{0}', file=sys.stderr)\n{0}"
+    made = notebook(tmp_path, *(printing.format(number) for number in range(40)))
+    done = execute(made, {"x": 1}, tmp_path / "out.ipynb", subject="test")
+    cells = json.loads(done.read_text(encoding="utf-8"))["cells"][2:]
+    for number, cell in enumerate(cells):
+        said = {output.get("name", "result"): output for output in cell["outputs"]}
+        assert "".join(said["stdout"]["text"]) == str(number)
+        assert "".join(said["stderr"]["text"]) == f"e{number}\n"
+        assert "".join(said["result"]["data"]["text/plain"]) == str(number)
+
+
+def test_what_a_library_prints_past_python_is_heard(tmp_path):
+    made = notebook(tmp_path, "import os, time\nos.write(1, b'from below')\ntime.sleep(0.5)")
+    done = execute(made, {"x": 1}, tmp_path / "out.ipynb", subject="test")
+    assert "from below" in done.read_text(encoding="utf-8")
+
+
+def test_one_client_serves_all_notebooks_of_a_kernel(tmp_path):
+    made = notebook(tmp_path, "x + 1")
+    with kernel() as running:
+        clients = []
+        for number in range(3):
+            done = running.run(made, {"x": number}, tmp_path / f"{number}.ipynb", subject="test")
+            assert f'"{number + 1}"' in done.read_text(encoding="utf-8")
+            clients.append(running._manager.client())
+        assert clients[0] is clients[1] is clients[2]
+        assert clients[0].channels_running
+    assert not clients[0].channels_running
 
 
 def test_kernel_ends_with_its_notebook(tmp_path):

@@ -6,10 +6,16 @@ with the notebook's before anything runs.
 
 import contextlib
 import json
+import math
 import os
+import queue
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
 
 from hkreport.errors import ParamsError, RenderError, did_you_mean, listed
 from hkreport.folders import Scratch
@@ -55,6 +61,54 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
         )
 
 
+class Client(AsyncKernelClient):
+    """Who talks to a kernel, for as long as it runs.
+
+    Jupyter's own waits a fifth of a second at each notebook for what an earlier client might have left.
+    Nobody was there before this one, and messages that belong to no cell are passed over.
+    """
+
+    _is_ready = False
+
+    def start_channels(self, *args: Any, **kwargs: Any) -> None:
+        """Open the channels, the first time."""
+        if not self.channels_running:
+            super().start_channels(*args, **kwargs)
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel answers and what it says of cells arrives.
+
+        Raises
+        ------
+        RuntimeError
+            If it is gone, or has not answered after `timeout` seconds.
+        """
+        last = math.inf if timeout is None else time.monotonic() + timeout
+        while not self._is_ready:
+            self.kernel_info()
+            with contextlib.suppress(queue.Empty):
+                answer = await self.get_shell_msg(timeout=1)
+                # What is said to all is heard only from when its channel is connected.
+                await self.get_iopub_msg(timeout=0.2)
+                self._is_ready = answer["msg_type"] == "kernel_info_reply"
+            if not self._is_ready and not await self.is_alive():
+                raise RuntimeError("the kernel is gone")
+            if not self._is_ready and time.monotonic() > last:
+                raise RuntimeError(f"the kernel did not answer within {timeout:.0f} seconds")
+
+
+class Manager(AsyncKernelManager):
+    """Of a kernel with one client: nbclient asks for a new one a notebook, and leaves its sockets open."""
+
+    client_factory = Client
+    own: AsyncKernelClient | None = None
+
+    def client(self, **kwargs: Any) -> Any:
+        """The client, made when it is first asked for."""
+        self.own = self.own or super().client(**kwargs)
+        return self.own
+
+
 class Kernel:
     """A running kernel for the notebooks of one report, one after the other.
 
@@ -63,18 +117,6 @@ class Kernel:
     """
 
     def __init__(self, config: Any) -> None:
-        from jupyter_client.manager import AsyncKernelManager
-
-        self._clients: list[Any] = []
-        clients = self._clients
-
-        class Manager(AsyncKernelManager):
-            """Remembers who talks to the kernel: nbclient leaves a kernel of others, and its sockets, open."""
-
-            def client(self, **kwargs: Any) -> Any:
-                clients.append(super().client(**kwargs))
-                return clients[-1]
-
         self._manager = Manager(kernel_name=NAME, config=config)
         self._used = False
 
@@ -109,6 +151,7 @@ class Kernel:
                 extra_arguments=[
                     "--IPKernelApp.log_level=CRITICAL",
                     "--HistoryManager.enabled=False",
+                    "--IPythonKernel._execute_sleep=0",
                 ],
             )
         except PapermillExecutionError as error:
@@ -154,8 +197,8 @@ class Kernel:
         """End the process, whatever it does."""
         from jupyter_core.utils import run_sync
 
-        for client in self._clients:
-            client.stop_channels()
+        if self._manager.own is not None:
+            self._manager.own.stop_channels()
         if self._manager.has_kernel:
             run_sync(self._manager.shutdown_kernel)(now=True)
         run_sync(self._manager.cleanup_resources)()

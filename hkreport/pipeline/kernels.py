@@ -103,11 +103,11 @@ def _run_kernel(arguments: Sequence[str], environment: Mapping[str, str], place:
     os.chdir(place)
     sys.argv = [LAUNCHER, *arguments]
 
-    from ipykernel.kernelapp import IPKernelApp
+    from hkreport.pipeline.application import Application
 
     # A report makes much and drops little that refers to itself: looking for it may wait.
     gc.set_threshold(COLLECTED_AFTER)
-    application: Any = IPKernelApp.instance()
+    application: Any = Application.instance()
     try:
         application.initialize(list(arguments))
     except Exception as error:  # a full disk, mostly; whoever waits for the kernel says the rest

@@ -55,8 +55,8 @@ LIBRARIES = (
 )
 
 OURS = ("charts.parts", "evidence.attribution", "evidence.forecast", "evidence.returns", "ingest", "insights",
-        "methods.attribution", "methods.forecast", "metrics", "store", "tables", "views", "pipeline.execute",
-        "pipeline.exports", "pipeline.prepare", "pipeline.render_pandoc", "pipeline.report")  # fmt: skip
+        "methods.attribution", "methods.forecast", "metrics", "store", "tables", "views", "pipeline.application",
+        "pipeline.execute", "pipeline.exports", "pipeline.prepare", "pipeline.render_pandoc", "pipeline.report")  # fmt: skip
 
 
 def _warm() -> None:

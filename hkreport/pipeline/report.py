@@ -326,7 +326,8 @@ def _executed(job: Job, work: Path, report: "Report | None") -> Made:
     ingredients |= files_part(job)
     documents = _documents(opened, job, work, _stamp(job, ingredients))
     made = Made(job, work, ingredients, documents)
-    with kernel() as running, ThreadPoolExecutor(1) as finishing:
+    # The kernel ends first: that takes a tenth of a second, which rendering needs anyway.
+    with ThreadPoolExecutor(len(documents)) as finishing, kernel() as running:
         finished = []
         for part, document in zip(job.parts, documents, strict=True):
             source = job.root / "notebooks" / f"{part.notebook}.ipynb"
@@ -341,8 +342,8 @@ def _executed(job: Job, work: Path, report: "Report | None") -> Made:
                 "folder": str(made.staged / job.folder),
             }
             running.call("hkreport.pipeline.exports:write", told, subject=job.subject)
-        for each in finished:
-            each.result()
+    for each in finished:
+        each.result()
     return made
 
 

@@ -256,11 +256,14 @@ def test_a_report_built_by_itself_keeps_the_site_fit_to_be_published(made, tmp_p
     assert examined.left_out == ("Gritzo/2025-Q1",)
     for name in ("index.html", "nav.js", "search.js"):
         assert "Gritzo/2025-Q1" not in (site / name).read_text(encoding="utf-8")
+    assert not home.leads_to(site, site / "Gritzo" / "2025-Q1")
+    assert home.leads_to(site, report)
     told = json.loads((site / "site.json").read_text(encoding="utf-8"))
     assert told["pages"] == home.hashes(site, AROUND)
     # Without a site around it, it is all there is.
     (site / "site.json").unlink()
     home.refresh(site)
+    assert home.leads_to(site, site / "Gritzo" / "2025-Q1")
     assert "Gritzo/2025-Q1" in (site / "index.html").read_text(encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 """Commands that build: reports, and what building needs."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -62,12 +63,13 @@ def report(
     site: Annotated[Path | None, typer.Option(help="Folder of the site; _site otherwise.")] = None,
 ) -> None:
     """Build the report of one brand and period as HTML and PDF."""
-    from hkreport import backends, versions
+    from hkreport import backends, params, versions
     from hkreport.pipeline import processes
 
     versions.take()
     backends.choose(backend)  # before any process starts, so that all of them know
     processes.start()  # its imports go on while the data is opened
+    from hkreport.pipeline import home
     from hkreport.pipeline import report as pipeline
 
     values = {
@@ -98,6 +100,12 @@ def report(
     )
     for path in built:
         print(path)
+    place = site or params.project_root() / "_site"
+    if not home.leads_to(place, built[0].parent):
+        print(
+            "  The front page leads to the reports of the last 'make site'; open this one by its path.",
+            file=sys.stderr,
+        )
 
 
 @app.command("site")

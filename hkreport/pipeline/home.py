@@ -31,6 +31,7 @@ __all__ = [
     "beside",
     "entries",
     "hashes",
+    "leads_to",
     "navigation",
     "refresh",
     "write",
@@ -133,6 +134,12 @@ def _listed(site: Path) -> set[str] | None:
         return None
     reports = [each for each in told if isinstance(each, dict)]
     return {str(each.get("folder")) for each in reports if each.get("status") == "ok"}
+
+
+def leads_to(site: Path, report: Path) -> bool:
+    """Whether the pages around the reports lead to one, given by its folder."""
+    listed = _listed(site)
+    return listed is None or report.relative_to(site).as_posix() in listed
 
 
 def beside(site: Path, listed: Collection[str]) -> list[str]:

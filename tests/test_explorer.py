@@ -726,6 +726,15 @@ def test_where_days_would_be_too_many_cells_dates_snap_to_weeks_and_it_is_said(
     tab.close()
 
 
+def test_the_grain_is_the_finest_whose_cells_are_few_enough(data):
+    most = cube.MOST_CELLS
+    for grain in cube.GRAINS:
+        made = cube.Cube.of(data.ledger, most=most)
+        assert made.header["grain"] == grain
+        assert cube.Cube.of(data.ledger, most=made.cells).header["grain"] == grain
+        most = made.cells - 1
+
+
 def test_the_page_is_small_holds_no_user_and_asks_for_nothing(data, file):
     content = file.read_text(encoding="utf-8")
     assert len(content.encode()) < 2_000_000

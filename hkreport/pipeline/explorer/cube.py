@@ -6,6 +6,7 @@ rows of the exports. Every sum is kept as whole steps of a power of ten, which a
 What is made of the sums belongs to :mod:`hkreport.pipeline.explorer.page`.
 """
 
+import bisect
 import functools
 import json
 from collections.abc import Mapping, Sequence
@@ -97,16 +98,16 @@ class Cube:
         rows = ledger.rows
         grain = _grain(rows, most)
         people, things = _people(rows), _things(rows)
-        cells = _cells(rows, grain, people, things)
         campaigns = _values(rows, "campaign")
-        cells["campaign"] = _codes(cells["campaign"], campaigns)
-        dated = cells["day"] != UNDATED
-        first = int(cells.loc[dated, "day"].min()) if dated.any() else 0
-        # 0 is left to what has no date.
-        cells["day"] = (cells["day"] - first + 1).where(dated, 0)
-        sections, streams = [], []
+        first = _first_day(rows, grain)
+        sections: list[dict[str, Any]] = []
+        streams: list[bytes] = []
         for kind in KINDS:
-            part = cells[cells["kind"] == kind]
+            # One kind after the other: of 100 million orders they are millions of cells each.
+            part = _cells(rows.filter(rows["kind"] == kind), grain, people, things)
+            part["campaign"] = _codes(part["campaign"], campaigns)
+            # 0 is left to what has no date.
+            part["day"] = (part["day"] - first + 1).where(part["day"] != UNDATED, 0)
             part = part.sort_values(["person", "day", "thing", "campaign"], ignore_index=True)
             columns = []
             for name in ("person", "day", "thing", "campaign"):
@@ -136,7 +137,7 @@ class Cube:
             "campaigns": [*campaigns, None],
             "sections": sections,
         }
-        return cls(header, b"".join(streams), len(cells))
+        return cls(header, b"".join(streams), sum(each["cells"] for each in sections))
 
     @property
     def packed(self) -> bytes:
@@ -157,11 +158,23 @@ def _keys(rows: "ir.Table", grain: str) -> list["ir.Value"]:
 
 def _grain(rows: "ir.Table", most: int) -> str:
     """The finest grain with few enough cells; the coarsest if there is none."""
-    *fine, coarsest = GRAINS
-    for grain in fine:
-        if int(rows.select(*_keys(rows, grain)).distinct().count().to_pandas()) <= most:
-            return grain
-    return coarsest
+    grains = list(GRAINS)
+
+    def fits(place: int) -> bool:
+        cells = rows.select(*_keys(rows, grains[place])).distinct().count()
+        return int(cells.to_pandas()) <= most
+
+    if int(rows.count().to_pandas()) <= most:  # there are no more cells than events
+        return grains[0]
+    return grains[bisect.bisect_left(range(len(grains) - 1), True, key=fits)]
+
+
+def _first_day(rows: "ir.Table", grain: str) -> int:
+    """First step of the ledger, in days since 1970; 0 where nothing has a date."""
+    import pandas as pd
+
+    first = _dated(rows, grain).min().to_pandas()
+    return 0 if pd.isna(first) else (pd.Timestamp(first) - pd.Timestamp(0)).days
 
 
 def _people(rows: "ir.Table") -> "pd.DataFrame":

@@ -347,6 +347,21 @@ def test_steady_growth_is_no_break():
     assert said / 150 <= 0.15
 
 
+def test_half_a_season_is_no_break():
+    """Below a year and a half of weeks a wave of the year rises and falls but once; a step stays one."""
+    seasons = steps = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        turn, noise = 2 * np.pi * (np.arange(65) + rng.uniform(0, 52)) / 52, rng.normal(0, 0.05, 65)
+        step = 0.75 ** (np.arange(65) >= 55)
+        seasons += (
+            changes.level_break(np.exp(0.2 * np.cos(turn) + noise), 45).change.p_value <= 0.01
+        )
+        steps += changes.level_break(np.exp(noise) * step, 45).change.p_value <= 0.01
+    assert seasons <= 4
+    assert steps >= 95
+
+
 def test_a_break_is_dated_with_an_interval_that_holds_the_week():
     held, width = 0, []
     for seed in range(60):

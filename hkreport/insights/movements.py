@@ -52,6 +52,7 @@ def trend_break(report: "Report") -> Iterator[Insight]:
     before = float(np.mean(values[max(0, found.at - found.before) : found.at]))
     way = "higher" if change.value > 0 else "lower"
     basis = "than a year before, compared with the weeks until then" if found.is_seasonal else "than in the weeks before"  # fmt: skip
+    doubt = "" if found.is_seasonal else "; on so short a past, a season may look alike"
     ends = sorted(abs(end_) for end_ in (change.low, change.high))
     dates = [weeks[min(place, len(weeks) - 1)] for place in (found.first, found.last)]
     since, *around = (
@@ -66,7 +67,7 @@ def trend_break(report: "Report") -> Iterator[Insight]:
             f"Since about the week of {since} ({changes.DATED:.0%} interval {' to '.join(around)}), "
             f"weekly revenue is {text(abs(change.value), Unit.PERCENT)} "
             f"{way} {basis} ({change.confidence:.0%} interval {text(ends[0], Unit.PERCENT)} to "
-            f"{text(ends[1], Unit.PERCENT)}, {found.before} weeks against {found.after})."
+            f"{text(ends[1], Unit.PERCENT)}, {found.before} weeks against {found.after}{doubt})."
         ),
         evidence=Evidence.of(
             change, numbers={"weeks_before": found.before, "weeks_after": found.after,

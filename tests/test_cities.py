@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import math
 from pathlib import Path
 
 import exports
@@ -15,6 +14,7 @@ from hkreport.evidence.counterfactual import METHODS, Cities, compare
 from hkreport.methods.counterfactual import Counterfactual, Placebo
 from hkreport.methods.estimate import Estimate, Refusal
 from hkreport.params import Experiment
+from hkreport.units import Unit
 
 START = datetime.date(2025, 5, 5)
 WEEKS_BEFORE, WEEKS_AFTER = 16, 3
@@ -79,7 +79,9 @@ def test_a_fifth_lost_is_a_quarter_brought(four_dark: Cities) -> None:
 def test_cities_that_sell_less_with_the_campaign_are_told_so(tmp_path: Path) -> None:
     """Without the campaign the cities sell 120; with it 100: a sixth less."""
     made = read(write(tmp_path, dark=4, loss=-0.2))
-    assert "With it they sold 16.8% less than without it (95% interval 13" in made.words()
+    assert (
+        "With it they sold 16.8% less than without it (95% interval 12.7% to 20.9%)" in made.words()
+    )
 
 
 def test_weeks_are_those_of_the_plan_and_keep_every_rupee(four_dark: Cities) -> None:
@@ -137,19 +139,26 @@ def test_an_effect_before_launch_takes_the_estimate_away(four_dark: Cities) -> N
     assert isinstance(four_dark.estimates[1][1], Estimate)
 
 
-def test_an_effect_that_is_no_share_of_anything_is_not_claimed(four_dark: Cities) -> None:
-    """Where the others foretell no sales, the share and its interval are not known."""
-    known = four_dark.mix
-    assert isinstance(known, Counterfactual)
-    nothing = dataclasses.replace(
-        known.relative, value=math.nan, low=math.nan, high=math.nan, standard_error=math.nan
+def test_an_effect_that_is_no_share_of_anything_is_told_as_it_is(tmp_path: Path) -> None:
+    """Cities that sell next to nothing without the campaign: '41,575 % to infinity' says nothing."""
+    made = read(write(tmp_path, dark=4, loss=0.998))
+    assert isinstance(made, Cities)
+    lost = made.mix
+    assert isinstance(lost, Counterfactual)
+    assert lost.claim
+    assert made.frame["value"].isna().all()
+    brought = (lost.effect * -1.0).words(Unit.MONEY, short=True)
+    sentence = (
+        "What these cities sold without it is no more than chance, so the effect is no share of it; a "
+        f"city and week it is {brought}."
     )
-    assert not nothing.excludes(0.0)
-    lost = dataclasses.replace(four_dark, mix=dataclasses.replace(known, relative=nothing))
-    assert lost.words().endswith(
-        "No effect can be claimed: by the other cities nothing would have been sold here, so the effect "
-        "is no share of it."
+    assert brought.startswith("₹1,0")
+    assert made.words().endswith(
+        f"{sentence} Nobody drew lots for these cities: this leans on the weeks before."
     )
+    by_difference, by_mix = (answer for _, answer in made.estimates)
+    assert str(by_mix) == sentence
+    assert str(by_difference).endswith(" of what each sold before.")
 
 
 def test_cities_of_two_plans_at_once_are_those_of_neither(tmp_path: Path) -> None:

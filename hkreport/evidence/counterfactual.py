@@ -100,7 +100,8 @@ class Cities:
             f"{text(float((~self.panel.treated).sum()), Unit.COUNT)} other cities are the comparison."
         )
         leans = LEANS_BY_LOT if self.plan.randomised else LEANS
-        return f"{head} {_verdict(self.deciding, self.withheld, leans)}"
+        unit = Unit.MONEY if self.deciding is self.mix else Unit.PERCENT
+        return f"{head} {_verdict(self.deciding, self.withheld, leans, unit)}"
 
     @property
     def deciding(self) -> Counterfactual | Refusal:
@@ -125,9 +126,14 @@ class Cities:
         return [
             (
                 f"Brought in these cities, {name[0].lower()}{name[1:]}",
-                _trusted(answer, self.withheld),
+                _trusted(answer, self.withheld, unit),
             )
-            for name, answer in zip(METHODS, (self.difference, self.mix), strict=True)
+            for name, answer, unit in zip(
+                METHODS,
+                (self.difference, self.mix),
+                (Unit.PERCENT, Unit.MONEY),
+                strict=True,
+            )
         ]
 
 
@@ -257,19 +263,16 @@ def _weekly(
 
 
 def _brought(answer: Counterfactual, withheld: bool) -> Estimate:
-    """What the campaign brings, as a share of sales without it.
-
-    Where it was withheld from the few, what they lost is a share of sales *with* it.
-    """
-    if not withheld:
-        return answer.relative
-    return answer.relative.map(lambda value: -value / (1 + value) if value > -1 else math.inf)
+    """What the campaign brings, as a share of sales without it: what those lost who did not get it."""
+    return answer.withheld if withheld else answer.relative
 
 
-def _verdict(answer: Counterfactual | Refusal, withheld: bool, leans: str) -> str:
+def _verdict(answer: Counterfactual | Refusal, withheld: bool, leans: str, unit: Unit) -> str:
     """What the deciding method lets one claim."""
-    share = _trusted(answer, withheld)
+    share = _trusted(answer, withheld, unit)
     if isinstance(share, Refusal):
+        if isinstance(answer, Counterfactual) and answer.claim:
+            return f"{share.sentence} {leans}"
         return f"No effect can be claimed: {share.sentence[0].lower()}{share.sentence[1:]}"
     if share.high < 0:
         less = (text(-end, Unit.PERCENT) for end in (share.value, share.high, share.low))
@@ -282,17 +285,27 @@ def _verdict(answer: Counterfactual | Refusal, withheld: bool, leans: str) -> st
     return f"No effect can be claimed: the {share.confidence:.0%} interval {ends} holds 0."
 
 
-def _trusted(answer: Counterfactual | Refusal, withheld: bool) -> Estimate | Refusal:
-    """The estimate, unless the method finds an effect where there was none to find."""
+def _trusted(answer: Counterfactual | Refusal, withheld: bool, unit: Unit) -> Estimate | Refusal:
+    """The estimate, unless the method finds an effect where there was none to find.
+
+    Where it is a share of next to nothing, the effect itself stands in the sentence.
+    """
     if isinstance(answer, Refusal):
         return answer
     if answer.placebo is not None and not answer.placebo.passed:
         return Refusal(f"{str(answer.placebo)[:-1]}, so the method is not trusted here.")
-    if math.isnan(answer.relative.value):
-        return Refusal(
-            "By the other cities nothing would have been sold here, so the effect is no share of it."
-        )
-    return _brought(answer, withheld)
+    share = _brought(answer, withheld)
+    if not math.isnan(share.value):
+        return share
+    whole = (
+        "What these cities sold without it" if withheld else "What they would have sold without it"
+    )
+    brought = answer.effect * (-1.0 if withheld else 1.0)
+    of = "" if unit is Unit.MONEY else " of what each sold before"
+    return Refusal(
+        f"{whole} is no more than chance, so the effect is no share of it; a city and week it is "
+        f"{brought.words(unit, short=True)}{of}."
+    )
 
 
 def _before_launch(answer: Counterfactual | Refusal) -> tuple[str, str]:

@@ -119,6 +119,7 @@ def difference_in_differences(
         effect,
         expected,
         placebo=Placebo(tried.value, tried.low, tried.high, tried.p_value),
+        is_mirrored=False,
     )
 
 

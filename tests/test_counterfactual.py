@@ -284,6 +284,40 @@ def test_synthetic_control_covers_and_stays_silent() -> None:
     assert np.mean(np.array(nulls) < 0.05) <= 0.05 + 0.06
 
 
+def test_a_share_is_held_as_often_as_the_effect_it_is_a_share_of() -> None:
+    """What would have happened is what happened less the effect, at either end of the interval."""
+    held = 0
+    for seed in range(60):
+        data = tracked(seed)
+        without = data.values[0, 50:].mean()
+        data.values[0, 50:] *= 1.5
+        answer = found(synthetic_control(data))
+        share, effect = answer.relative, answer.effect
+        held += not share.excludes(0.5)
+        assert share.excludes(0.5) == effect.excludes(0.5 * without)
+        assert answer.withheld.low == pytest.approx(-share.high / (1 + share.high))
+        assert answer.withheld.high == pytest.approx(-effect.low / answer.actual[50:].mean())
+    assert held >= 51
+
+
+def test_a_share_of_what_may_be_nothing_is_not_stated() -> None:
+    data = tracked(1)
+    data.values[0, 50:] -= data.values[0, 50:].mean()
+    gone = found(synthetic_control(data))
+    assert gone.effect.high < 0
+    assert gone.relative.value == pytest.approx(-1)
+    assert math.isnan(gone.withheld.value)
+    assert not gone.withheld.excludes(0.0)
+
+
+def test_regions_without_any_sales_do_not_silence_the_mix() -> None:
+    """They are followed exactly by anything; they neither help nor speak about chance."""
+    data = tracked(1, effect=10.0)
+    idle = np.vstack([data.values, np.zeros((5, 60))])
+    for answer in (data.values, idle):
+        assert found(synthetic_control(panel(answer, 1, 50))).effect.n == 30
+
+
 def test_a_region_that_sold_nothing_is_tracked_by_no_mix() -> None:
     values = np.vstack([np.zeros(60), np.random.default_rng(0).normal(10, 1, (20, 60))])
     assert str(synthetic_control(panel(values, 1, 50))) == (

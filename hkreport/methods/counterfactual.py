@@ -45,6 +45,7 @@ DONORS_A_TREATED = 4  # a placebo takes as many donors as are treated, and must 
 EARLIER_A_TEST = 4  # synthetic control: length of the pre-period in lengths of the test
 WORST_FIT = 0.10  # root mean squared pre-period error, as a share of the treated mean
 EXACT = 1e-9  # of the highest earlier value: an error below it is rounding, and the fit is exact
+PLACEBOS = 500  # groups of donors: more take too long, and a few for each donor say as much
 SPLITS = 1999  # random splits where there are too many to try all
 SEED = 20240101  # of those splits: the same data give the same interval
 
@@ -163,29 +164,32 @@ def synthetic_control(panel: Panel, *, confidence: float = 0.95) -> Counterfactu
     >>> f"{found.effect.value:.0f}, p = {found.effect.p_value:.3f}"
     '39, p = 0.033'
     """
+    names = panel.names
+    # A region where nothing ever changed says nothing about chance: any mix follows it exactly.
+    panel = panel.rows(np.flatnonzero(panel.treated | (np.ptp(panel.values, axis=1) > 0))).by_data
     donors = ~panel.treated
     number = int(donors.sum())
     needed = max(MIN_DONORS, DONORS_A_TREATED * int(panel.treated.sum()))
     if number < needed or panel.earlier < EARLIER_A_TEST * panel.later:
         return Refusal(
             f"{number} other regions and {panel.earlier} earlier periods are too few for a mix that "
-            f"stands in for {panel.names}: {needed} and {EARLIER_A_TEST * panel.later} are needed."
+            f"stands in for {names}: {needed} and {EARLIER_A_TEST * panel.later} are needed."
         )
     own = panel.values[panel.treated].mean(0)
     fit = _synthetic(own, panel.values[donors], panel.launch)
     level = abs(float(own[: panel.launch].mean()))
     if level == 0:
-        return Refusal(f"{panel.names} sold nothing before launch, so no mix of regions tracks it.")
+        return Refusal(f"{names} sold nothing before launch, so no mix of regions tracks it.")
     error = fit.error / level
     if error >= WORST_FIT:
         return Refusal(
-            f"No mix of regions tracks {panel.names} before launch (error {100 * error:.0f} %)."
+            f"No mix of regions tracks {names} before launch (error {100 * error:.0f} %)."
         )
     effect = _placebo_interval(panel, fit, confidence)
     if effect is None:
         return Refusal(
             f"Mixes of {number} regions follow others exactly over {panel.earlier} earlier periods, so "
-            f"what chance does to {panel.names} cannot be judged."
+            f"what chance does to {names} cannot be judged."
         )
     placebo = None
     window = min(panel.later, panel.earlier // (EARLIER_A_TEST + 1))
@@ -194,8 +198,8 @@ def synthetic_control(panel: Panel, *, confidence: float = 0.95) -> Counterfactu
         tried = _placebo_interval(fake, _synthetic_of(fake), confidence)
         if tried is not None:
             placebo = Placebo(tried.value, tried.low, tried.high, tried.p_value)
-    names = [name for name, chosen in zip(panel.units, donors, strict=True) if chosen]
-    mix = sorted(zip(names, fit.weights.tolist(), strict=True), key=lambda one: (-one[1], one[0]))
+    others = [name for name, chosen in zip(panel.units, donors, strict=True) if chosen]
+    mix = sorted(zip(others, fit.weights.tolist(), strict=True), key=lambda one: (-one[1], one[0]))
     return replace(
         result(panel, effect, own - fit.gap, placebo=placebo),
         # What rounding leaves of a weight is none.
@@ -350,6 +354,9 @@ def _splits(number: int, chosen: int) -> Floats:
 
 def _permutation(numbers: Floats, treated: Flags, confidence: float) -> tuple[float, float, float]:
     """Interval and p-value of a shift, by inverting the studentised permutation test."""
+    # In the order of the numbers, so that random splits do not depend on what the units are called.
+    order = np.lexsort((treated, numbers))
+    numbers, treated = numbers[order], treated[order]
     # On a scale of 1 the search below needs no units.
     spread = float(numbers.std()) or 1.0
     scaled = (numbers - numbers.mean()) / spread
@@ -441,8 +448,8 @@ def _placebo_interval(panel: Panel, fit: _Fit, confidence: float) -> Estimate | 
     """How large an effect the same method finds where nothing was done; None where that has no end."""
     donors = panel.values[~panel.treated]
     number, together = len(donors), int(panel.treated.sum())
-    if together == 1:
-        groups = np.arange(number)[:, None]
+    if math.comb(number, together) <= PLACEBOS:
+        groups = np.array(list(itertools.combinations(range(number), together)))
     else:
         rng = np.random.default_rng(SEED)
         groups = np.stack([rng.choice(number, together, replace=False) for _ in range(3 * number)])

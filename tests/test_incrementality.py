@@ -558,6 +558,23 @@ def test_an_open_window_is_refused(study):
     )
 
 
+@pytest.mark.parametrize(("days", "is_read"), [(0, True), (2, True), (3, False), (10, False)])
+def test_a_window_that_begins_before_the_data_is_refused(study, days, is_read):
+    """Half of the orders over the whole of the fees is no return; nobody may have ordered for a day."""
+    first = START + datetime.timedelta(days=days)
+    made = orders()
+    made["date"] = made["date"].clip(lower=first)
+    found = study(plan(), assignments=units(), tracking=tracking(made))
+    window = row(found.health, "check", "Outcome window")
+    assert (found.iroas is not None) is is_read
+    assert window["verdict"] == {0: "good", 2: "ok"}.get(days, "poor")
+    if not is_read:
+        assert (
+            "What was ordered at first is not known: the window is 3 to 30 Nov 2025 and the data begin on "
+            f"{first.day} Nov 2025, {days} days after it does." in plain(found)
+        )
+
+
 def test_a_broken_split_is_refused_before_anything_else(study):
     refused(
         study,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hkreport.evidence.assigned import assigned, left_out, shared_units
 from hkreport.methods.estimate import Refusal
 from hkreport.params import Experiment
-from hkreport.periods import DAY
+from hkreport.periods import DAY, worded
 from hkreport.prose import named
 from hkreport.units import Unit, text
 from hkreport.views import Report
@@ -75,8 +75,8 @@ class Arms:
         Fixed spend that control was spared; NaN where it is not known.
     is_open : bool
         Whether the data ends before the last outcome window does.
-    last_day : date or None
-        Last day of the data.
+    first_day, last_day : date or None
+        First and last day of the data.
     only_buyers : bool
         Whether only units that bought were recorded.
     profit_known : bool
@@ -97,6 +97,7 @@ class Arms:
     in_both: int
     fee: float
     is_open: bool
+    first_day: datetime.date | None
     last_day: datetime.date | None
     only_buyers: bool
     profit_known: bool
@@ -137,6 +138,12 @@ class Arms:
         return {"net_revenue": "net", "revenue": "revenue", "orders": "orders"}[self.plan.metric]
 
     @property
+    def unseen_days(self) -> int:
+        """Days of the window before the data begin."""
+        first = self.first_day or self.plan.start
+        return max((first - self.plan.start).days, 0)
+
+    @property
     def pays_by_order(self) -> bool:
         """Whether withheld spend varies with the outcome."""
         return self.plan.payout_per_order > 0 or self.plan.payout_share > 0
@@ -164,11 +171,15 @@ def dates(plan: Experiment) -> str:
     >>> day = datetime.date
     >>> dates(Experiment(name="A", share=0.5, start=day(2025, 11, 3), end=day(2025, 11, 30)))
     '3 to 30 Nov 2025'
+    >>> dates(Experiment(name="A", share=0.5, start=day(2025, 11, 3), end=day(2025, 11, 3)))
+    '3 Nov 2025'
     """
     start, end = plan.start, plan.closes
-    tail = f"{end.day} {end:%b %Y}"
+    if start == end:
+        return worded(end)
+    tail = worded(end)
     if start.year != end.year:
-        return f"{start.day} {start:%b %Y} to {tail}"
+        return f"{worded(start)} to {tail}"
     return (
         f"{start.day} to {tail}"
         if start.month == end.month
@@ -258,6 +269,7 @@ def _matched(report: Report, plan: Experiment, listed: "pd.DataFrame") -> Arms |
         in_both=in_both,
         fee=_fee(report, plan),
         is_open=last is None or last < plan.closes,
+        first_day=report.data.ledger.first,
         last_day=last,
         # Cities sell something anyway; that all of them did says nothing about who is recorded.
         only_buyers=plan.unit == "user"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from hkreport.evidence.arms import Arms, dates
 from hkreport.methods import experiment, resampling
 from hkreport.methods.estimate import Estimate, Refusal
+from hkreport.periods import worded
 from hkreport.units import Unit, text
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 COLUMNS = ("experiment", "check", "result", "verdict")
+
+# Days at the start of a window before the first order of all in which nobody may just have ordered.
+QUIET_DAYS = 2
 
 LEAKS = (
     0.05  # share of control's buyers with a withheld code from which the hold-out is called leaky
@@ -96,7 +100,12 @@ def check_split(arms: Arms, notes: Notes) -> Refusal | None:
 def check_buyers(arms: Arms, notes: Notes) -> Refusal | None:
     """Whether enough units bought, and the window is closed."""
     window = "open: the data ends before it does" if arms.is_open else "closed"
-    notes.add("Outcome window", f"{dates(arms.plan)}, {window}", "poor" if arms.is_open else "good")
+    verdict = "poor" if arms.is_open else "good"
+    late = _late_words(arms)
+    if late:
+        window = f"{window}; {late}"
+        verdict = "poor" if arms.is_open or arms.unseen_days > QUIET_DAYS else "ok"
+    notes.add("Outcome window", f"{dates(arms.plan)}, {window}", verdict)
     bought = [int((values > 0).sum()) for values in arms.pair("orders")]
     shown = [text(float(value), Unit.COUNT) for value in bought]
     words = f"{shown[0]} in treatment, {shown[1]} in control"
@@ -122,8 +131,20 @@ def check_buyers(arms: Arms, notes: Notes) -> Refusal | None:
         # How many users would do cannot be told from those who bought.
         few, which = (shown[1], "control") if bought[1] <= bought[0] else (shown[0], "treatment")
         refused = Refusal(f"Too few buyers ({few} in {which}) to estimate lift.")
+    if refused is None and arms.unseen_days > QUIET_DAYS:
+        refused = Refusal(
+            f"What was ordered at first is not known: the window is {dates(arms.plan)} and {late}."
+        )
     notes.add(name, words, "good" if refused is None and min(bought) > 0 else "poor")
     return refused
+
+
+def _late_words(arms: Arms) -> str:
+    """That the data begin within the window; empty where they do not."""
+    if not arms.unseen_days or arms.first_day is None:
+        return ""
+    days = "1 day" if arms.unseen_days == 1 else f"{text(float(arms.unseen_days), Unit.COUNT)} days"
+    return f"the data begin on {worded(arms.first_day)}, {days} after it does"
 
 
 def check_before(arms: Arms, notes: Notes) -> None:

@@ -282,6 +282,11 @@ def permutation_p_values(
     number, groups = members.shape
     if not groups:
         return np.empty(0)
+    # In the order of their numbers, so that what is drawn does not depend on what they are called.
+    ties = () if strata is None else (strata,)
+    order = np.lexsort((*ties, *members.T, weights, values))
+    values, weights, members = values[order], weights[order], members[order]
+    strata = None if strata is None else strata[order]
     # Centred, so that sums of squares lose no digits.
     centred = values - np.average(values, weights=weights)
     parts = np.stack(
@@ -298,8 +303,8 @@ def permutation_p_values(
     observed = np.abs(_studentised(parts @ inside, totals))
 
     def beyond(size: int, open_: Ints) -> Ints:
-        order = _shuffled(rng, size, number, strata)
-        sums = np.stack([part[order] @ inside[:, open_] for part in parts])
+        drawn = _shuffled(rng, size, number, strata)
+        sums = np.stack([part[drawn] @ inside[:, open_] for part in parts])
         # A tie counts as beyond; rounding must not break ties.
         return (np.abs(_studentised(sums, totals)) >= observed[open_] * (1 - 1e-9)).sum(axis=0)
 
@@ -395,6 +400,8 @@ def sign_flip_p_values(differences: Floats, *, resamples: int, rng: np.random.Ge
     number, groups = differences.shape
     if not groups:
         return np.empty(0)
+    # In the order of their numbers, so that signs do not depend on what influencers are called.
+    differences = differences[np.lexsort(differences.T[::-1])]
     squares = (differences**2).sum(axis=0)
 
     def statistic(sums: Floats, squared: Floats) -> Floats:

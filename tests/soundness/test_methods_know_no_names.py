@@ -14,6 +14,7 @@ from hkreport.methods.counterfactual import (
     synthetic_control,
 )
 from hkreport.methods.estimate import Estimate, Refusal
+from hkreport.methods.multiplicity import permutation_p_values, sign_flip_p_values
 
 Order = np.ndarray
 Answer = list[float] | str | float
@@ -73,6 +74,32 @@ def of_arms(
     return units, ask
 
 
+def of_groups() -> tuple[int, Ask]:
+    rng = np.random.default_rng(5)
+    values, weights = rng.normal(0, 1, 60).round(1), rng.uniform(0.2, 1, 60).round(1)
+    members = np.stack([np.arange(60) < size for size in (9, 20, 31)], axis=1)
+    brand = np.arange(60) % 2
+
+    def ask(order: Order, money: float) -> Answer:
+        given = money * values[order], weights[order], members[order]
+        rng = np.random.default_rng(1)
+        drawn = permutation_p_values(*given, resamples=999, rng=rng, strata=brand[order])
+        return [float(p_value) for p_value in drawn]
+
+    return len(values), ask
+
+
+def of_pairs() -> tuple[int, Ask]:
+    differences = np.random.default_rng(6).normal(0.1, 1, (40, 3))
+
+    def ask(order: Order, money: float) -> Answer:
+        rng = np.random.default_rng(1)
+        drawn = sign_flip_p_values(money * differences[order], resamples=999, rng=rng)
+        return [float(p_value) for p_value in drawn]
+
+    return len(differences), ask
+
+
 CASES = {
     "difference, permuted": of_panel(difference_in_differences, 4),
     "difference, relative": of_panel(difference_in_differences, 4, relative=True),
@@ -85,6 +112,8 @@ CASES = {
     "pooled": of_arms(experiment.difference, 800),
     "bootstrap": of_arms(resampling.bootstrap),
     "clusters": of_arms(clusters.cluster_difference, 12),
+    "groups of influencers": of_groups(),
+    "products of influencers": of_pairs(),
     "always valid": of_arms(sequential.always_valid, planned=20_000),
 }
 

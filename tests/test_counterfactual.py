@@ -498,6 +498,12 @@ def test_structural_series_refuses(series: np.ndarray, launch: int, sentence: st
     assert str(structural_series(series, launch)) == sentence
 
 
+def test_a_past_that_begins_without_sales_has_no_placebo() -> None:
+    series = np.zeros(48)
+    series[39] = 5.0
+    assert found(structural_series(series, 40)).placebo is None
+
+
 def test_structural_series_names_missing_values() -> None:
     series = np.ones(60)
     series[3] = math.nan

@@ -415,6 +415,23 @@ def test_sequence_is_tightest_where_it_was_planned():
     assert found.high - found.value == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("treated", "sentence"),
+    [
+        pytest.param([], "Too few buyers (0 in treatment) to estimate lift.", id="none_yet"),
+        pytest.param([9.0], "Too few buyers (1 in treatment) to estimate lift", id="one"),
+        pytest.param([0.0] * 300, "Too few buyers (0 in treatment) to estimate lift", id="zeros"),
+        pytest.param([1.0] * 40, "chance cannot be judged", id="constant"),
+    ],
+)
+def test_a_running_test_waits_for_buyers_in_either_arm(treated, sentence):
+    """Control may enter first: of an arm without units there is no mean, of one buyer no spread."""
+    control = [2.0] * 200 if "chance" in sentence else [1.0] * 200 + [0.0] * 300
+    answer = sequential.always_valid(treated, control, planned=1000)
+    assert isinstance(answer, Refusal)
+    assert sentence in str(answer)
+
+
 # Resampling
 
 

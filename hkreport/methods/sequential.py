@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from hkreport.methods.estimate import Estimate, Refusal
-from hkreport.methods.experiment import too_few_buyers
-from hkreport.methods.means import CLOSED, CONFIDENCE, RANDOM, as_units
+from hkreport.methods.experiment import FEWEST_BUYERS, too_few_buyers
+from hkreport.methods.means import CLOSED, CONFIDENCE, RANDOM, as_units, no_spread
 
 __all__ = ["FEWEST_CONTROL_BUYERS", "always_valid"]
 
@@ -35,7 +35,7 @@ def always_valid(
     Returns
     -------
     Estimate or Refusal
-        A refusal until 150 buyers stand in control.
+        A refusal until 150 buyers stand in control and 30 in treatment, or where nothing varies.
 
     References
     ----------
@@ -51,10 +51,14 @@ def always_valid(
     (0.0, 1.15)
     """
     first, second = (as_units(arm) for arm in (treated, control))
-    if int((second != 0).sum()) < FEWEST_CONTROL_BUYERS:
+    bought = [int((arm != 0).sum()) for arm in (first, second)]
+    if bought[0] < FEWEST_BUYERS or bought[1] < FEWEST_CONTROL_BUYERS:
         refused = too_few_buyers(first, second, is_open=True)
         assert refused is not None  # an open test is always refused there
         return refused
+    same = no_spread(first, second)
+    if same is not None:
+        return same
     alpha = 1 - confidence
     seen = len(first) + len(second)
     tuning = _tuning(max(planned, seen), alpha)

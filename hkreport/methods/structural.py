@@ -96,7 +96,8 @@ def structural_series(
     placebo = None
     # As long a fake test as the past allows, up to the length of the real one.
     window = min(later, launch - max(STRUCTURAL_EARLIER, launch // 2))
-    if window > 0:
+    # A past without any sales at first would have foretold nothing.
+    if window > 0 and np.ptp(past[: launch - window]) > 0:
         tried, _ = _structural(past, launch - window, regressors[:launch], level_sd, confidence)
         placebo = Placebo(tried.value, tried.low, tried.high, tried.p_value)
     panel = Panel(np.stack([series, expected]), np.array([True, False]), launch, ("series", ""))

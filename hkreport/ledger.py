@@ -12,7 +12,7 @@ import datetime
 import functools
 import glob
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ __all__ = [
     "draw_no_bars",
     "has_no_room",
     "read",
+    "split_values",
     "stored",
 ]
 
@@ -374,7 +375,11 @@ class Ledger:
             )
         column = self.rows[name]
         existing = self._existing(name)
-        values = [value for words in chosen for value in _values(words, existing)]
+        values = [
+            value
+            for words in chosen
+            for value in split_values(words, lambda each: each.casefold() in existing)
+        ]
         wanted = {value.casefold() for value in values}
         lacking = [value for value in values if value.casefold() not in existing]
         if lacking:
@@ -449,12 +454,19 @@ class Ledger:
         )
 
 
-def _values(words: str, existing: Collection[str]) -> list[str]:
+def split_values(words: str, is_one: Callable[[str], bool]) -> list[str]:
     """Split a comma-separated list, keeping together values that hold commas themselves.
+
+    Parameters
+    ----------
+    words : str
+        What was typed.
+    is_one : callable
+        Whether a text is a value.
 
     Examples
     --------
-    >>> _values("Whey, 1 kg,Oats", {"whey, 1 kg", "oats"})
+    >>> split_values("Whey, 1 kg,Oats", {"Whey, 1 kg", "Oats"}.__contains__)
     ['Whey, 1 kg', 'Oats']
     """
     parts = words.split(",")
@@ -462,7 +474,7 @@ def _values(words: str, existing: Collection[str]) -> list[str]:
     while parts:
         for size in range(len(parts), 0, -1):
             value = ",".join(parts[:size]).strip()
-            if size == 1 or value.casefold() in existing:
+            if size == 1 or is_one(value):
                 break
         found += [value] if value else []
         parts = parts[size:]

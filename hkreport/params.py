@@ -539,14 +539,19 @@ def brands(root: Path | None = None) -> dict[str, tuple[str, ...]]:
 
 
 def _own_file(root: Path, brand: str | None) -> Path | None:
-    """The brand's file, found without regard to case and punctuation."""
+    """The brand's file, found without regard to case and punctuation, and by its other spellings."""
     if not brand:
         return None
-    for path in sorted((root / "params").glob("*.yml")):
-        reserved = path.stem.startswith("_") or path.stem in ("runs", "brands", "simulation")
-        if not reserved and fold(path.stem) == fold(brand):
-            return path
-    return None
+    spelt = [fold(brand)]
+    for name, others in brands(root).items():
+        alike = [fold(each) for each in (name, *others)]
+        spelt += alike if fold(brand) in alike else []
+    files = {
+        fold(path.stem): path
+        for path in sorted((root / "params").glob("*.yml"), reverse=True)
+        if not path.stem.startswith("_") and path.stem not in ("runs", "brands", "simulation")
+    }
+    return next((files[each] for each in spelt if each in files), None)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -78,6 +78,18 @@ def test_brand_filter_cuts_revenue_and_spend_alike(run, data):
     assert (found["revenue"], found["spend"]) == (2000.0, 1000.0)
 
 
+@pytest.mark.parametrize("spelt", ["GRITZO", "grit-zo", "GTZ", "Gritzo Super Milk"])
+def test_metrics_find_a_brand_by_every_spelling_that_a_report_takes(run, data, spelt):
+    assert records(run, data, "--brand", spelt) == records(run, data, "--brand", "Gritzo")
+
+
+def test_a_brand_given_twice_or_with_a_comma_keeps_both(run, data):
+    parts = {row["brand"]: row["revenue"] for row in records(run, data, "--by", "brand")}
+    both = records(run, data, "--brand", "gtz", "--brand", "HK Vitals")
+    assert both == records(run, data, "--brand", "gtz, HKV")
+    assert both[0]["revenue"] == parts["Gritzo"] + parts["HKVitals"]
+
+
 def test_csv_has_a_header_and_no_formula(run, data):
     code, out, _ = run("metrics", data, "--by", "month", "--metric", "orders", "--format", "csv")
     assert code == 0
@@ -128,9 +140,9 @@ def test_minimum_roas_says_what_it_hides(run, data):
     ("arguments", "code", "said"),
     [
         pytest.param(
-            ["--brand", "HKVital"],
+            ["--brand", "HKVitels"],
             1,
-            "No brand 'HKVital' in the data. Did you mean 'HKVitals'?",
+            "No brand 'HKVitels' in the data. Did you mean 'HKVitals'?",
             id="brand",
         ),
         pytest.param(

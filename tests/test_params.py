@@ -112,3 +112,14 @@ def test_what_is_right_is_taken(tmp_path):
         "data: {day_first: {payouts.date: true}}\n",
     )
     assert (found.targets["roas"], found.bands["cost_per_order"].good) == (2, 400)
+
+
+def test_a_brand_has_its_own_file_by_every_spelling_of_it(tmp_path):
+    (tmp_path / "params").mkdir()
+    defaults = (params.project_root() / "params" / "_defaults.yml").read_text(encoding="utf-8")
+    (tmp_path / "params" / "_defaults.yml").write_text(defaults, encoding="utf-8")
+    (tmp_path / "params" / "brands.yml").write_text("Oak Foods: [OF, Oak]\nElm: [E]\n", "utf-8")
+    (tmp_path / "params" / "OakFoods.yml").write_text("targets: {roas: 3}\n", "utf-8")
+    for spelt in ("Oak Foods", "oak-foods", "OF", "oak"):
+        assert params.load(spelt, root=tmp_path).targets == {"roas": 3.0}, spelt
+    assert params.load("E", root=tmp_path).targets == {}

@@ -79,7 +79,7 @@ def metrics(
         list[str] | None, typer.Option(metavar="M", help="Metric to show; all of them otherwise.")
     ] = None,
     output: Annotated[str, typer.Option("--format", metavar="table|csv|json")] = "table",
-    brand: str | None = BRAND,
+    brand: list[str] | None = BRAND,
     period: Period = "all",
     platform: list[str] | None = PLATFORM,
     post_platform: list[str] | None = POST_PLATFORM,
@@ -115,9 +115,11 @@ def metrics(
     names = [name.strip() for words in metric or () for name in words.split(",") if name.strip()]
     catalogue.keys(dimensions)
     chosen = [catalogue.find(name) for name in names] or list(catalogue.CATALOGUE.values())
-    one_brand = None if brand is None or brand.strip().lower() == "all" else brand
+    brands = (
+        [] if brand is None or any(words.strip().lower() == "all" for words in brand) else brand
+    )
     values = {
-        "brand": one_brand,
+        "brand": brands or None,
         "platform": platform,
         "post_platform": post_platform,
         "tier": tier,
@@ -136,7 +138,7 @@ def metrics(
         "payout_basis": payout_basis,
         "arm": arm,
     }
-    settings = settings_of(one_brand, as_of, maps)
+    settings = settings_of(brands[0] if len(brands) == 1 else None, as_of, maps)
     opened = open_data(data, settings, backend)
     frame, hides = views.slice_metrics(
         opened,

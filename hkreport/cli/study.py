@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hkreport.cli.app import app
-from hkreport.cli.options import BRAND, AsOf, DataFolder, Maps, open_data, settings_of
+from hkreport.cli.options import AsOf, DataFolder, Maps, open_data, settings_of
 from hkreport.errors import UsageError
 
 UNITS = ("users", "cities")
@@ -16,7 +16,7 @@ UNITS = ("users", "cities")
 @app.command("plan-test")
 def plan_test(
     data: DataFolder = None,
-    brand: str | None = BRAND,
+    brand: Annotated[str, typer.Option(help="Brand as the data names it, or all.")] = "all",
     unit: Annotated[
         str, typer.Option(metavar="users|cities", help="What is assigned at random.")
     ] = "users",
@@ -66,7 +66,7 @@ def plan_test(
         "alpha": alpha,
         "cost": cost,
     }
-    one_brand = None if brand is None or brand.strip().lower() == "all" else brand
+    one_brand = None if brand.strip().lower() == "all" else brand
     by_hand = _by_hand(unit, weeks, users, cities, baseline_mean, baseline_sd, baseline_spread)
     if by_hand is not None:
         baselines: list[Any] = [by_hand]

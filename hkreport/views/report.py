@@ -19,7 +19,7 @@ from hkreport import metrics as m
 from hkreport import params, periods, schema, store
 from hkreport.errors import DataError, ParamsError, did_you_mean, listed
 from hkreport.groupings import USUAL, Sums
-from hkreport.ledger import Filters, Hidden, Ledger
+from hkreport.ledger import Filters, Hidden, Ledger, split_values
 from hkreport.metrics import UNASSIGNED, Metric, Score
 from hkreport.params import Settings
 from hkreport.periods import Period
@@ -886,16 +886,9 @@ def find_brand(ledger: Ledger, brand: str, root: Path) -> str:
         If the data has no such brand; lists the brands found.
     """
     found = ledger.values("brand")
-    by_fold = {schema.fold(name): name for name in found}
-    wanted = schema.fold(brand)
-    if wanted in by_fold:
-        return by_fold[wanted]
-    for name, aliases in params.brands(root).items():
-        if (
-            wanted in {schema.fold(name), *map(schema.fold, aliases)}
-            and schema.fold(name) in by_fold
-        ):
-            return by_fold[schema.fold(name)]
+    spelt = _spellings(found, root)
+    if schema.fold(brand) in spelt:
+        return spelt[schema.fold(brand)]
     if not found:
         raise ParamsError(
             f"There is no brand '{brand}': the data names no brand at all.",
@@ -906,6 +899,32 @@ def find_brand(ledger: Ledger, brand: str, root: Path) -> str:
         f"There is no brand '{brand}' in the data. {near}".rstrip(),
         next_step=f"Brands found: {listed(found, most=30)}. BRAND=all reports them together.",
     )
+
+
+def _spellings(found: Sequence[str], root: Path) -> dict[str, str]:
+    """The data's own spelling of each of its brands, by every folded spelling of it."""
+    own = {schema.fold(name): name for name in found}
+    others: dict[str, str] = {}
+    for name, aliases in params.brands(root).items():
+        if schema.fold(name) in own:
+            for alias in aliases:
+                others.setdefault(schema.fold(alias), own[schema.fold(name)])
+    return others | own
+
+
+def _with_brands(filters: Filters, ledger: Ledger) -> Filters:
+    """The filters with brands as the data spells them, found as :func:`find_brand` finds one."""
+    given = filters.values.get("brand", ())
+    if not given:
+        return filters
+    found = ledger.values("brand")
+    spelt = _spellings(found, params.project_root())
+    names = [
+        spelt.get(schema.fold(name), name)
+        for words in given
+        for name in split_values(words, lambda value: value in found or schema.fold(value) in spelt)
+    ]
+    return replace(filters, values={**filters.values, "brand": tuple(dict.fromkeys(names))})
 
 
 def resolve(ledger: Ledger, period: str) -> Period:
@@ -995,6 +1014,7 @@ def slice_metrics(
         One row a group, and what filters hide without its being asked for, in words.
     """
     span = resolve(data.ledger, period)
+    filters = _with_brands(filters, data.ledger)
     brand = filters.values.get("brand")
     # Values are looked up in all dates: one that the period lacks is there, and sold nothing.
     whole, _ = data.ledger.where(Filters(values={"brand": brand} if brand else {}))

@@ -14,7 +14,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from hkreport.errors import DataError
-from hkreport.pipeline import home, nightly, sitecheck
+from hkreport.pipeline import delivery, home, nightly, sitecheck
 from hkreport.pipeline.nightly import Failed, Skipped, Status
 
 ROOT = Path(__file__).parents[1]
@@ -117,9 +117,10 @@ def inbox():
     controller.stop()
 
 
-def hkreport(project, inbox, *words):
-    """Run the command line in the project."""
+def hkreport(project, inbox, *words, **otherwise):
+    """Run the command line in the project; settings of the mail server are those of the inbox, or `otherwise`."""
     settings = {"HOST": "127.0.0.1", "PORT": str(inbox.port), "TLS": "none", "TIMEOUT": "10"}
+    settings |= otherwise
     given = {name: value for name, value in os.environ.items() if not name.startswith("HKREPORT_")}
     return subprocess.run(
         [sys.executable, "-m", "hkreport.cli", *words],
@@ -253,6 +254,53 @@ def test_failed_report_is_neither_published_nor_mailed(project, first_night, inb
     assert said[2:] == ["publish  not reached", "e-mail  not reached", "The night failed at: site."]
     assert inbox.handler.mails == []
     assert (project / "public" / "index.html").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "said"),
+    [
+        ({}, ["--to", "params/_defaults.yml"], "is a file. Name a folder."),
+        ({}, ["--to", "params/_defaults.yml/www"], "is a file. Name a folder."),
+        ({}, ["--to", "gh-pages"], "gh-pages needs a git repository with a remote 'origin'."),
+        ({}, ["--to", "host:a;b"], "which is no target for rsync."),
+        ({"HOST": ""}, ["--send"], "No mail server is set, so nothing can be sent."),
+        ({"TLS": "starttls"}, ["--send"], "The mail server cannot be used: 127.0.0.1 port"),
+    ],
+    ids=["file", "below a file", "no git", "no target", "no server", "no encryption"],
+)
+def test_what_would_stop_the_night_at_its_end_stops_it_at_its_start(
+    project, inbox, tmp_path, settings, words, said
+):
+    done = hkreport(project, inbox, "nightly", *words, "--site", str(tmp_path / "new"), **settings)
+    assert done.returncode == 1
+    assert lines(done)[0].startswith("check  FAILED")
+    assert said in done.stdout
+    assert lines(done)[1] == "site  not reached"
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_server_that_does_not_answer_yet_is_told_and_stops_nothing(tmp_path):
+    closed = {"HOST": "127.0.0.1", "PORT": "1", "TLS": "none"}
+    environment = {f"HKREPORT_SMTP_{name}": value for name, value in closed.items()}
+    assert "127.0.0.1 port 1" in delivery.require_sending([], environment, root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "said"),
+    [
+        ({}, ["--to", "asha"], "A recipient is not understood: it must be one address"),
+        ({"PORT": "x"}, ["--send"], "HKREPORT_SMTP_PORT is not usable"),
+    ],
+    ids=["address", "server"],
+)
+def test_a_mail_that_cannot_go_out_builds_no_report(
+    project, inbox, tmp_path, settings, words, said
+):
+    site = tmp_path / "new"
+    done = hkreport(project, inbox, "email", *words, "--site", str(site), **settings)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert not site.exists()
 
 
 def test_broken_link_is_neither_published_nor_mailed(project, first_night, inbox, tmp_path):

@@ -76,12 +76,14 @@ def email(
     localhost), _USER, _PASSWORD, _CA_FILE, _TIMEOUT and _HELO.
     """
     from hkreport import params
-    from hkreport.pipeline import delivery, mail, outbox
+    from hkreport.pipeline import delivery, mail, outbox, smtp
 
     if resend and not send:
         raise UsageError("--resend sends nothing by itself.", next_step="Add --send.")
     if arrived and send:
         raise UsageError("--arrived and --send exclude one another.", next_step="Give one of them.")
+    if send:
+        smtp.Server.from_environment(os.environ)  # a fault in them shows before reports are built
     root = params.project_root()
     mails = delivery.compose(
         open_data(data, settings_of(None, as_of, maps)),

@@ -14,11 +14,19 @@ from hkreport.ledger import Filters
 from hkreport.params import Settings
 from hkreport.pipeline import cache, mail, render
 from hkreport.pipeline import report as reports
-from hkreport.pipeline.outbox import Outbox, Outcome, SentLog
-from hkreport.pipeline.smtp import Server
+from hkreport.pipeline.outbox import Outbox, Outcome, SentLog, no_sender
+from hkreport.pipeline.smtp import LAST_ANSWER, Closed, Connection, Server
 from hkreport.store import Data
 
-__all__ = ["LOG", "PREVIEWS", "compose", "send", "take_as_arrived", "with_recipients"]
+__all__ = [
+    "LOG",
+    "PREVIEWS",
+    "compose",
+    "require_sending",
+    "send",
+    "take_as_arrived",
+    "with_recipients",
+]
 
 # Below the project, and not below build/: emptying that must not send everything again.
 LOG = Path(".hkreport") / "sent.sqlite"
@@ -62,8 +70,9 @@ def compose(
     Raises
     ------
     MailError
-        If nobody would get anything, or a report is not there and must not be built.
+        If nobody would get anything, an address is none, or a report is not there and must not be built.
     """
+    mail.checked(to)
     wanted = list(brands) or with_recipients(data, root=root, as_of=as_of, maps=maps)
     if not wanted:
         raise MailError(
@@ -182,6 +191,53 @@ def send(
         return outbox.send(mails, again=again)
     finally:
         sent_log.close()
+
+
+def require_sending(
+    brands: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    root: Path,
+    as_of: str = "",
+    maps: str = "",
+) -> str:
+    """Stop where the mails of some brands could not be sent, before anything is built for them.
+
+    Parameters
+    ----------
+    brands : sequence of str
+        As the data or params spell them.
+    environment : mapping
+        Holds the settings of the mail server.
+    root, as_of, maps
+        As for :func:`compose`.
+
+    Returns
+    -------
+    str
+        Why it does not answer now, which may pass until mails are sent; empty where it does.
+
+    Raises
+    ------
+    MailError
+        If a brand has no sender, the settings cannot be used, or the server refuses them for good.
+    """
+    for brand in brands:
+        if not _settings(brand, root, as_of, maps).email.sender:
+            raise no_sender(brand)
+    connection = Connection(Server.from_environment(environment), LAST_ANSWER)
+    try:
+        connection.open()
+    except Closed as error:
+        if error.for_good:
+            raise MailError(
+                f"The mail server cannot be used: {error}.",
+                next_step="Check HKREPORT_SMTP_HOST, _PORT, _TLS, _USER and _PASSWORD.",
+            ) from error
+        return str(error)
+    finally:
+        connection.close()
+    return ""
 
 
 def take_as_arrived(

@@ -29,7 +29,7 @@ from hkreport.errors import MailError
 from hkreport.params import Email, checked_address
 from hkreport.units import Unit, escape_html, one_line, text
 
-__all__ = ["CHART", "Mail", "compose", "preview"]
+__all__ = ["CHART", "Mail", "checked", "compose", "preview"]
 
 TEMPLATE = Path(__file__).parent / "assets" / "mail.html"
 CHART = "chart.png"  # beside the report, made with it
@@ -128,6 +128,20 @@ def compose(folder: Path, settings: Email, *, site: Path, to: Sequence[str] = ()
         raw=raw,
         page=content.html(""),
     )
+
+
+def checked(addresses: Sequence[str]) -> list[str]:
+    """Addresses from the command line as headers hold them.
+
+    Raises
+    ------
+    MailError
+        If one is no address.
+    """
+    try:
+        return [checked_address(address) for address in addresses]
+    except ValueError as error:
+        raise MailError(f"A recipient is not understood: {error}.") from error
 
 
 def _hash(body: Sequence[object]) -> str:
@@ -538,10 +552,7 @@ def _header_address(address: str) -> Address:
 def _recipients(settings: Email, to: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
     if not to:
         return [("To", settings.to), ("Cc", settings.cc)]
-    try:
-        return [("To", [checked_address(address) for address in to])]
-    except ValueError as error:
-        raise MailError(f"A recipient is not understood: {error}.") from error
+    return [("To", checked(to))]
 
 
 def _attachment(report: _Report) -> str:

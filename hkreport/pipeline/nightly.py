@@ -187,10 +187,29 @@ def steps(plan: Plan) -> list[tuple[str, Work]]:
 
 
 def _check(plan: Plan) -> tuple[str, str]:
-    tables = plan.open().check["tables"].values()
+    """Read the exports, and find what would keep the site or the mails from going out."""
+    if plan.to:
+        publish.require_target(plan.site, plan.to, root=plan.root)
+    data = plan.open()
+    later = ""
+    if plan.send and (named := _named(plan, data)):
+        later = delivery.require_sending(
+            named, plan.environment, root=plan.root, as_of=plan.as_of, maps=plan.maps
+        )
+    tables = data.check["tables"].values()
     used = sum(table["rows_used"] for table in tables)
     aside = sum(table["rows_quarantined"] for table in tables)
-    return f"{len(tables)} tables, {used:,} rows used, {aside:,} set aside", ""
+    return (
+        f"{len(tables)} tables, {used:,} rows used, {aside:,} set aside",
+        f"The mail server does not answer now: {later}. It is tried again for the mails."
+        if later
+        else "",
+    )
+
+
+def _named(plan: Plan, data: store.Data) -> list[str]:
+    """Brands of the data that have recipients."""
+    return delivery.with_recipients(data, root=plan.root, as_of=plan.as_of, maps=plan.maps)
 
 
 def _site(plan: Plan) -> tuple[str, str]:
@@ -232,7 +251,7 @@ def _publish(plan: Plan) -> tuple[str, str]:
 
 def _email(plan: Plan) -> tuple[str, str]:
     data = plan.open()
-    named = delivery.with_recipients(data, root=plan.root, as_of=plan.as_of, maps=plan.maps)
+    named = _named(plan, data)
     if not named:
         raise Skipped("no brand has recipients in params/")
     mails = delivery.compose(

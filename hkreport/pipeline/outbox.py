@@ -19,7 +19,7 @@ from hkreport.pipeline.mail import Mail
 from hkreport.pipeline.smtp import LAST_ANSWER, Closed, Connection, Later, Lost, Never, Server
 from hkreport.units import one_line
 
-__all__ = ["DELAYS", "MISSED", "Outbox", "Outcome", "SentLog", "State", "table"]
+__all__ = ["DELAYS", "MISSED", "Outbox", "Outcome", "SentLog", "State", "no_sender", "table"]
 
 # Seconds before the second and later tries. Greylisting servers want some minutes.
 DELAYS = (5.0, 30.0, 120.0, 300.0)
@@ -193,10 +193,7 @@ class Outbox:
         """
         for mail in mails:
             if not mail.sender:
-                raise MailError(
-                    f"The mail of {mail.name} has no sender.",
-                    next_step="Set email.sender in params/_defaults.yml or the brand's file.",
-                )
+                raise no_sender(mail.name)
         waiting = [(at, each) for at, mail in enumerate(mails) for each in mail.recipients]
         done: dict[tuple[int, str], Outcome] = {}
         for at, recipient in () if again else waiting:
@@ -289,6 +286,14 @@ def _batches(left: Sequence[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]
     for at, recipients in by_mail.items():
         for first in range(0, len(recipients), MOST_AT_ONCE):
             yield at, recipients[first : first + MOST_AT_ONCE]
+
+
+def no_sender(name: str) -> MailError:
+    """The error of a mail that nobody sends."""
+    return MailError(
+        f"The mail of {name} has no sender.",
+        next_step="Set email.sender in params/_defaults.yml or the brand's file.",
+    )
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

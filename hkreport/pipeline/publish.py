@@ -26,7 +26,7 @@ from hkreport.errors import PublishError, UsageError, listed
 from hkreport.folders import Scratch
 from hkreport.pipeline.sitecheck import Site, examine
 
-__all__ = ["LIST", "Changes", "Published", "publish"]
+__all__ = ["LIST", "Changes", "Published", "publish", "require_target"]
 
 LIST = ".hkreport-site"  # in the published site: the files that we put there
 _NO_JEKYLL = ".nojekyll"  # or GitHub leaves out files whose names begin with an underscore
@@ -94,6 +94,10 @@ class Target(Protocol):
         """How messages name it."""
         ...
 
+    def require(self) -> None:
+        """Stop where nothing could be put there, as far as that shows without a site."""
+        ...
+
     def listed(self) -> frozenset[str] | None:
         """The files that we published there last; None where we never did."""
         ...
@@ -158,6 +162,22 @@ def publish(
         if changes and not dry_run:
             target.take(staged)
     return Published(site, target.words, changes, done=bool(changes) and not dry_run)
+
+
+def require_target(folder: Path, to: str, *, root: Path) -> None:
+    """Stop where a site cannot go to a target, before anything is built for it; changes nothing.
+
+    Parameters
+    ----------
+    folder, to, root
+        As for :func:`publish`; the site need not be there yet.
+
+    Raises
+    ------
+    PublishError, UsageError
+        If the target is none, cannot be reached or cannot be written to.
+    """
+    _target(to, folder, root).require()
 
 
 def _refusal(site: Site) -> str:
@@ -259,9 +279,17 @@ class _Folder:
         path = self.place / LIST
         return _names(path.read_bytes()) if path.is_file() else None
 
-    def changes(self, staged: Path, files: Mapping[str, str]) -> Changes:
+    def require(self) -> None:
         if self.place.exists() and not self.place.is_dir():
             raise PublishError(f"{self.place} is a file.", next_step="Name a folder.")
+        above = next(each for each in self.place.resolve().parents if each.exists())
+        if not above.is_dir():
+            raise PublishError(f"{above} is a file.", next_step="Name a folder.")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise _not_updated(self.place, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+    def changes(self, staged: Path, files: Mapping[str, str]) -> Changes:
+        self.require()
         old = {}
         for path in sorted(self.place.rglob("*")):
             name = path.relative_to(self.place).as_posix()
@@ -365,6 +393,9 @@ class _Branch:
     root: Path
     words: str = f"{REMOTE}/{BRANCH}"
 
+    def require(self) -> None:
+        self._fetch()
+
     @property
     def _ref(self) -> str:
         return f"refs/remotes/{REMOTE}/{BRANCH}"
@@ -455,6 +486,10 @@ class _Machine:
     @property
     def _place(self) -> str:
         return self.words.rstrip("/") + "/"
+
+    def require(self) -> None:
+        with tempfile.TemporaryDirectory() as nothing:
+            self._run([*_COPY, "--dry-run", f"{nothing}/", self._place])
 
     def listed(self) -> frozenset[str] | None:
         with tempfile.TemporaryDirectory() as folder:

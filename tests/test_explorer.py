@@ -360,6 +360,37 @@ def test_a_reader_filters_by_mouse_and_the_address_keeps_the_view(tab, chromium,
     until(tab, "location.hash.slice(1) === ''")
 
 
+def test_back_and_forward_walk_through_what_was_chosen(tab):
+    def settled(part):
+        until(tab, f"decodeURIComponent(location.hash) === {part!r}")
+
+    tab.locator("#lists summary", has_text="Brand").click()
+    tab.get_by_label("HKVitals", exact=True).check()
+    settled("#brand=HKVitals")
+    for letters in ("a", "as", "ash"):  # each is remembered, and all are one step
+        tab.fill("#search", letters)
+        settled(f"#brand=HKVitals&search={letters}")
+    tab.select_option("#size", "50")
+    settled("#brand=HKVitals&search=ash&size=50")
+    tab.select_option("#by", "platform")
+    settled("#brand=HKVitals&search=ash&by=platform&size=50")
+    tab.go_back()
+    settled("#brand=HKVitals&search=ash&size=50")
+    assert tab.locator("#by").input_value() == "influencer"
+    tab.go_back()
+    settled("#brand=HKVitals")
+    assert tab.locator("#search").input_value() == ""
+    tab.go_back()
+    settled("")
+    assert tab.locator("#chips li").count() == 0
+    tab.go_forward()
+    settled("#brand=HKVitals")
+    assert tab.get_by_label("HKVitals", exact=True).is_checked()
+    tab.wait_for_timeout(400)  # what is remembered a moment later makes no step of its own
+    tab.go_forward()
+    settled("#brand=HKVitals&search=ash&size=50")
+
+
 def test_a_click_on_a_bar_filters_and_a_second_click_takes_it_back(tab):
     bar = tab.locator("#chart-category [role=button]").first
     name = bar.get_attribute("data-key")

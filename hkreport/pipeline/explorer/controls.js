@@ -143,6 +143,7 @@ const listen = () => {
   addEventListener("hashchange", ({ newURL }) => {
     // The address may hold the state before again: what remembers it runs a moment later than the page draws.
     state = fromHash(new URL(newURL).hash);
+    last = { chosen: false, typed: "" };
     update();
   });
   // The width decides how charts are drawn.
@@ -166,6 +167,7 @@ const listen = () => {
 
 const set = (changes) => {
   Object.assign(state, changes);
+  last.chosen = true;
   update();
 };
 const choose = (name, chosen) => set({ values: { ...state.values, [name]: chosen }, page: 0 });

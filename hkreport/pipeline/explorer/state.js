@@ -84,9 +84,26 @@ const SIZES = [10, 25, 50, 100, 500];
 const COUNTS = [5, 10, 20, 50];
 const BY = () => ["influencer", "brand", "product", "product_category", "campaign", ...TRAITS, ...cube.steps];
 const TOP_BY = () => BY().filter((name) => !isTime(name));
+
+// Back undoes what a reader chose, one choice a step. What is typed into one field is one step, however many
+// letters; leafing, sorting and columns are none.
+const NO_STEP = ["page", "size", "sort", "down", "columns"];
+const TYPED = ["from", "to", "search", ...NUMBERS];
+let last = { chosen: false, typed: "" };
+const differing = (one, other) => {
+  const [a, b] = [one, other].map((hash) => new URLSearchParams(hash));
+  const names = new Set([...a.keys(), ...b.keys()].filter((name) => !NO_STEP.includes(name)));
+  return [...names].filter((name) => a.getAll(name).join("\n") !== b.getAll(name).join("\n"));
+};
 const remember = later(250, () => {
-  const hash = toHash();
-  if (hash !== location.hash.slice(1)) history.replaceState(null, "", `#${hash}`);
+  const [hash, before, { chosen }] = [toHash(), location.hash.slice(1), last];
+  last.chosen = false;
+  if (hash === before) return;
+  const names = differing(before, hash);
+  const typed = names.length === 1 && TYPED.includes(names[0]) ? names[0] : "";
+  const isNew = chosen && names.length && !(typed && typed === last.typed);
+  history[isNew ? "pushState" : "replaceState"](null, "", `#${hash}`);
+  if (names.length) last.typed = typed;
 });
 
 // What the state asks the cube for.

@@ -395,6 +395,20 @@ def test_unfinished_period_says_how_far_the_data_goes(tmp_path):
     assert "2025-Q4: 1 Oct 2025 to 31 Dec 2025 · data to 2 Nov 2025 only\n" in said
 
 
+def test_a_month_of_a_few_days_is_no_low_of_the_chart(tmp_path):
+    trend = {
+        "step": "month",
+        "start": ["2025-10", "2025-11", "2025-12"],
+        "revenue": [500000.0, 400000.0, 9000.0],
+        "cut": ["2025-12"],
+    }
+    text = " ".join(body(composed(tmp_path, trend=trend), "plain").replace("\u00a0", " ").split())
+    assert (
+        "Revenue by month, Oct 2025 to Dec 2025: highest ₹5.00 L (Oct 2025), "
+        "lowest ₹4.00 L (Nov 2025); Dec 2025 not whole" in text
+    )
+
+
 def test_simulated_and_fragile_figures_carry_their_warning(tmp_path):
     reasons = ["42% of spend names no date", "payouts and sales lie in other quarters"]
     fragile = {"reasons": reasons, "roas_low": 1.5, "roas_high": 2.0, "roas_all_dates": 1.6}

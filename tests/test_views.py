@@ -130,18 +130,19 @@ def test_posts_before_the_first_order_are_neither_cut_nor_called_the_start_of_or
 
 
 @pytest.mark.parametrize(
-    ("period", "said"),
+    ("period", "said", "cut"),
     [
-        ("2025", "The first month begins on 20 Jul 2025 and the last month ends on 2 Aug 2025."),
-        ("2025-06-30..2025-09-07", "The first week begins on 20 Jul 2025 and the last week ends on 2 Aug 2025."),
-        ("2025-07", ""),
+        ("2025", "The first month begins on 20 Jul 2025 and the last month ends on 2 Aug 2025.", ["2025-07", "2025-08"]),
+        ("2025-06-30..2025-09-07", "The first week begins on 20 Jul 2025 and the last week ends on 2 Aug 2025.", ["2025-07-14", "2025-07-28"]),
+        ("2025-07", "", []),
     ],
 )  # fmt: skip
-def test_a_line_over_time_says_which_of_its_ends_the_data_cuts(early_posts, period, said):
+def test_a_line_over_time_says_which_of_its_ends_the_data_cuts(early_posts, period, said, cut):
     report = views.open_report(
         brand="all", period=period, opened=early_posts.data, settings=early_posts.settings
     )
     assert report.trend_note == said
+    assert report.cut_steps == cut
     assert report.weeks_note == ""
 
 

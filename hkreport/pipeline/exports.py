@@ -85,7 +85,8 @@ def kpis(report: Report) -> dict[str, Any]:
             "step": report.step,
             "start": [str(step) for step in trend[report.step]],
             "revenue": [_number(value) for value in trend["revenue"]],
-        },
+        }
+        | ({"cut": report.cut_steps} if report.cut_steps else {}),
         "allocation": {
             "reasons": list(fragile.reasons),
             "roas_low": _number(fragile.low),

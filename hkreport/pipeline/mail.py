@@ -309,11 +309,16 @@ class _Report:
         known = [(value, step) for value, step in zip(values, steps, strict=True) if value == value]
         if trend is None or not known:
             return f"{label} over the period"
+        # A month of a few days is no low.
+        cut = {tables.key_text(trend["step"], step) for step in trend.get("cut", ())}
+        known = [each for each in known if each[1] not in cut] or known
         ends = [(name, extreme(known)) for name, extreme in (("highest", max), ("lowest", min))]
         said = ", ".join(
             f"{name} {text(value, Unit.MONEY, short=True)} ({step})" for name, (value, step) in ends
         )
-        return f"{label} by {trend['step']}, {steps[0]} to {steps[-1]}: {said}"
+        apart = [step for step in steps if step in cut]
+        note = f"; {' and '.join(apart)} not whole" if apart and len(apart) < len(steps) else ""
+        return f"{label} by {trend['step']}, {steps[0]} to {steps[-1]}: {said}{note}"
 
     def warnings(self) -> list[str]:
         """What could mislead somebody who reads the mail only."""

@@ -337,16 +337,34 @@ class Report:
     def trend_note(self) -> str:
         """What the trend leaves out, and which of its ends are no whole steps: they look like a fall."""
         start, end = self._reached(self.period)
-        drawn = self._steps(start, end, self.period)
+        first, last = self._cut_ends
         cut = []
-        if self.step != "day" and drawn:
-            if periods.steps(start - periods.DAY, start + periods.DAY, self.step) == drawn[:1]:
-                cut.append(f"the first {self.step} begins on {periods.worded(start)}")
-            if periods.steps(end - periods.DAY, end + periods.DAY, self.step) == drawn[-1:]:
-                cut.append(f"the last {self.step} ends on {periods.worded(end - periods.DAY)}")
+        if first:
+            cut.append(f"the first {self.step} begins on {periods.worded(start)}")
+        if last:
+            cut.append(f"the last {self.step} ends on {periods.worded(end - periods.DAY)}")
         words = " and ".join(cut)
         ends = f"{words[:1].upper()}{words[1:]}." if cut else ""
         return f"{self.weeks_note} {ends}".strip()
+
+    @property
+    def cut_steps(self) -> list[str]:
+        """Steps of the trend that the data or the period does not cover whole: they look like a fall."""
+        return list(dict.fromkeys(step for step in self._cut_ends if step))
+
+    @property
+    def _cut_ends(self) -> tuple[str, str]:
+        """The first and the last step of the trend where they are not whole, else nothing."""
+        start, end = self._reached(self.period)
+        drawn = self._steps(start, end, self.period)
+        if self.step == "day" or not drawn:
+            return "", ""
+        at_start = periods.steps(start - periods.DAY, start + periods.DAY, self.step)
+        at_end = periods.steps(end - periods.DAY, end + periods.DAY, self.step)
+        return (
+            drawn[0] if at_start == drawn[:1] else "",
+            drawn[-1] if at_end == drawn[-1:] else "",
+        )
 
     @property
     def weeks_note(self) -> str:

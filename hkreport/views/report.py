@@ -476,8 +476,6 @@ class Report:
     @functools.cached_property
     def products_and_rest(self) -> "pd.DataFrame":
         """The same, and last what belongs to no product: together they are the whole report."""
-        import numpy as np
-
         frame = self.compute([*PRODUCT_METRICS, m.PRODUCT_SCORE], "product")
         # A product is no newer for a slice in which nobody sold it before.
         past = self._past_of_all.rows
@@ -490,11 +488,20 @@ class Report:
         frame = frame.merge(traits.to_pandas(), on="product", how="left")
         frame = frame.merge(first, on="product", how="left")
         starts = [_iso(day) for day in frame["first_sale"]]
-        new = [bool(day) and day >= self.period.start.isoformat() for day in starts]
+        opening = self.period.start.isoformat()
         started = self.data.ledger.first
         # Where the data begins with the period, everything would look new.
         known = started is not None and started < self.period.start
-        frame["newness"] = np.where(new, "new in the period", "established") if known else "unknown"
+        frame["newness"] = [
+            "unknown"
+            if not known or name == UNASSIGNED
+            else "not sold so far"
+            if not day
+            else "new in the period"
+            if day >= opening
+            else "established"
+            for name, day in zip(frame["product"], starts, strict=True)
+        ]
         frame["price"] = frame["price"].astype(float)
         frame = frame.assign(rest=frame["product"] == UNASSIGNED)
         return frame.sort_values(

@@ -130,3 +130,20 @@ def test_a_product_is_no_newer_for_a_slice_that_did_not_sell_it_before(tmp_path,
     )
     found = dict(zip(report.products["product"], report.products["newness"], strict=True))
     assert found == {"Whey": "established", "Oats": "new in the period"}
+
+
+def test_a_product_that_was_never_sold_is_not_called_established(tmp_path):
+    report = opened(
+        tmp_path / "data",
+        period="2025-Q2",
+        influencers=PEOPLE,
+        posts="influencer_id,date,product\nI1,2025-05-02,Soon\nI2,2025-05-03,Whey\n",
+        tracking="date,orders,revenue,influencer_id,product\n2025-01-01,1,1000,I1,Whey\n"
+        "2025-04-02,1,520,I2,Whey\n2025-05-02,1,480,I2,\n",
+        payouts="influencer_id,basis,total_payout\nI1,post,5000\nI2,order,100\n",
+    )
+    found = report.products_and_rest
+    told = dict(zip(found["product"], found["newness"], strict=True))
+    assert told == {"Whey": "established", "Soon": "not sold so far", "unassigned": "unknown"}
+    counts = report.newness().set_index("newness")["products"]
+    assert counts.to_dict() == {"established": 1.0, "not sold so far": 1.0}

@@ -41,6 +41,7 @@ __all__ = [
     "ascent",
     "cell_ink",
     "colours",
+    "distinct_colours",
     "fitted",
     "letter_ascent",
     "marker",
@@ -169,6 +170,31 @@ def colours(names: Iterable[object]) -> dict[str, str]:
     strangers = sorted(word for word in words if word not in known)
     new = {word: free[index % len(free)] for index, word in enumerate(strangers)}
     return {word: known.get(word) or new[word] for word in words}
+
+
+def distinct_colours(names: Iterable[object]) -> dict[str, str]:
+    """The same where no two names share a colour; none at all where some would: alike, they would mean nothing.
+
+    Parameters
+    ----------
+    names : iterable
+        As for :func:`colours`.
+
+    Returns
+    -------
+    dict of str to str
+        Hex colours, or nothing. Grey, which what is left over has, may be shared.
+
+    Examples
+    --------
+    >>> distinct_colours(["YouTube", "Zumba"])
+    {'YouTube': '#a73d43', 'Zumba': '#307b90'}
+    >>> distinct_colours("abcdefg")
+    {}
+    """
+    found = colours(names)
+    own = [colour for colour in found.values() if colour != GREY]
+    return found if len(own) == len(set(own)) else {}
 
 
 def _is_known(word: str) -> bool:

@@ -18,6 +18,7 @@ __all__ = [
     "Unit",
     "escape_html",
     "escape_markdown",
+    "natural",
     "one_line",
     "quote_typst",
     "signed",
@@ -237,6 +238,19 @@ def visible(words: object) -> str:
         "\ufffd",
         str(words),
     )
+
+
+def natural(name: str) -> tuple[list[str | int], str]:
+    """What names are sorted by where people look for one: without regard to case, 9 before 10.
+
+    Examples
+    --------
+    >>> sorted(["Zebra", "apple", "Whey 10", "whey 9"], key=natural)
+    ['apple', 'whey 9', 'Whey 10', 'Zebra']
+    """
+    parts = re.split(r"(\d+)", name.casefold())
+    # Words and numbers take turns, so that like is compared with like.
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
 
 
 def one_line(words: object) -> str:

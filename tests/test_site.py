@@ -394,6 +394,19 @@ def test_data_cannot_end_the_scripts():
     assert "</script" not in home.navigation([entry])
 
 
+def test_home_has_brands_where_people_look_for_them_and_all_together_last():
+    def entry(brand, folder):
+        kpis = {"brand": brand if folder != "all" else "all", "metrics": {}, "period": {}}
+        at = f"{folder}/2025-Q2"
+        return home.Entry(at, brand, periods.parse("2025-Q2"), kpis, frozenset())
+
+    names = ["Zebra", "All brands", "Brand 10", "apple", "brand 9"]
+    there = [entry(name, "all" if name == "All brands" else f"f-{name}") for name in names]
+    page = home._grid(sorted(there, key=lambda each: each.order), [])
+    shown = re.findall(r'<th scope="row">([^<]+)<', page)
+    assert shown == ["apple", "brand 9", "Brand 10", "Zebra", "All brands"]
+
+
 def test_home_says_that_there_are_no_orders_and_not_that_a_period_is_missing():
     kpis = {"brand": "A", "metrics": {"revenue": {"value": None, "previous": None}}, "period": {}}
     entry = home.Entry("A/2025-Q2", "A", periods.parse("2025-Q2"), kpis, frozenset())

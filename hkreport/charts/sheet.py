@@ -530,9 +530,9 @@ def tier_rank(name: str) -> int:
 
 
 def own_colours(key: str, names: Sequence[str]) -> list[str]:
-    """Colour of each row: its own where the key has colours, else one for all."""
-    if key in COLOURED:
-        of = theme.colours(names)
+    """Colour of each row: its own where the key has colours and enough of them, else one for all."""
+    of = theme.distinct_colours(names) if key in COLOURED else {}
+    if of:
         return [of[name] for name in names]
     return [theme.GREY if name.casefold() in REST else theme.ACCENT for name in names]
 

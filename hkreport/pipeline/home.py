@@ -21,7 +21,7 @@ from hkreport.periods import Grain, Period, parse, worded
 from hkreport.pipeline import cache, fonts
 from hkreport.pipeline.prepare import write_atomically
 from hkreport.pipeline.render import ASSETS
-from hkreport.units import Unit, signed, text
+from hkreport.units import Unit, natural, signed, text
 
 if TYPE_CHECKING:
     from hkreport.pipeline.site import Outcome
@@ -99,7 +99,7 @@ class Entry:
     def order(self) -> tuple[Any, ...]:
         """Brands by name, all together last; periods by date."""
         together = self.kpis["brand"] == "all" and self.folder.startswith("all/")
-        return (together, self.brand.casefold(), self.brand, self.period.start, self.period.end,
+        return (together, natural(self.brand), self.period.start, self.period.end,
                 self.period.name)  # fmt: skip
 
 
@@ -376,8 +376,9 @@ def _grid(there: Sequence[Entry], failed: "Sequence[Outcome]") -> str:
     order = sorted(known.values(), key=lambda p: (p.end, p.start, p.name), reverse=True)
     heads = "".join(f'<th scope="col">{escape(period.name)}</th>' for period in order)
     body = []
-    for top, few in rows.items():
-        brand = few[0].brand if few else _brand_of(top, broken)
+    brands = {top: few[0].brand if few else _brand_of(top, broken) for top, few in rows.items()}
+    for top in sorted(rows, key=lambda top: (top == "all", natural(brands[top]))):
+        few, brand = rows[top], brands[top]
         cells = "".join(_cell(period, few, broken.get(f"{top}/{period.name}")) for period in order)
         head = f'<th scope="row">{escape(brand)}{_row_spark(few)}</th>'
         body.append(f"<tr>{head}{cells}</tr>")

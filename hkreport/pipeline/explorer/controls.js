@@ -21,7 +21,7 @@ const periods = () => {
 
 const buildControls = () => {
   fill($("period"), [["", "All dates"], ...periods(), ["own", "Own dates"]]);
-  const brands = cube.things.brand.values.filter(Boolean);
+  const brands = forPeople(cube.things.brand.values.filter(Boolean));
   fill($("compare"), [["previous", "The period before"], ...brands.map((name) => [`brand:${name}`, plain(name)]), ["nothing", "Nothing"]]);
   for (const name of facts.filters) {
     const rare = ["persona", "city", "payout_basis"].includes(name);
@@ -44,8 +44,10 @@ const buildControls = () => {
 const presentValues = (name, values) => {
   const used = name === "campaign" ? cube.sections.some(({ campaign }) => campaign.includes(values.length - 1))
     : ofThings(name) ? cube.things[name].codes.includes(values.length - 1) : true;
-  return used ? values : values.slice(0, -1);
+  return [...forPeople(values.slice(0, -1)), ...(used ? [null] : [])];
 };
+// Lists are in the order in which people look for a name: without regard to case, 9 before 10.
+const forPeople = (names) => [...names].sort(new Intl.Collator("en", { numeric: true }).compare);
 const checks = (name, pairs) => {
   const set = make("fieldset", {}, make("legend", { class: "sr" }, name === "columns" ? "Columns" : facts.labels[name]));
   for (const [value, words] of pairs) {

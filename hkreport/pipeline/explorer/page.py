@@ -286,11 +286,15 @@ def _subtitle(data: Data) -> str:
 def _colours(cube: Cube) -> dict[str, str]:
     """Colours of platforms, tiers and brands, as in the reports."""
     traits = cube.header["people"]
-    named = [traits["platform"], traits["tier"], cube.header["things"]["brand"]]
+    named = (
+        (theme.distinct_colours, traits["platform"]),
+        (theme.colours, traits["tier"]),  # each has a shape, or is grey: see `SHAPE_OF` of the page
+        (theme.distinct_colours, cube.header["things"]["brand"]),
+    )
     return {
         name: colour
-        for column in named
-        for name, colour in theme.colours(filter(None, column["values"])).items()
+        for of, column in named
+        for name, colour in of(filter(None, column["values"])).items()
     }
 
 

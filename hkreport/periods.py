@@ -107,7 +107,25 @@ class Period:
         """
         if last is None or self.grain is Grain.ALL:
             return False
-        return self.last - last > min(COVERED_WITHIN, self.days // 10 * DAY)
+        return self.last - last > self._spare
+
+    def is_begun_by(self, first: Date | None) -> bool:
+        """Whether data that begins on a day holds so much of the period that it is a whole one.
+
+        As much may be missing as at the end: see :meth:`is_cut_by`.
+
+        Examples
+        --------
+        >>> quarter = parse("2025-Q2")
+        >>> quarter.is_begun_by(Date(2025, 4, 7)), quarter.is_begun_by(Date(2025, 4, 24))
+        (True, False)
+        """
+        return first is not None and first - self.start <= self._spare
+
+    @property
+    def _spare(self) -> datetime.timedelta:
+        """How much of the period data may lack at an end."""
+        return min(COVERED_WITHIN, self.days // 10 * DAY)
 
     def previous(self) -> "Period | None":
         """The period of the same kind just before, or None for all dates.

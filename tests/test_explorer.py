@@ -391,6 +391,23 @@ def test_back_and_forward_walk_through_what_was_chosen(tab):
     settled("#brand=HKVitals&search=ash&size=50")
 
 
+def test_brands_are_sorted_for_people_and_never_two_of_one_colour(chromium, tmp_path):
+    brands = ["Zebra", "apple", "Brand 10", "Brand 9", "HKVitals", "Oak", "elm", "Yew"]
+    rows = "".join(f"2025-04-02,{i},{brand},1,1,100\n" for i, brand in enumerate(brands))
+    (tmp_path / "tracking.csv").write_text(
+        f"date,tracking_id,brand,influencer_id,orders,revenue\n{rows}", encoding="utf-8"
+    )
+    data = store.open_data(tmp_path, SETTINGS, root=ROOT)
+    tab = visit(chromium, page.build(data, SETTINGS, tmp_path / "x.html"))
+    listed = tab.locator("details[data-name=brand] .check").all_text_contents()
+    assert listed == ["apple", "Brand 9", "Brand 10", "elm", "HKVitals", "Oak", "Yew", "Zebra"]
+    tab.select_option("#top-topBy", "brand")
+    bars = tab.locator("#chart-top .bar")
+    own = bars.evaluate_all("bars => bars.map(bar => bar.style.getPropertyValue('--own'))")
+    assert own == [""] * len(brands)  # there are six colours
+    tab.close()
+
+
 def test_a_click_on_a_bar_filters_and_a_second_click_takes_it_back(tab):
     bar = tab.locator("#chart-category [role=button]").first
     name = bar.get_attribute("data-key")
@@ -424,7 +441,13 @@ def test_the_comparison_is_the_period_before_or_another_brand(tab, data):
     assert tab.locator("#cards [data-metric=revenue] .hk-delta").text_content() == tile.delta
     tab.evaluate(GO, "from=2023-12-01&to=2024-02-01")
     assert "begins before the data" in tab.locator("#notes").inner_text()
-    last = data.ledger.last
+    first, last = data.ledger.first, data.ledger.last
+    for days, words in ((4, ""), (20, f"begins before the data, {periods.worded(first)}")):
+        start = first - datetime.timedelta(days=days)  # of the 60 days before
+        later, end = (start + datetime.timedelta(days=60 * part - (part > 1)) for part in (1, 2))
+        tab.evaluate(GO, f"from={later}&to={end}")
+        assert words in tab.locator("#notes").inner_text()
+        assert (tab.locator("#cards .hk-delta").count() > 0) == (not words)
     for days, words in (
         (5, ""),
         (20, f"No comparison: the data ends {periods.worded(last)}, before"),

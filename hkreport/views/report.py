@@ -849,8 +849,7 @@ def open_report(
     before = span.previous()
     reaches = (
         before is not None
-        and opened.ledger.first is not None
-        and opened.ledger.first <= before.start
+        and before.is_begun_by(opened.ledger.first)
         and not span.is_cut_by(opened.ledger.last)
     )
     previous = history.in_period(before) if before is not None and reaches else None

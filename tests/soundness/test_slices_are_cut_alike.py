@@ -147,3 +147,17 @@ def test_a_product_that_was_never_sold_is_not_called_established(tmp_path):
     assert told == {"Whey": "established", "Soon": "not sold so far", "unassigned": "unknown"}
     counts = report.newness().set_index("newness")["products"]
     assert counts.to_dict() == {"established": 1.0, "not sold so far": 1.0}
+
+
+@pytest.mark.parametrize(("first", "compared"), [("2025-01-06", True), ("2025-01-20", False)])
+def test_a_period_before_whose_first_days_are_empty_is_compared_with(tmp_path, first, compared):
+    """As with the end of the data: up to a week may be missing."""
+    report = opened(
+        tmp_path / "data",
+        period="2025-Q2",
+        influencers=PEOPLE,
+        tracking=f"date,orders,revenue,influencer_id\n{first},1,1000,I1\n2025-04-02,1,500,I2\n"
+        "2025-06-29,1,500,I1\n",
+        payouts="influencer_id,basis,total_payout\nI1,order,500\n",
+    )
+    assert (report.totals_before["revenue"] == 1000.0) == compared

@@ -148,7 +148,8 @@ const shortName = ([from, to]) => {
   return step === "month" ? `${MONTHS[new Date(from * DAY).getUTCMonth()]} ${iso(from).slice(0, 4)}` : step ? stepName(from, step) : "the period before";
 };
 // Whether data ends so long before a stretch that it is no whole one: as Period.is_cut_by has it.
-const isCut = ([from, to]) => to - dayOf(cube.data[1]) > Math.min(7, Math.floor((to - from + 1) / 10));
+const isCut = ([from, to]) => to - dayOf(cube.data[1]) > spare(from, to);
+const spare = (from, to) => Math.min(7, Math.floor((to - from + 1) / 10));
 const comparison = (current) => {
   if (state.compare === "nothing") return { words: "" };
   if (state.compare.startsWith("brand:")) {
@@ -162,7 +163,7 @@ const comparison = (current) => {
   const before = daysBefore(days);
   const name = `${inWords(before[0])} to ${inWords(before[1])}`;
   const begins = cube.data[0] ? dayOf(cube.data[0]) : Infinity;
-  if (before[0] < begins) {
+  if (begins - before[0] > spare(...before)) {
     return { words: begins < Infinity ? `No comparison: ${name} begins before the data, ${inWords(begins)}.` : "" };
   }
   if (isCut(days)) return { words: `No comparison: the data ends ${inWords(dayOf(cube.data[1]))}, before ${inWords(days[1])}.` };

@@ -17,6 +17,7 @@ __all__ = [
     "PublishError",
     "RenderError",
     "UsageError",
+    "about_file",
     "did_you_mean",
     "listed",
     "map_option",
@@ -100,6 +101,27 @@ class PublishError(HkreportError):
     """A site is not fit to be published, or cannot be put where it should go."""
 
     kind = "publish"
+
+
+def about_file(error: OSError) -> tuple[str, str]:
+    """What a refusal of the operating system is about, and what helps, each as a sentence.
+
+    Examples
+    --------
+    >>> about_file(IsADirectoryError(21, "Is a directory", "build/x.part", None, "_site/report.pdf"))
+    ('_site/report.pdf is a folder where a file is written.', 'Move it away and run the command again.')
+    >>> about_file(PermissionError(13, "Permission denied", "_site"))
+    ('_site: Permission denied.', 'Allow reading or writing there, or choose another folder.')
+    """
+    # Of two files the second is where the first should go.
+    name = error.filename2 or error.filename
+    if isinstance(error, IsADirectoryError) and error.filename2:
+        again = "Move it away and run the command again."
+        return f"{name} is a folder where a file is written.", again
+    step = "Check that the path exists and that the disk has room."
+    if isinstance(error, PermissionError):
+        step = "Allow reading or writing there, or choose another folder."
+    return f"{f'{name}: ' if name else ''}{error.strerror or error}.", step
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

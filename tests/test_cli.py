@@ -276,6 +276,18 @@ def test_site_that_cannot_be_written_is_one_sentence(run, data, tmp_path):
     assert "Traceback" not in err
 
 
+def test_a_folder_in_the_place_of_a_file_is_named_with_what_to_do(run, data, tmp_path):
+    folder = tmp_path / "Gritzo" / "2025-Q2" / "index.html"
+    folder.mkdir(parents=True)
+    words = ("report", "--brand", "Gritzo", "--formats", "html", "--period", "2025-Q2")
+    code, _, err = run(*words, "--data", data, "--site", tmp_path)
+    assert code == 1
+    assert err.endswith(
+        f"hkreport: {folder} is a folder where a file is written. "
+        "Move it away and run the command again.\n"
+    )
+
+
 def stopped(kind, message, *, as_cause):
     def ask(*_, **__):
         try:

@@ -52,7 +52,7 @@ def test_night_stops_at_the_first_failure_and_says_what_was_not_reached():
     ("error", "words"),
     [
         (Failed("1 of 9 reports failed", "Gritzo: no"), "1 of 9 reports failed"),
-        (PermissionError(13, "Permission denied", "/x"), "/x: Permission denied"),
+        (PermissionError(13, "Permission denied", "/x"), "/x: Permission denied."),
         (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
     ],
     ids=["part", "files", "mistake"],

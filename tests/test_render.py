@@ -635,6 +635,7 @@ def test_auto_takes_quarto_where_it_is_on_path(
     program(tmp_path, VERSION)
     assert render.choose_engine("auto").name == "quarto"
     assert render.choose_engine("auto").versions()["quarto"] == "1.10.18"
+    assert render.passed_over("auto") == ""
     assert render.choose_engine("pandoc").name == "pandoc"
 
 
@@ -664,6 +665,8 @@ def test_a_quarto_too_old_for_our_documents_is_passed_over_and_named(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none" / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert render.choose_engine("auto").name == "pandoc"
+    said = f"passing over Quarto: {old} is Quarto 1.6.42, older than 1.9"
+    assert [render.passed_over(name) for name in ("auto", "pandoc")] == [said, ""]
     with pytest.raises(RenderError, match=r"is Quarto 1\.6\.42, older than 1\.9"):
         render.choose_engine("quarto")
 

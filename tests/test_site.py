@@ -604,6 +604,20 @@ def test_report_can_be_read_at_any_width(page, site, width):
     assert browser.axe(page) == []
 
 
+def test_home_can_be_used_with_a_finger(page, site):
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.goto((site / "index.html").as_uri())
+    page.evaluate(
+        """document.querySelector(".hk-files").append(...["PDF", "Summary"].map(
+            words => Object.assign(document.createElement("a"), {href: "x.pdf", textContent: words})))"""
+    )
+    sizes = page.locator(".hk-files a").evaluate_all(
+        "links => links.map(link => link.getBoundingClientRect()).map(box => [box.width, box.height])"
+    )
+    assert sizes
+    assert min(side for size in sizes for side in size) >= 44
+
+
 def test_home_is_readable_without_scripts(chromium, site):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()

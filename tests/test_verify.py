@@ -10,7 +10,8 @@ from pathlib import Path
 import exports
 import pytest
 
-from hkreport.errors import UsageError
+from hkreport.errors import RenderError, UsageError
+from hkreport.pipeline import render
 from hkreport.pipeline import verify as examiner
 
 ROOT = Path(__file__).parents[1]
@@ -254,3 +255,22 @@ def test_run_json_without_its_report_is_told_apart(first, tmp_path):
     found = examiner._compare(copy, first / "_site" / "HKVitals" / "2025-Q2", told)
     assert [each.file for each in found] == ["kpis.json"]
     assert found[0].words == "the file beside run.json is not the one it tells of"
+
+
+def test_a_report_of_quarto_asks_for_quarto_where_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(render, "find_quarto", lambda: None)
+    body = {
+        "schema_version": 1,
+        "parameters": {},
+        "outputs": {},
+        "ingredients": {},
+        "engine": {"name": "quarto", "versions": {}},
+        "formats": [],
+    }
+    run = tmp_path / "run.json"
+    run.write_text(json.dumps(body), encoding="utf-8")
+    with pytest.raises(RenderError, match=r"^The report was rendered by quarto\. ") as stopped:
+        examiner.verify(run, tmp_path)
+    # hkreport verify takes no engine: another one gives other bytes
+    assert "--engine" not in str(stopped.value)
+    assert "quarto.org" in stopped.value.next_step

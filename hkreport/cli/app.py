@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hkreport import __version__
-from hkreport.errors import HkreportError
+from hkreport.errors import HkreportError, about_file
 from hkreport.units import visible
 
 __all__ = ["app", "main"]
@@ -71,8 +71,7 @@ def _explain(error: BaseException, as_json: bool) -> None:
     if isinstance(error, HkreportError):
         _fail(error.kind, error.message, error.next_step, error.exit_code, as_json)
     if isinstance(error, OSError):
-        named = f"{error.filename}: " if error.filename else ""
-        _fail("files", f"{named}{error.strerror or error}.", _about_files(error), 1, as_json)
+        _fail("files", *about_file(error), 1, as_json)
     # Typer carries its own copy of click, whose exceptions have no public home.
     told = getattr(error, "format_message", None)
     if told is not None:
@@ -88,12 +87,6 @@ def _follows(arguments: Sequence[str], option: str, value: str) -> bool:
 def _where(error: Any) -> str:
     context = getattr(error, "ctx", None)
     return context.command_path if context is not None else "hkreport"
-
-
-def _about_files(error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "Allow reading or writing there, or choose another folder."
-    return "Check that the path exists and that the disk has room."
 
 
 def _fail(kind: str, message: str, next_step: str, code: int, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from hkreport import params, store
-from hkreport.errors import HkreportError
+from hkreport.errors import HkreportError, about_file
 from hkreport.pipeline import delivery, mail, outbox, publish
 
 __all__ = ["Failed", "Night", "Plan", "Skipped", "Status", "Step", "run", "steps"]
@@ -118,8 +118,7 @@ def _step(name: str, work: Work) -> Step:
         first, _, rest = str(error).partition("\n")
         return Step(name, Status.FAILED, first, rest)
     except OSError as error:
-        named = f"{error.filename}: " if error.filename else ""
-        return Step(name, Status.FAILED, f"{named}{error.strerror or error}")
+        return Step(name, Status.FAILED, *about_file(error))
     except Exception as error:  # a mistake of ours must not cost the summary
         words = f"{type(error).__name__}: {error}"
         return Step(name, Status.FAILED, words, traceback.format_exc())

@@ -24,10 +24,8 @@ ENGINES = ("auto", "quarto", "pandoc")
 ASSETS = Path(__file__).parent / "assets"
 EPOCH = 946_684_800  # 2000-01-01 UTC, the date inside a PDF when the caller names none
 
-INSTALL_QUARTO = (
-    "Install it from https://quarto.org/docs/download/ or with 'pip install quarto-cli', "
-    "or render with --engine pandoc."
-)
+GET_QUARTO = "Install it from https://quarto.org/docs/download/ or with 'pip install quarto-cli'"
+INSTALL_QUARTO = f"{GET_QUARTO}, or render with --engine pandoc."
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +186,15 @@ def choose_engine(name: str = "auto") -> Engine:
             f"The quarto engine was asked for, but {found}.", next_step=INSTALL_QUARTO
         )
     return PandocEngine()
+
+
+def passed_over(name: str) -> str:
+    """Why ``auto`` does not take a Quarto that is there; empty where it does, or where there is none."""
+    from hkreport.pipeline.render_quarto import QuartoEngine
+
+    program = find_quarto() if name == "auto" else None
+    fault = QuartoEngine(program).fault() if program is not None else ""
+    return f"passing over Quarto: {program} {fault}" if fault else ""
 
 
 def render(

@@ -212,6 +212,8 @@ def build(
     root = params.project_root()
     wanted = formats_of(formats)
     chosen = render.choose_engine(engine)
+    if why := render.passed_over(engine):
+        say(why)
     report = views.open_report(
         brand=brand, period=period, filters=_flat(filters), settings=settings, opened=data,
         held=False,

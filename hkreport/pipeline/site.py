@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hkreport import params, store, versions
-from hkreport.errors import DataError, HkreportError, RenderError, UsageError
+from hkreport.errors import DataError, HkreportError, RenderError, UsageError, about_file
 from hkreport.folders import alone, sweep_parts
 from hkreport.ledger import Filters
 from hkreport.pipeline import cache, processes, render, runs
@@ -191,6 +191,8 @@ def build(
         raise UsageError(f"--jobs is {jobs}; it must be 1 or more.")
     wanted_formats = formats_of(formats)
     name = render.choose_engine(engine).name
+    if why := render.passed_over(engine):
+        say(why)
     site, data = site.resolve(), data.resolve()
     sweep_parts(site)
     inputs = store.files(data) if data.is_dir() else {}
@@ -453,6 +455,9 @@ def _one(job: Job, work: Path) -> tuple[Made, float]:
     except HkreportError as error:
         _keep(error, work, job)
         raise
+    except OSError as error:
+        message, step = about_file(error)
+        raise RenderError(f"{job.subject}: {message}", next_step=step) from error
     except Exception as error:  # one broken report must not end the others
         raise RenderError(f"{job.subject}: {type(error).__name__}: {error}.") from error
     if job.engine != "quarto":

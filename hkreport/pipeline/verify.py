@@ -6,14 +6,14 @@ because then other bytes are no surprise.
 
 import difflib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hkreport import params, store, versions
-from hkreport.errors import DataError, UsageError
-from hkreport.pipeline import cache, processes
+from hkreport.errors import DataError, RenderError, UsageError
+from hkreport.pipeline import cache, processes, render
 from hkreport.pipeline.report import (
     KINDS,
     RUN,
@@ -91,10 +91,13 @@ def verify(run: Path, data: Path, *, progress: Callable[[str], None] | None = No
         If the file is no ``run.json``, or one that was spoilt.
     DataError
         If there is no such data.
+    RenderError
+        If the engine that rendered the report is not here.
     """
     say = progress or (lambda words: None)
     run = run / RUN if run.is_dir() else run
     told = _read(run)
+    _require_engine(told["engine"])
     versions.take()
     processes.start()
     root = params.project_root()
@@ -113,6 +116,17 @@ def verify(run: Path, data: Path, *, progress: Callable[[str], None] | None = No
         ]
     changed = cache.changed(told["ingredients"], made.ingredients)
     return Verdict(len(told["outputs"]), changed, differences, edited)
+
+
+def _require_engine(told: Mapping[str, Any]) -> None:
+    """Stop where the engine of the report is not here: no other gives its bytes."""
+    try:
+        render.choose_engine(told["name"])
+    except RenderError as error:
+        raise RenderError(
+            f"The report was rendered by {told['name']}. {error.message}",
+            next_step=f"{render.GET_QUARTO}: no other engine gives the same bytes.",
+        ) from error
 
 
 def _read(run: Path) -> dict[str, Any]:

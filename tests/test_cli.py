@@ -1,6 +1,9 @@
 """The command line: contracts of its output, and one clear sentence for each wrong input."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import exports
@@ -334,6 +337,18 @@ def test_a_file_for_the_folder_is_told_as_one(run, data, command):
 def test_a_brand_that_is_empty_is_not_all_of_them(run, data):
     code, _, err = run("report", "--data", data, "--brand", "")
     assert (code, err) == (2, "hkreport: --brand is empty; give it a value, or leave it out.\n")
+
+
+@pytest.mark.parametrize(
+    "given", [{"PYTHONWARNINGS": "error"}, {"PYTHONWARNINGS": "error::DeprecationWarning"}]
+)
+def test_warnings_of_libraries_end_no_run(data, given):
+    """pandas, for one, warns of an option that DuckDB asks it for."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hkreport.cli", "metrics", str(data), "--metric", "orders"],
+        capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | given,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "orders  19\n"), done.stderr
 
 
 def test_a_quoted_tilde_is_the_home_folder(run, data, monkeypatch, tmp_path):

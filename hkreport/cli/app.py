@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -33,6 +35,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; every expected failure is one sentence and an exit code."""
+    _warnings_stay_warnings()
     arguments = sys.argv[1:]
     as_json = (
         "--json" in arguments
@@ -49,6 +52,14 @@ def main() -> None:
     if code == STOPPED:  # Typer takes the interruption for itself
         _stopped(as_json)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _warnings_stay_warnings() -> None:
+    """Undo PYTHONWARNINGS=error: what a library warns its developers of must not end a run of ours."""
+    if any(option.startswith("error") for option in sys.warnoptions):
+        sys.warnoptions[:] = [each for each in sys.warnoptions if not each.startswith("error")]
+        os.environ.pop("PYTHONWARNINGS", None)  # the processes that we start read it too
+        warnings.simplefilter("default")
 
 
 def _was_stopped(error: BaseException | None) -> bool:

@@ -118,6 +118,8 @@ def about_file(error: OSError) -> tuple[str, str]:
     if isinstance(error, IsADirectoryError) and error.filename2:
         again = "Move it away and run the command again."
         return f"{name} is a folder where a file is written.", again
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{name}: a file is where a folder is needed.", "Name another, or move it away."
     step = "Check that the path exists and that the disk has room."
     if isinstance(error, PermissionError):
         step = "Allow reading or writing there, or choose another folder."

@@ -334,9 +334,27 @@ def test_a_file_for_the_folder_is_told_as_one(run, data, command):
     ) in err
 
 
-def test_a_brand_that_is_empty_is_not_all_of_them(run, data):
-    code, _, err = run("report", "--data", data, "--brand", "")
-    assert (code, err) == (2, "hkreport: --brand is empty; give it a value, or leave it out.\n")
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("report", "--brand"),
+        ("insights", "--brand"),
+        ("plan-test", "--brand"),
+        ("email", "--brand"),
+        ("site", "--brands"),
+        ("site", "--periods"),
+    ],
+)
+def test_an_option_that_is_empty_does_not_stand_for_all(run, command, option):
+    code, _, err = run(command, option, "")
+    assert (code, err) == (2, f"hkreport: {option} is empty; give it a value, or leave it out.\n")
+
+
+def test_a_file_where_a_folder_is_written_is_told_as_one(run, tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    code, _, err = run("templates", "--out", tmp_path / "file")
+    said = "a file is where a folder is needed. Name another, or move it away."
+    assert (code, err) == (1, f"hkreport: {tmp_path / 'file'}: {said}\n")
 
 
 @pytest.mark.parametrize(

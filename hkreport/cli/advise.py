@@ -23,6 +23,7 @@ from hkreport.cli.options import (
     MinRoas,
     Period,
     filters_of,
+    not_empty,
     open_data,
     settings_of,
 )
@@ -31,7 +32,9 @@ from hkreport.cli.options import (
 @app.command()
 def insights(
     data: DataFolder = None,
-    brand: Annotated[str, typer.Option(help="Brand as the data names it, or all.")] = "all",
+    brand: Annotated[
+        str, typer.Option(help="Brand as the data names it, or all.", callback=not_empty)
+    ] = "all",
     period: Period = "latest",
     platform: list[str] | None = PLATFORM,
     tier: list[str] | None = TIER,

@@ -112,11 +112,17 @@ def report(
 def build_site(
     brands: Annotated[
         str | None,
-        typer.Option(help="Brands with commas between, or all; params/runs.yml otherwise."),
+        typer.Option(
+            help="Brands with commas between, or all; params/runs.yml otherwise.",
+            callback=not_empty,
+        ),
     ] = None,
     periods: Annotated[
         str | None,
-        typer.Option(help="2025-Q1..2025-Q4, quarters, months, names; params/runs.yml otherwise."),
+        typer.Option(
+            help="2025-Q1..2025-Q4, quarters, months, names; params/runs.yml otherwise.",
+            callback=not_empty,
+        ),
     ] = None,
     data: Annotated[
         Path | None,

@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from hkreport.cli.app import app
-from hkreport.cli.options import AsOf, Maps, Period, existing, open_data, progress, settings_of
+from hkreport.cli.options import (
+    AsOf,
+    Maps,
+    Period,
+    existing,
+    not_empty,
+    open_data,
+    progress,
+    settings_of,
+)
 from hkreport.errors import UsageError
 
 Data = Annotated[
@@ -43,7 +52,8 @@ def email(
         list[str] | None,
         typer.Option(
             help="Brand as the data names it, or all; may repeat. "
-            "Without it: every brand with recipients in params/."
+            "Without it: every brand with recipients in params/.",
+            callback=not_empty,
         ),
     ] = None,
     period: Period = "latest",
@@ -193,7 +203,7 @@ def nightly(
     send: Annotated[
         bool, typer.Option("--send", help="Send the mails; otherwise only their previews.")
     ] = False,
-    jobs: Annotated[int, typer.Option(help="Reports at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Reports at a time.")] = 1,
     data: Data = None,
     site: Site = None,
     log: Log = None,

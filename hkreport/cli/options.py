@@ -46,9 +46,10 @@ PAYOUT_BASIS = _filter("influencers paid on this basis")
 ARM = _filter("rows of this experimental arm")
 
 
-def not_empty(parameter: typer.CallbackParam, value: str) -> str:
+def not_empty(parameter: typer.CallbackParam, value: Any) -> Any:
     """Refuse an empty value: the default is what a command takes without the option."""
-    if not value.strip():
+    given = [] if value is None else [value] if isinstance(value, str) else value
+    if any(not words.strip() for words in given):
         raise UsageError(f"--{parameter.name} is empty; give it a value, or leave it out.")
     return value
 

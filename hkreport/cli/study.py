@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hkreport.cli.app import app
-from hkreport.cli.options import AsOf, DataFolder, Maps, open_data, settings_of
+from hkreport.cli.options import AsOf, DataFolder, Maps, not_empty, open_data, settings_of
 from hkreport.errors import UsageError
 
 UNITS = ("users", "cities")
@@ -16,7 +16,9 @@ UNITS = ("users", "cities")
 @app.command("plan-test")
 def plan_test(
     data: DataFolder = None,
-    brand: Annotated[str, typer.Option(help="Brand as the data names it, or all.")] = "all",
+    brand: Annotated[
+        str, typer.Option(help="Brand as the data names it, or all.", callback=not_empty)
+    ] = "all",
     unit: Annotated[
         str, typer.Option(metavar="users|cities", help="What is assigned at random.")
     ] = "users",

@@ -31,7 +31,7 @@ READ_PAST: dict[str, int] = {
     "evidence/planning.py": 2,
     "evidence/reading.py": 1,
     "views/quality.py": 2,
-    "views/report.py": 7,  # what limits of the price hide is of its own rows; four are of a command
+    "views/report.py": 8,  # who is ever paid counts with the payouts; what limits of the price hide is of its own rows; four are of a command
 }
 # Module and how often it takes a table beside the ledger.
 READ_BESIDE = {
@@ -285,6 +285,19 @@ def test_assignments_count_where_an_experiment_is_read(root, whole, tmp_path, mo
         text = f"{ASSIGNED}u9,control,user,{day}\n"
         early = exports.write(tmp_path / day, **(WHOLE | {"assignments": text}))
         assert (found(plain, [plan]) != found(early, [plan])) is counts
+
+
+def test_who_sells_and_is_paid_elsewhere_alone_counts(root, tmp_path):
+    header, *lines = exports.PAYOUTS.splitlines()
+    rows = [f"{header},brand,date", *(f"{line},," for line in lines)]
+    found = []
+    # Influencer 4 sold for HKVitals; what she is paid is for another brand and year.
+    for paid in (0, 500):
+        payouts = "\n".join([*rows, f"4,post,,,{paid},Gritzo,2024-02-05", ""])
+        folder = exports.write(tmp_path / str(paid), **WHOLE, payouts=payouts)
+        found.append(digests(folder, root))
+    assert "payouts" in cache.changed(*found)
+    assert "rows" not in cache.changed(*found)
 
 
 # Customers

@@ -161,17 +161,19 @@ def _warnings(report: Report, brief: bool) -> list[str]:
         span = (
             f"{low} under every way" if low == high else f"between {low} and {high} over the ways"
         )
-        body = (
-            f"{'; '.join(fragile.reasons)}. ROAS is {span} of allocating payouts, and "
-            f"{text(fragile.whole, Unit.MULTIPLE)} over the whole history of the data."
-        )
+        history = f", and {text(fragile.whole, Unit.MULTIPLE)} over the whole history of the data"
+        whole = history if fragile.whole == fragile.whole else ""
+        body = f"{'; '.join(fragile.reasons)}. ROAS is {span} of allocating payouts{whole}."
         body = escape_markdown(f"{body[0].upper()}{body[1:]}") + (
             "" if brief else " See @tbl-rules."
         )
+        apart = fragile.whole != fragile.whole  # the data as a whole is not in doubt
         title = (
-            "Some payouts are hard to place"
-            if low == high
-            else "ROAS rests on how payouts were allocated"
+            "ROAS rests on how payouts were allocated"
+            if low != high
+            else "What sold here was paid for elsewhere"
+            if apart
+            else "Some payouts are hard to place"
         )
         found.append(callout("warning", title, body))
     if report.hides:

@@ -325,7 +325,7 @@ def data_problems(report: "Report") -> Iterator[Insight]:
                 value=float(report.totals["roas"]), low=fragile.low, high=fragile.high,
                 method="range over rules of allocation, not an interval",
                 numbers={"break_even": level, "unassigned": fragile.unassigned,
-                         "displaced": fragile.displaced, "fallback": fragile.fallback,
+                         "displaced": fragile.displaced, "fallback": fragile.fallback, "unpaid": fragile.unpaid,
                          "spend": spend},
             ),
             severity="high" if crosses else "medium",

@@ -275,7 +275,13 @@ def _read_digests(
         f"select distinct influencer_id from ledger where {own} and {inside} "
         "and influencer_id is not null"
     ).fetchall()
-    found["payouts"] = _exceptions(data, {row[0] for row in sold})
+    # Who sells here and is paid, if only elsewhere.
+    paid = con.execute(
+        "select influencer_id from ledger where influencer_id in "
+        f"(select influencer_id from ledger where {own} and {inside}) "
+        "group by 1 having sum(spend) > 0 order by 1"
+    ).fetchall()
+    found["payouts"] = _digest([_exceptions(data, {row[0] for row in sold}), paid])
     return found
 
 

@@ -92,7 +92,7 @@ def kpis(report: Report) -> dict[str, Any]:
             "roas_low": _number(fragile.low),
             "roas_high": _number(fragile.high),
             # Beside a headline that stands by itself it says nothing, and would change every day.
-            "roas_all_dates": _number(fragile.whole) if fragile.reasons else None,
+            "roas_all_dates": _number(fragile.whole),
         },
     }
 

@@ -9,7 +9,7 @@ import datetime
 import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -609,10 +609,12 @@ class Fragility:
         Share of all spend in quarters without revenue of the same influencer.
     fallback : float
         Share of all spend whose basis had nothing to stand on.
+    unpaid : float
+        Share of the slice's credited revenue of influencers who are paid, but for nothing in the slice.
     low, high : float
         ROAS of the slice over all rules.
     whole : float
-        ROAS of the slice over all dates.
+        ROAS of the slice over all dates, where the data as a whole is in doubt; NaN elsewhere.
     reasons : tuple of str
         Why to be careful, as phrases; empty when the headline stands by itself.
     """
@@ -620,6 +622,7 @@ class Fragility:
     unassigned: float
     displaced: float
     fallback: float
+    unpaid: float
     low: float
     high: float
     whole: float
@@ -632,16 +635,55 @@ def _fragility(report: Report) -> Fragility:
     nan = float("nan")
     shares = _allocated(report.data)
     if shares is None:
-        return Fragility(0.0, 0.0, 0.0, nan, nan, nan, ())
+        return Fragility(0.0, 0.0, 0.0, 0.0, nan, nan, nan, ())
     values = pd.to_numeric(report.rules_compared["roas"])
-    history = m.compute(report.history.rows, [m.ROAS], known=report.history.known)
+    reasons, whole = doubts(report.data, report.settings), nan
+    if reasons:  # else what comes in later would change this report
+        history = m.compute(report.history.rows, [m.ROAS], known=report.history.known)
+        whole = float(history["roas"][0])
+    unpaid = _paid_elsewhere(report)
+    if unpaid > report.settings.allocation.displaced_warning:
+        share = text(unpaid, Unit.PERCENT)
+        reasons = (
+            f"{share} of the revenue credited here belongs to influencers whose payouts all fall on "
+            "other dates, brands or products",
+            *reasons,
+        )
     return Fragility(
         *shares,
+        unpaid,
         float(values.min()),
         float(values.max()),
-        float(history["roas"][0]),
-        doubts(report.data, report.settings),
+        whole,
+        reasons,
     )
+
+
+def _paid_elsewhere(report: Report) -> float:
+    """Share of the slice's credited revenue of influencers who are paid only outside of it.
+
+    Their sales stand in ROAS here, what they cost stands in another period, brand or product. Who is never
+    paid at all costs nothing, and is no such case.
+    """
+    people = report.influencers
+    sold = people[people["influencer_revenue"] > 0]
+    ids = sold["influencer_id"]
+    revenue = float(sold["influencer_revenue"].sum())
+    if not revenue > 0:
+        return 0.0
+    apart = ~(sold["spend"] > 0) & ids.isin(_ever_paid(report.data))
+    return float(sold.loc[apart, "influencer_revenue"].sum()) / revenue
+
+
+def _ever_paid(data: Data) -> Collection[str]:
+    """Influencers who are paid anything in all of the data, found once for a ledger."""
+
+    def found() -> list[str]:
+        sums = m.compute(data.ledger.rows, [m.SPEND], by=["influencer"], known=data.ledger.known)
+        return sorted(sums.loc[sums["spend"] > 0, "influencer_id"].astype(str))
+
+    paid: Collection[str] = data.remembered("paid", found)
+    return paid
 
 
 def doubts(data: Data, settings: Settings) -> tuple[str, ...]:

@@ -161,3 +161,35 @@ def test_a_period_before_whose_first_days_are_empty_is_compared_with(tmp_path, f
         payouts="influencer_id,basis,total_payout\nI1,order,500\n",
     )
     assert (report.totals_before["revenue"] == 1000.0) == compared
+POSTED = "influencer_id,date\nI1,2025-05-05\nI2,2025-02-05\n"
+FEES = "influencer_id,basis,total_payout\nI1,post,1000\nI2,post,1000\n"
+
+
+def lying_apart(folder: Path, period: str, mine: int, payouts: str = FEES) -> views.Report:
+    """Asha posts and sells in the second quarter; Ravi posts in the first and sells in the second."""
+    rows = [("2025-01-02", 500, "I2"), ("2025-05-06", mine, "I1"), ("2025-06-29", 4000, "I2")]
+    lines = [f"{day},1,{revenue},{who}" for day, revenue, who in rows]
+    sales = "\n".join(["date,orders,revenue,influencer_id", *lines, ""])
+    files = {"influencers": PEOPLE, "posts": POSTED, "tracking": sales, "payouts": payouts}
+    return opened(folder, period=period, **files)
+
+
+def test_a_headline_says_when_those_who_sold_were_paid_for_other_dates(tmp_path):
+    apart = lying_apart(tmp_path / "apart", "2025-Q2", 1000)
+    assert apart.totals["roas"] == 5  # of 5,000 credited, 4,000 by who is paid for February
+    said = "80.0% of the revenue credited here belongs to influencers whose payouts all fall on other dates"
+    assert said in insights.headline(apart).markdown.replace("\\", "")
+    assert apart.fragility.unpaid == pytest.approx(0.8)
+    assert exports.kpis(apart)["allocation"]["reasons"]
+    # What is next to nothing is left alone, and so is a period that holds both.
+    for name, period, mine in (("few", "2025-Q2", 90000), ("both", "2025", 1000)):
+        report = lying_apart(tmp_path / name, period, mine)
+        assert "payouts all fall" not in insights.headline(report).markdown
+
+
+def test_who_is_never_paid_is_no_payout_that_falls_elsewhere(tmp_path):
+    free = lying_apart(
+        tmp_path / "free", "2025-Q2", 1000, "influencer_id,basis,total_payout\nI1,post,1000\n"
+    )
+    assert free.fragility.unpaid == 0
+    assert "payouts all fall" not in insights.headline(free).markdown

@@ -126,7 +126,7 @@ class Incrementality:
         return pd.DataFrame(rows, columns=columns)
 
 
-def attributed(roas: float, break_even: float) -> str:
+def attributed(roas: float, break_even: float, *, unprofitable: bool = False) -> str:
     """What may be claimed of credited revenue without an experiment, as a sentence.
 
     The share of credited orders that may have come anyway is 1 − break-even ÷ ROAS; without margins
@@ -136,6 +136,8 @@ def attributed(roas: float, break_even: float) -> str:
     ----------
     roas, break_even : float
         Of the same rows; NaN where they are not known.
+    unprofitable : bool
+        Whether these orders are known to bring no profit, whatever is paid for them.
 
     Examples
     --------
@@ -147,6 +149,11 @@ def attributed(roas: float, break_even: float) -> str:
     """
     if not math.isfinite(roas):
         return "Attributed, not incremental: without both revenue and spend there is no return to judge."
+    if unprofitable:
+        return (
+            "Attributed, not incremental: the credited orders bring no profit even before payouts, so no "
+            "return on spend pays back."
+        )
     known = math.isfinite(break_even)
     level = break_even if known else 1.0
     basis = (
@@ -276,7 +283,9 @@ def _claim(
             "The exports assign units to arms, but params declare no experiment for this brand, so none "
             "is read."
         )
-    plain = attributed(float(report.totals["roas"]), report.break_even)
+    plain = attributed(
+        float(report.totals["roas"]), report.break_even, unprofitable=report.is_unprofitable
+    )
     if report.brand is None or not first:
         first = [plain, *first] if report.brand is None else [plain]
     else:

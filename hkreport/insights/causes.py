@@ -324,7 +324,7 @@ def level_words(report: "Report") -> str:
         return f"break-even of {shown}"
     if report.settings.bands["roas"].poor != 1:
         return f"the {shown} that params call poor"
-    return f"break-even of {shown} (on revenue, since margins are unknown)"
+    return f"break-even of {shown} (on revenue, since {report.on_revenue})"
 
 
 def _bases(report: "Report") -> "pd.DataFrame":

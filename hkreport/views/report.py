@@ -244,16 +244,32 @@ class Report:
         ]
 
     @functools.cached_property
+    def _earned(self) -> tuple[float, float]:
+        """Revenue of the credited orders and the profit in it; NaN where the margin of any is unknown."""
+        rows = self.current.rows
+        credited = rows.filter(rows["channel"] == "influencer")
+        sums = m.compute(credited, [m.REVENUE, m.PROFIT], known=self.current.known).iloc[0]
+        return float(sums["revenue"]), float(sums["profit"])
+
+    @functools.cached_property
     def break_even(self) -> float:
         """ROAS at which credited orders pay for their influencers: revenue ÷ profit of those orders.
 
         NaN where the margin of any of them is unknown, or their profit is not positive.
         """
-        rows = self.current.rows
-        credited = rows.filter(rows["channel"] == "influencer")
-        sums = m.compute(credited, [m.REVENUE, m.PROFIT], known=self.current.known).iloc[0]
-        profit = float(sums["profit"])
-        return float(sums["revenue"]) / profit if profit > 0 else float("nan")
+        revenue, profit = self._earned
+        return revenue / profit if profit > 0 else math.nan
+
+    @property
+    def is_unprofitable(self) -> bool:
+        """Whether the credited orders bring revenue and no profit, before any payout: no ROAS pays back."""
+        revenue, profit = self._earned
+        return revenue > 0 and profit <= 0
+
+    @property
+    def on_revenue(self) -> str:
+        """Why returns are held against revenue where there is no break-even, as a phrase."""
+        return "these orders bring no profit" if self.is_unprofitable else "margins are unknown"
 
     @property
     def tier_names(self) -> tuple[str, ...]:

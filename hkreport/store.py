@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hkreport import backends, ledger, pseudonyms, versions
+from hkreport import backends, ledger, pseudonyms, schema, versions
 from hkreport.errors import DataError
 from hkreport.folders import Scratch, write_atomically
 from hkreport.params import Settings, brands, project_root
@@ -487,7 +487,22 @@ def _found(
         has |= {f"{name}.{column}": dataset.has(name, column) for column in table.columns}
     tables = backends.hand_over(dataset.tables, fresh / HANDED_OVER)
     check, odd = dataset.check.to_json(), dataset.reconciliation()
+    has |= _empty(tables["posts"], has)
     return _Found(tables, has, check, odd, dataset, shelf.secret, dataset.pieces)
+
+
+def _empty(posts: "ir.Table", has: Mapping[str, bool]) -> dict[str, bool]:
+    """Numbers of posts that a column of the exports was meant for and no row holds: not known, not 0."""
+    numbers = [
+        column.name
+        for column in schema.TABLES["posts"]
+        if column.kind is schema.Kind.NUMBER and has.get(f"posts.{column.name}")
+    ]
+    if not numbers:
+        return {}
+    counts = {name: posts[name].count() for name in numbers}
+    held = posts.aggregate(rows=posts.count(), **counts).to_pandas().iloc[0]
+    return {f"posts.{name}": False for name in numbers if held["rows"] and not held[name]}
 
 
 def _ingest(

@@ -206,3 +206,22 @@ def test_all_dates_are_those_of_posts_and_payouts_too(tmp_path):
         settings=params.load(None),
     )  # fmt: skip
     assert report.subtitle == "All dates: 1 Feb 2024 to 30 Jun 2025"
+
+
+def test_a_column_without_a_value_in_any_row_is_not_known(tmp_path):
+    header, *lines = exports.POSTS.replace('"Two lines\nof text"', "Two").splitlines()
+    at = header.split(",").index("reach")
+    bare = [
+        ",".join("" if n == at else cell for n, cell in enumerate(line.split(",")))
+        for line in lines
+    ]
+    folder = exports.write(tmp_path / "exports", posts="\n".join([header, *bare, ""]))
+    report = views.open_report(brand="HKVitals", period="2025-Q2", data=str(folder))
+    assert math.isnan(report.value(m.REACH))
+    assert math.isnan(report.value(m.ENGAGEMENT_RATE_BY_REACH))
+    assert report.value(m.LIKES) == 9000 + 2500 + 300
+    # One value is enough to count.
+    one = [bare[0].replace(",,", ",5,", 1), *bare[1:]]
+    folder = exports.write(tmp_path / "one", posts="\n".join([header, *one, ""]))
+    report = views.open_report(brand="HKVitals", period="2025-Q2", data=str(folder))
+    assert report.value(m.REACH) == 5

@@ -298,6 +298,49 @@ def test_a_campaign_below_break_even_is_told_under_every_rule_only(tmp_path):
     assert not list(causes.below_break_even(report))
 
 
+def test_orders_that_bring_no_profit_are_not_said_to_have_unknown_margins(tmp_path):
+    header, *lines = exports.TRACKING.splitlines()
+    for name, profit in (("loss", "-10"), ("none", "0")):
+        sold = "\n".join([f"{header},profit", *(f"{line},{profit}" for line in lines), ""])
+        report = tiny(tmp_path / name, tracking=sold)
+        said = insights.headline(report).markdown
+        assert "no return on spend pays back" in said
+        assert "margins are unknown" not in said
+        assert "margins are unknown" not in causes.level_words(report)
+    assert "margins are unknown" in insights.headline(tiny(tmp_path / "plain")).markdown
+
+
+def test_concentration_names_no_more_than_bring_so_much(tmp_path):
+    people = ["id,name,platform", *(f"{each},Person {each},YouTube" for each in range(1, 22))]
+    for name, first, second, said in (
+        (
+            "one",
+            90000,
+            10,
+            "1 of 21 selling influencers, Person 1, brings 97.9% of credited revenue",
+        ),
+        ("two", 3000, 2900, "2 of 21 selling influencers bring 75.6% of credited revenue"),
+    ):
+        paid = [first, second, *[100] * 19]
+        sold = [f"{who},2025-05-0{1 + who % 9},1,{each},B" for who, each in enumerate(paid, 1)]
+        report = views.open_report(
+            brand="B",
+            period="2025-Q2",
+            data=str(
+                exports.write(
+                    tmp_path / name,
+                    influencers="\n".join([*people, ""]),
+                    posts="",
+                    tracking="\n".join(["influencer_id,date,orders,revenue,brand", *sold, ""]),
+                    payouts="",
+                )
+            ),
+        )
+        (found,) = rules.concentration(report)
+        assert found.statement.startswith(said)
+        assert ("with this one" in found.action) == (name == "one")
+
+
 def test_influencers_of_one_name_are_told_apart_by_their_ids(report):
     people = report.influencers
     twin = people["influencer"].iloc[0].upper()

@@ -128,6 +128,6 @@ def test_range_over_the_allocation_rules_is_one_value_where_all_rules_agree(foun
 
 def test_subtitle_and_note_say_what_the_chart_holds(found):
     assert found.subtitle == (
-        "ROAS with 95% intervals over influencers, beside the 0.94× of all. Paid a fixed fee a post"
+        "ROAS with 95% intervals over influencers, beside the 0.94× of all who are paid so. Paid a fixed fee a post"
     )
     assert found.note == "Without an interval: too few influencers, see the table."

@@ -222,3 +222,31 @@ def test_the_largest_tier_is_a_share_of_those_without_a_tier_too():
     assert insights.mix_words(frame) == (
         "Nano is the largest tier, with 60.0% of the active influencers"
     )
+
+
+def test_nothing_spent_is_no_way_of_allocating_it(tmp_path):
+    exports.write(tmp_path, payouts=exports.PAYOUTS + "4,order,0,1,0\n")
+    report = views.open_report(
+        brand="HKVitals", period="2025-Q2", data=str(tmp_path), filters={"influencer": "4"}
+    )
+    assert len(report.allocation) == 1
+    assert insights.allocation_note(report).markdown == "No payouts fall into this selection.\n"
+
+
+def test_who_did_not_post_has_not_the_most_posts():
+    nobody = pd.DataFrame({"posts": [0.0] * 20})
+    assert insights.top_words(nobody, "posts", "posts", 10) == "Nobody has posts"
+    few = pd.DataFrame({"posts": [2.0, 1.0, *[0.0] * 20]})
+    assert insights.top_words(few, "posts", "posts", 10).startswith("The 2 influencers with")
+
+
+def test_two_are_both(report):
+    people = report.influencers.assign(spend=0.0)
+    people.loc[:1, "spend"] = 10.0
+    for roas, said in (
+        (9.0, "Both paid influencers reach"),
+        (0.1, "Both paid influencers stay below"),
+    ):
+        two = replace(report)
+        two.__dict__["influencers"] = people.assign(roas=roas)
+        assert insights.poor_sentence(two).startswith(said)

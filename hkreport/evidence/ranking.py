@@ -75,8 +75,9 @@ class Ranking:
             return "Influencers with luck taken out"
         sure = int((self.frame["low"] > self.average).sum())
         return (
-            f"{text(sure, Unit.COUNT)} of {text(len(self.frame), Unit.COUNT)} influencers very likely return more than "
-            f"{text(self.average, Unit.MULTIPLE)}, the ROAS of all"
+            f"{text(sure, Unit.COUNT)} of {text(len(self.frame), Unit.COUNT)} influencers very likely "
+            f"{'returns' if sure == 1 else 'return'} more than {text(self.average, Unit.MULTIPLE)}, the ROAS of "
+            "all of them"
         )
 
     @property

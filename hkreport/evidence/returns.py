@@ -104,7 +104,9 @@ class GroupReturns:
             f"ROAS with {level} intervals over influencers" if some else "ROAS, without intervals"
         )
         together = text(self.pooled, Unit.MULTIPLE)
-        return f"{what}, beside the {together} of all. {self.drawn['basis'].iloc[0]}"
+        return (
+            f"{what}, beside the {together} of all who are paid so. {self.drawn['basis'].iloc[0]}"
+        )
 
     @property
     def note(self) -> str:

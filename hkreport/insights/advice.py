@@ -85,7 +85,12 @@ def not_said(report: "Report") -> Prose:
     ]
     parts += small[:6]
     if len(small) > 6:
-        parts.append(f"{text(len(small) - 6, Unit.COUNT)} more groups are too small to compare.")
+        more = (
+            "1 more group is"
+            if len(small) == 7
+            else f"{text(len(small) - 6, Unit.COUNT)} more groups are"
+        )
+        parts.append(f"{more} too small to compare.")
     plan = budget.plan(report)
     if plan.refusal is not None:
         parts.append(str(plan.refusal))

@@ -74,15 +74,20 @@ def poor_words(report: Report) -> str:
     level, everybody = f"{text(least, Unit.MULTIPLE)} ROAS", text(len(paid), Unit.COUNT)
     alone = len(paid) == 1
     if losers.empty:
-        who = "The one paid influencer" if alone else f"All {everybody} paid influencers"
+        who = f"{_all(len(paid))} paid influencers"
+        who = "The one paid influencer" if alone else who
         return f"{who} {'reaches' if alone else 'reach'} {level}"
     cost = text(float(losers["spend"].sum()), Unit.MONEY, short=True)
     if len(losers) == 1:
         who = "The one paid influencer" if alone else f"1 of {everybody} paid influencers"
         return f"{who} stays below {level}, at a cost of {cost}"
     count = text(len(losers), Unit.COUNT)
-    who = f"All {everybody}" if len(losers) == len(paid) else f"{count} of {everybody}"
+    who = _all(len(paid)) if len(losers) == len(paid) else f"{count} of {everybody}"
     return f"{who} paid influencers stay below {level}; they cost {cost}"
+
+
+def _all(count: int) -> str:
+    return "Both" if count == 2 else f"All {text(count, Unit.COUNT)}"
 
 
 def unquestioned(report: Report) -> str:
@@ -122,7 +127,7 @@ def headline(report: Report, caused: Incrementality | None = None, *, brief: boo
         if report.fragility.reasons:  # what was paid may only not have reached it
             said.append(f"But {'; '.join(report.fragility.reasons)}.")
     if roas == roas:
-        said.append(attributed(roas, report.break_even))
+        said.append(attributed(roas, report.break_even, unprofitable=report.is_unprofitable))
     if caused is not None and caused.iroas is not None:
         estimate = caused.iroas.words(Unit.MULTIPLE)
         whole = " of the whole brand" if report.filters else ""  # filters do not cut an experiment
@@ -201,6 +206,7 @@ def guides(report: Report) -> list[tuple[float, str]]:
 def allocation_note(report: Report) -> Prose:
     """How payouts reached brands, products and dates in this slice."""
     frame = report.allocation
+    frame = frame[frame["spend"] != 0]
     if "spend" not in report.current.known:
         return Prose("The exports hold no payouts.\n")
     if frame.empty:

@@ -214,25 +214,30 @@ def concentration(report: "Report") -> Iterator[Insight]:
     total = report.value(m.INFLUENCER_REVENUE)
     if len(sellers) < 4 * rules.top or not total > 0:
         return
-    top = sellers.head(rules.top)
+    # The fewest who bring so much: five are no story where it is one.
+    shares = sellers["influencer_revenue"].head(rules.top).cumsum() / total
+    count = min(int((shares < rules.top_share).sum()) + 1, rules.top)
+    top = sellers.head(count)
     first = float(top["influencer_revenue"].sum())
     share = first / total
     # Where others' returns leave less in all than the first brought, they are no part of it.
     if not rules.top_share <= share <= 1:
         return
+    who = f"{count} of {text(len(sellers), Unit.COUNT)} selling influencers"
+    name = f", {causes.who(report, top.iloc[0])}," if count == 1 else ""
     yield Insight(
         rule="concentration",
         kind="alert",
-        subject=f"top {rules.top} influencers",
+        subject=f"top {count} influencers" if count > 1 else "top influencer",
         statement=(
-            f"{rules.top} of {text(len(sellers), Unit.COUNT)} selling influencers bring {text(share, Unit.PERCENT)} of "
+            f"{who}{name} bring{'s' if count == 1 else ''} {text(share, Unit.PERCENT)} of "
             f"credited revenue, {text(first, Unit.MONEY, short=True)}."
         ),
         evidence=Evidence(
             n=len(sellers),
             value=share,
             numbers={
-                "influencers": rules.top,
+                "influencers": count,
                 "revenue": first,
                 "all_revenue": total,
                 "ids": top["influencer_id"].tolist(),
@@ -240,7 +245,7 @@ def concentration(report: "Report") -> Iterator[Insight]:
         ),
         severity="medium",
         action=_secured(report, top),
-        stake=first / rules.top,
+        stake=first / count,
     )
 
 
@@ -248,18 +253,24 @@ def _secured(report: "Report", top: "pd.DataFrame") -> str:
     """What to do about a few who bring most: keep them, where they bring more than they cost."""
     spend, least = float(top["spend"].sum()), causes.level(report)
     roas = float(top["influencer_revenue"].sum()) / spend if spend > 0 else float("nan")
+    alone = len(top) == 1
     if roas < least:
         return (
-            f"Build up others so that one leaving does not hurt, and agree on lower fees before longer terms: "
-            f"together they return {text(roas, Unit.MULTIPLE)}, below {causes.level_words(report)}."
+            "Build up others so that one leaving does not hurt, and agree on lower fees before longer terms: "
+            f"{'this one returns' if alone else 'together they return'} {text(roas, Unit.MULTIPLE)}, below "
+            f"{causes.level_words(report)}."
         )
     made = ranking.ranking(report)
     dear = 0
-    if made.refusal is None:
+    if made.refusal is None and not alone:
         dear = int(top["influencer_id"].isin(made.surely_below(least)["influencer_id"]).sum())
     who = "one who costs" if dear == 1 else f"{dear} who cost"
     but = f" (but for the {who} more than comes back)" if dear else ""
-    return f"Secure terms with them{but} for the next quarter, and build up others so that one leaving does not hurt."
+    whom = "this one" if alone else "them"
+    return (
+        f"Secure terms with {whom}{but} for the next quarter, and build up others so that one leaving does "
+        "not hurt."
+    )
 
 
 def payouts(report: "Report") -> Iterator[Insight]:
@@ -304,7 +315,8 @@ def data_problems(report: "Report") -> Iterator[Insight]:
     fragile = report.fragility
     known = report.break_even == report.break_even
     level = report.break_even if known else 1.0
-    even = f"break-even ({text(level, Unit.MULTIPLE)}{'' if known else ', on revenue, since margins are unknown'})"
+    basis = "" if known else f", on revenue, since {report.on_revenue}"
+    even = f"break-even ({text(level, Unit.MULTIPLE)}{basis})"
     spend = float(report.totals["spend"])
     same = text(fragile.low, Unit.MULTIPLE) == text(fragile.high, Unit.MULTIPLE)
     # Where every rule gives the same ROAS, the doubt changes no decision.
@@ -413,7 +425,7 @@ def best_influencers(report: "Report") -> Iterator[Insight]:
         statement=(
             f"With luck taken out, {text(float(len(better)), Unit.COUNT)} of "
             f"{text(float(len(made.frame)), Unit.COUNT)} influencers on fixed fees very likely "
-            f"return{'s' if len(better) == 1 else ''} more than the {text(level, Unit.MULTIPLE)} of all"
+            f"return{'s' if len(better) == 1 else ''} more than the {text(level, Unit.MULTIPLE)} of all of them"
             f"{' and at least break-even' if len(better) < len(above) else ''}"
             f"{', first of them' if len(sure) < len(better) else ''}: {names}."
         ),

@@ -111,8 +111,12 @@ def top_words(frame: "pd.DataFrame", name: str, label: str, count: int) -> str:
     'The 2 influencers with the most posts, and what they brought'
     >>> top_words(pd.DataFrame({"posts": [3.0, 3.0, 3.0, 1.0]}), "posts", "posts", 2)
     '3 influencers have the most posts, 3 each: 2 of them, and what they brought'
+    >>> top_words(pd.DataFrame({"posts": [4.0, 0.0, 0.0, 0.0]}), "posts", "posts", 2)
+    'The influencer with the most posts, and what came of it'
     """
-    values = frame[name].dropna()
+    values = frame.loc[frame[name] > 0, name]
+    if values.empty:
+        return f"Nobody has {label}"
     shown, ties = min(count, len(values)), int((values == values.max()).sum())
     if shown == 1 and ties == 1:
         return f"The influencer with the most {label}, and what came of it"

@@ -182,7 +182,7 @@ def _of_tracking(job: Job) -> list[Rule]:
         ),
     ]
     paid = job.has("payouts") or job.has("influencers") or job.has("posts", "influencer_id")
-    if paid and "influencer_id" not in job.staged["tracking"].match.places:
+    if paid and not job.has("tracking", "influencer_id"):
         rules.append(
             Rule(
                 "no_influencer_column",

@@ -23,9 +23,11 @@ from hkreport.ingest.contradictions import find_contradictions, find_duplicates,
 from hkreport.ingest.decisions import suspicious_defaults, tell_columns, tell_dates, tell_numbers
 from hkreport.ingest.files import choose_files
 from hkreport.ingest.job import Job, Settings
+from hkreport.ingest.links import with_post_column
 from hkreport.ingest.parts import join_parts
 from hkreport.ingest.payouts import reconcile
 from hkreport.ingest.plain import Plain
+from hkreport.ingest.posters import known_posts
 from hkreport.ingest.read import Unusable, quoted
 from hkreport.ingest.spelling import spell_tables
 from hkreport.ingest.stage import IN_MEMORY_BYTES, stage
@@ -253,9 +255,12 @@ def _stage(job: Job, chosen: Mapping[str, Candidate], files: Path) -> None:
     broken = []
     for name, candidate in chosen.items():
         job.progress(f"Reading {candidate.source.label}")
+        found = candidate.match
+        if name == "tracking" and (posts := known_posts(job)):
+            found = with_post_column(candidate.source, found, posts)
         try:
             job.staged[name] = stage(
-                job.con, candidate.source, candidate.match, files, job.settings.day_first
+                job.con, candidate.source, found, files, job.settings.day_first
             )
         except Unusable as error:
             broken.append(str(error))
@@ -377,7 +382,7 @@ def _revenue(job: Job) -> tuple[dict[str, Decimal], tuple[tuple[str, Decimal], .
             "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5"
         )
         return dict(by_brand), tuple((name, revenue) for name, revenue in top)
-    by_id = staged.has("influencer_id")
+    by_id = job.has("tracking", "influencer_id")
     sets = "(brand), (influencer_id)" if by_id else "(brand)"
     identity = "influencer_id" if by_id else "NULL::VARCHAR AS influencer_id"
     level = "GROUPING(brand)" if by_id else "0"

@@ -13,6 +13,7 @@ from hkreport.ingest.brands import BrandBook, leading_brands
 from hkreport.ingest.check import MOST_EXAMPLES, Example
 from hkreport.ingest.ids import match_ids
 from hkreport.ingest.job import Job, rows_words
+from hkreport.ingest.posters import credit_posts
 from hkreport.ingest.read import quoted
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
 from hkreport.ingest.survey import BRAND_TEXTS, Survey, is_small, profiled_columns
@@ -77,6 +78,10 @@ def spell_tables(job: Job) -> None:
         if name in BRANDED:
             added.append(f"{_brand(work, staged, joins)} AS brand")
             replaced.pop("brand", None)
+        if name == "tracking" and (posted := credit_posts(work, staged, replaced, joins)):
+            if not staged.has("influencer_id"):
+                added.append(f"{posted} AS influencer_id")
+            replaced["influencer_id"] = posted
         if name == "tracking":
             added.append(f"{_channel(work, staged, replaced, joins)} AS channel")
             _tell_source(work)
@@ -84,6 +89,8 @@ def spell_tables(job: Job) -> None:
         if name in BRANDED and staged.has("brand"):
             hidden.append("brand")
         select = "r.*" + (f" EXCLUDE ({', '.join(hidden)})" if hidden else "")
+        if not staged.has("influencer_id"):
+            replaced.pop("influencer_id", None)
         if replaced:
             changed = ", ".join(f"{sql} AS {column}" for column, sql in replaced.items())
             select += f" REPLACE ({changed})"
@@ -122,7 +129,7 @@ def _profile(work: Spelling, staged: Staged) -> None:
             f"GROUP BY GROUPING SETS ({', '.join(dict.fromkeys(sets))})"
         )
     for column in wanted:
-        clean = values.identifier if column == "influencer_id" else values.text
+        clean = values.identifier if column in ("influencer_id", "post_id") else values.text
         found = job.rows(
             f"SELECT v_{column}, {clean(f'v_{column}')}, rows, n FROM profile_{name} "
             f"WHERE level = {_level(wanted, [column])} AND v_{column} IS NOT NULL ORDER BY 1"
@@ -656,7 +663,7 @@ def _channel(work: Spelling, staged: Staged, replaced: Mapping[str, str], joins:
     """SQL for how an order came about."""
     texts = work.counts.get(("tracking", "source"), {})
     found = {text: said for text in texts if (said := values.channel(text)) is not None}
-    has_id = f"{replaced['influencer_id']} IS NOT NULL" if staged.has("influencer_id") else "false"
+    has_id = f"{replaced['influencer_id']} IS NOT NULL" if "influencer_id" in replaced else "false"
     said = "NULL::VARCHAR"
     if found:
         pairs = work.by_raw("tracking", "source", found)

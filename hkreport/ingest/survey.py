@@ -94,6 +94,7 @@ def profiled_columns(table: Table, places: Mapping[str, int]) -> list[str]:
         and (
             column.kind is Kind.LABEL
             or column.name == "influencer_id"
+            or (table.name == "tracking" and column.name == "post_id")
             or (table.name in BRANDED and column.name in BRAND_TEXTS)
         )
     ]
@@ -277,6 +278,8 @@ def is_plain_head(
     kinds = {part.kind for part, _ in source.parts} or {source.kind}
     if table.name != "tracking" or not kinds <= {"text", "parquet"} or source.marked:
         return False
+    if "post_id" in places:
+        return False  # who posted is looked up row by row
     wanted = profiled_columns(table, places)
     free = [name for name in wanted if name in ("product", "source", "campaign")]
     if not all(is_small(source, places[each]) for each in free):

@@ -83,7 +83,9 @@ def _judge(job: Job, staged: Staged) -> None:
     job.found[name] = {*staged.match.places, "row"}
     job.found[name] |= {"channel"} if name == "tracking" else set()
     job.found[name] |= {"brand"} if brand.get("rows") else set()
-    there = {*staged.match.places, *DERIVED.get(name, ()), "row"}
+    if name == "tracking" and "posts_named" in job.derived:
+        job.found[name].add("influencer_id")
+    there = {*job.found[name], *DERIVED.get(name, ())}
     columns = ", ".join(
         f"CAST({column if column in there else 'NULL'} AS {kind}) AS {column}"
         for column, kind in _layout(table, pseudonymous=bool(staged.source.plain))

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import pairwise
 
 from hkreport.ingest import values
+from hkreport.ingest.composed import CLOCK, Composed, composed_dates
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
@@ -129,6 +130,8 @@ class Match:
         Headers that a person named and the source does not have.
     constants : mapping of str to str
         Columns without a header that have the same value in each row.
+    composed : mapping of str to Composed
+        Columns whose text stands in several: a day, a month and a year.
     """
 
     table: Table
@@ -138,6 +141,7 @@ class Match:
     missing: tuple[str, ...]
     strange: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
+    composed: Mapping[str, Composed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class Candidate:
     @property
     def unfit(self) -> bool:
         """Whether it must not be used unless a person says so: a summary without dates."""
-        return self.derived and "date" not in self.match.places
+        return self.derived and not {"date"} & {*self.match.places, *self.match.composed}
 
 
 def match(
@@ -215,6 +219,10 @@ def match(
         place = places["influencer_id"]
         if folded[place] in PEOPLE and _is_named(place, head):
             places["name"] = place
+    composed = composed_dates(table, places, headers, head, overrules or {}, _words)
+    for name, how in composed.items():
+        taken.discard(places.pop(name, -1))
+        taken.update(how.places)
     constants = {}
     if table.name == "tracking":
         if "source" not in (overrules or {}):
@@ -238,7 +246,7 @@ def match(
             constants["orders"] = "1"
     rivals: dict[str, list[str]] = {}
     for _, _, place, name in sorted(offers):
-        if place not in taken and name in places:
+        if place not in taken and name in places and name not in composed:
             rivals.setdefault(name, []).append(headers[place])
     return Match(
         table=table,
@@ -248,10 +256,13 @@ def match(
             header for place, header in enumerate(headers) if place not in taken and header
         ),
         missing=tuple(
-            name for name in table.required if name not in places and name not in constants
+            name
+            for name in table.required
+            if name not in places and name not in constants and name not in composed
         ),
         strange=tuple(strange),
         constants=constants,
+        composed=composed,
     )
 
 
@@ -331,6 +342,8 @@ def _is_plausible(column: Column, place: int, head: Sequence[Sequence[str]]) -> 
     filled = [cell for cell in cells if cell]
     if column.kind in (Kind.ID, Kind.TEXT, Kind.LABEL, Kind.FLAG):
         return bool(filled)
+    if column.kind in (Kind.DATE, Kind.TIMESTAMP):
+        filled = [cell for cell in filled if not CLOCK.fullmatch(cell)]
     return any(character.isdigit() for cell in filled for character in cell)
 
 
@@ -464,7 +477,7 @@ def is_derived(source: Source, found: Match) -> bool:
     totals = [each for each in others if SUMMARY_HEADER.match(each) and each not in METRIC_HEADERS]
     words = set(re.findall(r"[a-z]+", source.stem.lower().replace("_", " ")))
     named = bool(words & SUMMARY_WORDS)
-    dated = "date" in found.places
+    dated = "date" in found.places or "date" in found.composed
     if metrics and (named or totals or not dated):
         return True
     if len(totals) >= 2 and not dated:

@@ -84,6 +84,16 @@ def tell_columns(
         say(name, column, "constant", "warning", staged.rows,
             f"{source.label} has no column for {column} but an order id: each row was counted as {value} order. "
             "If a row can hold several, export their number.")  # fmt: skip
+    for column, how in match.composed.items():
+        named = listed(source.headers[place] for place in how.places)
+        say(
+            name,
+            column,
+            "composed",
+            "note",
+            staged.rows,
+            f"{source.label}: {column} is made of {named}.",
+        )
     for rule, sentence in source.notes:
         severity = "note" if rule in ("not_gzip", "not_workbook", "formula_cells") else "warning"
         say(name, None, rule, severity, 1, sentence)

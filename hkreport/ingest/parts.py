@@ -19,6 +19,7 @@ import numpy as np
 from hkreport.errors import DataError, map_option
 from hkreport.ingest import dates, values
 from hkreport.ingest.columns import UNITS_IN_HEADERS, Candidate, match
+from hkreport.ingest.composed import Composed
 from hkreport.ingest.job import Job, rows_words
 from hkreport.ingest.plain import Plain, are_alike, is_worth_keeping, plain_part
 from hkreport.ingest.plans import DATES, NUMBERS, header_scale, one_row, setting
@@ -164,8 +165,18 @@ def _is_like(main: Candidate, other: Candidate) -> bool:
     one, two = set(main.match.places), set(other.match.places)
     if other.match.missing or other.derived or other.match.constants != main.match.constants:
         return False
+    if _composed(main) != _composed(other):
+        return False
     keys = set(main.match.table.key)
     return one == two or (bool(keys) and keys <= one & two and len(one ^ two) <= MOST_OTHER_COLUMNS)
+
+
+def _composed(part: Candidate) -> dict[str, list[str]]:
+    """The headers of columns that are made of several."""
+    return {
+        name: [fold(part.source.headers[place]) for place in how.places]
+        for name, how in part.match.composed.items()
+    }
 
 
 def _other_unit(main: Candidate, other: Candidate) -> str:
@@ -302,12 +313,19 @@ class _Content:
         return tuple(self.table.key) if set(self.table.key) <= set(self.places) else ()
 
     def cell(self, column: str) -> str:
+        if column in self.composed:
+            return self.composed[column].sql(lambda place: f"c{place}")
         return f"c{self.places[column]}"
+
+    @property
+    def composed(self) -> Mapping[str, Composed]:
+        return self.candidate.match.composed
 
     def _hashed(self) -> str:
         """SQL over the cells for the hashes: ``k`` of the key, ``r`` of the row, ``w`` of the rest of it."""
         places, headers = self.places, self.source.headers
-        shared = ", ".join(self.cell(each) for each in sorted(places))
+        known = {*places, *self.composed}
+        shared = ", ".join(self.cell(each) for each in sorted(known))
         header = " AND ".join(
             f"lower(trim(coalesce({self.cell(each)}, ''))) = {quoted(headers[places[each]].lower())}"
             for each in self.table.required
@@ -315,7 +333,7 @@ class _Content:
         )
         keys = [values.identifier(self.cell(each)) for each in self.key]
         filled = " AND ".join(f"{each} IS NOT NULL" for each in keys)
-        others = [self.cell(each) for each in sorted(set(places) - set(self.key))]
+        others = [self.cell(each) for each in sorted(known - set(self.key))]
         a_row = f"NOT ({header or 'false'}) AND NOT ({self._is_total()})"
         is_filled = f"{a_row} AND concat({shared}) <> ''"
         key = (
@@ -357,7 +375,7 @@ class _Content:
         if self.plain is not None:
             return set(self.plain.days)
         column = next((each for each in self.table if each.kind in DATES), None)
-        if column is None or column.name not in self.places:
+        if column is None or column.name not in {*self.places, *self.composed}:
             return set()
         texts = (
             f"(SELECT DISTINCT coalesce(nullif(regexp_extract({self.cell(column.name)}, "
@@ -610,9 +628,14 @@ def _joined(job: Job, parts: list[_Content]) -> Candidate:
         source,
         replace(
             found,
-            places={**found.places, **columns},
+            places={
+                name: place
+                for name, place in {**found.places, **columns}.items()
+                if name not in first.candidate.match.composed
+            },
             missing=(),
             constants=first.candidate.match.constants,
+            composed=first.candidate.match.composed,
         ),
         first.candidate.name_hit,
         False,

@@ -68,7 +68,8 @@ class Plain:
 def is_worth_keeping(candidates: Sequence[Candidate]) -> bool:
     """Whether these are files of orders that name influencers, and more of them than are read in no time."""
     found = candidates[0].match
-    return (found.table.name == "tracking" and "influencer_id" in found.places) and (
+    named = "influencer_id" in found.places and not found.composed
+    return (found.table.name == "tracking" and named) and (
         sum(each.source.size for each in candidates) >= FEWEST_BYTES
         or sum(each.source.records for each in candidates) >= FEWEST_RECORDS
     )

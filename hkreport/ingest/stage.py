@@ -193,23 +193,31 @@ def has_key(match: Match) -> bool:
 def with_constants(source: Source, match: Match) -> Match:
     """Give columns that are the same in each row a place behind the headers."""
     places = dict(match.places)
-    for name in match.constants:
+    for name in (*match.constants, *match.composed):
         places[name] = len(source.headers) + len(places) - len(match.places)
     ordered = {each.name: places[each.name] for each in match.table if each.name in places}
     return replace(match, places=ordered)
 
 
 def extended(source: Source, match: Match) -> Source:
-    """Add the columns that are the same in each row to what the source gives."""
-    if not match.constants:
+    """Add the columns that are the same in each row, or made of several, to what the source gives."""
+    if not match.constants and not match.composed:
         return source
     width = len(source.headers)
-    values = tuple(match.constants.values())
-    added = ", ".join(f"{quoted(value)} AS c{width + at}" for at, value in enumerate(values))
+    values, made = tuple(match.constants.values()), tuple(match.composed.values())
+    cells = [*map(quoted, values), *(each.sql(source.cell) for each in made)]
+    added = ", ".join(f"{cell} AS c{width + at}" for at, cell in enumerate(cells))
     return replace(
         source,
-        headers=source.headers + tuple(f"({value} in each row)" for value in values),
-        head=tuple((*row, *[""] * (width - len(row)), *values) for row in source.head),
+        headers=(
+            *source.headers,
+            *(f"({value} in each row)" for value in values),
+            *(each.text(source.headers) for each in made),
+        ),
+        head=tuple(
+            (*row, *[""] * (width - len(row)), *values, *(each.text(row) for each in made))
+            for row in source.head
+        ),
         query=f"SELECT *, {added} FROM ({source.query})",
     )
 
@@ -430,7 +438,7 @@ def _suspect(match: Match, plans: Mapping[str, Plan]) -> str:
 
 def _mark(source: Source, match: Match) -> str:
     """Build SQL that says why a record is no data; looked at closely only where a key cell is odd."""
-    width = len(source.headers) - len(match.constants)
+    width = len(source.headers) - len(match.constants) - len(match.composed)
     headers = source.headers[:width]
     cells = [source.cell(place) for place in range(width)]
     every = f"concat_ws('', {', '.join(cells)})"

@@ -1,0 +1,131 @@
+"""Dates that stand in several columns: year, month and day, a day and its year, or a date and its time.
+
+Which columns belong together is told by their names and first cells; what they say is joined to one text and
+read like any other date.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hkreport.schema import Column, Kind, Table, fold
+
+__all__ = ["CLOCK", "Composed", "composed_dates"]
+
+CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?(\s*[ap][.]?m[.]?)?", re.IGNORECASE)
+_WORDS = {
+    "year": "year", "yr": "year", "yyyy": "year", "month": "month", "mon": "month", "mm": "month",
+    "day": "day", "dd": "day", "time": "time", "clock": "time",
+}  # fmt: skip
+_NOISE = frozenset("of the no number name date".split())
+_IS = {
+    "year": re.compile(r"(?:20)?\d{2}(?:[.]0+)?"),
+    "month": re.compile(r"(?:0?[1-9]|1[0-2])(?:[.]0+)?|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[.]?"),
+    "day": re.compile(r"(?:0?[1-9]|[12]\d|3[01])(?:[.]0+)?"),
+    "time": CLOCK,
+}  # fmt: skip
+_NO_YEAR = re.compile(r"\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})|[A-Za-z]{3,9}([-/. ])\d{1,2}")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """Places of columns, and what their cells are joined with.
+
+    Examples
+    --------
+    >>> Composed((0, 1, 2), "-").text(["2025", "3.0", "9"]), Composed((1, 0), "-").text(["25", "14-Mar"])
+    ('2025-03-09', '14-Mar-25')
+    """
+
+    places: tuple[int, ...]
+    separator: str
+
+    def text(self, record: Sequence[str]) -> str:
+        """What a record says, as one text."""
+        cells = [record[place].strip() if place < len(record) else "" for place in self.places]
+        cells = [re.sub(r"^(\d+)[.]0+$", r"\1", cell) for cell in cells]
+        cells = [cell.zfill(2) if len(cell) == 1 and cell.isdigit() else cell for cell in cells]
+        if re.fullmatch(r"\d{2}", cells[0]):
+            cells[0] = f"20{cells[0]}"
+        return self.separator.join(cell for cell in cells if cell)
+
+    def sql(self, cell: Callable[[int], str]) -> str:
+        """The same as SQL, over what `cell` gives for a place."""
+        parts = []
+        for at, place in enumerate(self.places):
+            part = f"nullif(regexp_replace(trim({cell(place)}), '^(\\d+)[.]0+$', '\\1'), '')"
+            part = f"regexp_replace({part}, '^(\\d)$', '0\\1')"
+            parts.append(f"regexp_replace({part}, '^(\\d\\d)$', '20\\1')" if at == 0 else part)
+        return f"nullif(concat_ws('{self.separator}', {', '.join(parts)}), '')"
+
+
+def composed_dates(
+    table: Table,
+    places: Mapping[str, int],
+    headers: Sequence[str],
+    head: Sequence[Sequence[str]],
+    overrules: Mapping[str, str],
+    names: Callable[[Table, Column], Mapping[str, int]],
+) -> dict[str, Composed]:
+    """Find the dates that stand in several columns, unless a column has the whole date.
+
+    Parameters
+    ----------
+    table : Table
+    places : mapping of str to int
+        What was found so far.
+    headers : sequence of str
+    head : sequence of rows
+    overrules : mapping of str to str
+        What a person said.
+    names : callable
+        Gives the folded names of a column.
+    """
+    dates = [each for each in table if each.kind in (Kind.DATE, Kind.TIMESTAMP)]
+    found: dict[str, dict[str, int]] = {each.name: {} for each in dates}
+    if not head or not dates:
+        return {}
+    for at, header in enumerate(headers):
+        words = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)).lower().split()
+        kinds = [_WORDS[word] for word in words if word in _WORDS] or (
+            ["day"] if "date" in words else []
+        )
+        of = fold("".join(word for word in words if word not in _WORDS and word not in _NOISE))
+        for column in dates:
+            mine = column is dates[0] if not of else f"{of}date" in names(table, column)
+            if mine and len(kinds) == 1 and _most(head, at, _IS[kinds[0]]):
+                found[column.name].setdefault(kinds[0], at)
+    composed = {}
+    for column in dates:
+        own, place = found[column.name], places.get(column.name)
+        if column.name in overrules or ("year" not in own and "time" not in own):
+            continue
+        whole = [] if place is None else _cells(head, place)
+        if {"year", "month"} <= own.keys() and (place is None or place in own.values()):
+            year, month = own["year"], own["month"]
+            named = any(cell[:1].isalpha() for cell in _cells(head, month))
+            if "day" in own:
+                composed[column.name] = Composed((year, month, own["day"]), "-")
+            else:
+                composed[column.name] = Composed((month, year) if named else (year, month), "-")
+        elif place is not None and "year" in own and _most(head, place, _NO_YEAR):
+            first = next(filter(None, map(_NO_YEAR.fullmatch, whole)))
+            composed[column.name] = Composed((place, own["year"]), first[1] or first[2])
+        elif (
+            place is not None
+            and column.kind is Kind.TIMESTAMP
+            and "time" in own
+            and not any(":" in cell for cell in whole)
+        ):
+            composed[column.name] = Composed((place, own["time"]), " ")
+    return composed
+
+
+def _cells(head: Sequence[Sequence[str]], place: int) -> list[str]:
+    return [row[place].strip() for row in head if place < len(row) and row[place].strip()]
+
+
+def _most(head: Sequence[Sequence[str]], place: int, pattern: re.Pattern[str]) -> bool:
+    """Whether most of the first filled cells are of a kind; a second header or a total is not."""
+    cells = _cells(head, place)
+    return 2 * sum(bool(pattern.fullmatch(cell)) for cell in cells) > len(cells)

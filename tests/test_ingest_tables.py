@@ -725,3 +725,16 @@ def test_the_same_posts_invoiced_again_in_the_month_under_another_id_are_paid_tw
     # One post at a time may well cost the same twice in a month.
     assert twice["influencer_id"].tolist() == ["1"]
     assert "under another id, as on row 2" in twice["explanation"].iloc[0]
+
+
+@pytest.mark.parametrize("header", ["channel", "Social Site", "Media Channel", "Posted Where"])
+def test_a_column_of_networks_is_the_platform_whatever_it_is_called(header, tmp_path):
+    rows = "P1,INF_1,2025-04-01,Insta\nP2,INF_2,2025-04-02,YouTube\nP3,INF_2,2025-04-03,Koo\n"
+    dataset = load(only(tmp_path, posts=f"post_id,influencer_id,date,{header}\n{rows}"))
+    assert records(dataset, "posts", "platform") == [("Instagram",), ("YouTube",), ("Koo",)]
+
+
+def test_a_channel_that_holds_no_networks_is_no_platform(tmp_path):
+    rows = "P1,INF_1,2025-04-01,Asha Fitness\nP2,INF_2,2025-04-02,Dev Eats\n"
+    dataset = load(only(tmp_path, posts=f"post_id,influencer_id,date,channel\n{rows}"))
+    assert records(dataset, "posts", "platform") == [(None,), (None,)]

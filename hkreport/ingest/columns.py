@@ -81,6 +81,10 @@ SHORTENED: Mapping[str, str] = {
 RUPEE_WORDS = frozenset("inr rs rupees".split())
 # Headers that may say how an order came about, where 'source' does not.
 CHANNEL_WORDS = frozenset("channel medium source traffic acquisition attribution".split())
+# Headers that may hold the network of a post.
+NETWORK_WORDS = frozenset(
+    "channel network social site media medium source app where placement surface platform".split()
+)
 ORIGIN_HEADERS = frozenset("ordertype saletype salestype conversiontype transactiontype".split())
 # Headers of a list of influencers that may hold their names or their ids.
 PEOPLE = frozenset("influencer influencers creator creators kol kols affiliate".split())
@@ -244,6 +248,11 @@ def match(
             numbered = True  # a person says what numbers them
         if numbered and "orders" not in places:
             constants["orders"] = "1"
+    if "platform" in table.names and "platform" not in places:
+        place = _social(places, headers, head)
+        if place is not None:
+            places["platform"] = place
+            taken.add(place)
     rivals: dict[str, list[str]] = {}
     for _, _, place, name in sorted(offers):
         if place not in taken and name in places and name not in composed:
@@ -285,6 +294,27 @@ def _origin(
         ),
         None,
     )
+
+
+def _social(
+    places: Mapping[str, int], headers: Sequence[str], head: Sequence[Sequence[str]]
+) -> int | None:
+    """The place of a column that may be called anything, such as 'channel', and holds networks."""
+    free = [at for at in range(len(headers)) if at not in places.values()]
+    return next(
+        (
+            at
+            for at in free
+            if set(_spaced(headers[at]).split()) & NETWORK_WORDS and _holds_networks(at, head)
+        ),
+        None,
+    )
+
+
+def _holds_networks(place: int, head: Sequence[Sequence[str]]) -> bool:
+    """Whether most first cells of a column name a network."""
+    cells = [row[place] for row in head if place < len(row) and row[place].strip()]
+    return 2 * sum(fold(cell) in values.NETWORKS for cell in cells) > len(cells)
 
 
 def _says_channel(place: int, head: Sequence[Sequence[str]]) -> bool:

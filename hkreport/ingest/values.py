@@ -56,6 +56,7 @@ PLATFORMS: Mapping[str, tuple[str, ...]] = {
     "ShareChat": ("sharechat",),
     "Moj": ("moj",),
 }  # fmt: skip
+NETWORKS = frozenset(word for words in PLATFORMS.values() for word in words)
 GENDERS: Mapping[str, tuple[str, ...]] = {
     "Female": ("female", "f", "w", "woman", "women", "girl", "fem", "she"),
     "Male": ("male", "m", "man", "men", "boy", "he"),

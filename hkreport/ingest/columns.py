@@ -17,7 +17,7 @@ from hkreport.ingest.composed import CLOCK, Composed, composed_dates
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
-__all__ = ["EVENTS", "UNITS_IN_HEADERS", "Candidate", "Match", "choose", "is_derived", "match", "named_files", "named_tables",
+__all__ = ["EVENTS", "UNITS_IN_HEADERS", "Candidate", "Match", "choose", "is_derived", "is_named", "match", "named_files", "named_tables",
            "nearest_header", "paid_parts", "plausible_headers", "unread"]  # fmt: skip
 
 # Headers that only a table made from other tables has.
@@ -221,7 +221,7 @@ def match(
     elif table.name == "influencers" and "name" not in places and "influencer_id" in places:
         # A column called after the people, not after their ids, holds their names.
         place = places["influencer_id"]
-        if folded[place] in PEOPLE and _is_named(place, head):
+        if folded[place] in PEOPLE and is_named(place, head):
             places["name"] = place
     composed = composed_dates(table, places, headers, head, overrules or {}, _words)
     for name, how in composed.items():
@@ -249,10 +249,10 @@ def match(
         if numbered and "orders" not in places:
             constants["orders"] = "1"
     if "platform" in table.names and "platform" not in places:
-        place = _social(places, headers, head)
-        if place is not None:
-            places["platform"] = place
-            taken.add(place)
+        social = _social(places, headers, head)
+        if social is not None:
+            places["platform"] = social
+            taken.add(social)
     rivals: dict[str, list[str]] = {}
     for _, _, place, name in sorted(offers):
         if place not in taken and name in places and name not in composed:
@@ -324,7 +324,7 @@ def _says_channel(place: int, head: Sequence[Sequence[str]]) -> bool:
     return "organic" in said or 2 * len(said) > len(cells) > 0
 
 
-def _is_named(place: int, head: Sequence[Sequence[str]]) -> bool:
+def is_named(place: int, head: Sequence[Sequence[str]]) -> bool:
     """Whether most first cells of a column are words, as names and handles are and ids are not."""
     cells = [row[place].strip() for row in head if place < len(row) and row[place].strip()]
     words = [cell for cell in cells if not any(character.isdigit() for character in cell)]

@@ -29,34 +29,44 @@ _NO_YEAR = re.compile(r"\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})|[A-Za-z]{3,9}([
 
 @dataclass(frozen=True)
 class Composed:
-    """Places of columns, and what their cells are joined with.
+    """Places of columns, and what their cells are joined with; of a year and its parts, the year comes first.
 
     Examples
     --------
-    >>> Composed((0, 1, 2), "-").text(["2025", "3.0", "9"]), Composed((1, 0), "-").text(["25", "14-Mar"])
-    ('2025-03-09', '14-Mar-25')
+    >>> Composed((0, 1, 2), "-", True).text(["25", "3.0", "9"]), Composed((1, 0), "/").text(["25", "14/03"])
+    ('2025-03-09', '14/03/25')
+    >>> Composed((0, 1), "-", True).text(["2025", "Mar"])
+    'Mar-2025'
     """
 
     places: tuple[int, ...]
     separator: str
+    year_first: bool = False
 
     def text(self, record: Sequence[str]) -> str:
         """What a record says, as one text."""
         cells = [record[place].strip() if place < len(record) else "" for place in self.places]
         cells = [re.sub(r"^(\d+)[.]0+$", r"\1", cell) for cell in cells]
-        cells = [cell.zfill(2) if len(cell) == 1 and cell.isdigit() else cell for cell in cells]
-        if re.fullmatch(r"\d{2}", cells[0]):
-            cells[0] = f"20{cells[0]}"
+        cells = [re.sub(r"^(\d)$", r"0\1", cell) for cell in cells]
+        if self.year_first:
+            cells[0] = re.sub(r"^(\d\d)$", r"20\1", cells[0])
+            if len(cells) == 2 and re.match("[A-Za-z]", cells[1]):
+                cells.reverse()
         return self.separator.join(cell for cell in cells if cell)
 
     def sql(self, cell: Callable[[int], str]) -> str:
         """The same as SQL, over what `cell` gives for a place."""
         parts = []
-        for at, place in enumerate(self.places):
+        for place in self.places:
             part = f"nullif(regexp_replace(trim({cell(place)}), '^(\\d+)[.]0+$', '\\1'), '')"
-            part = f"regexp_replace({part}, '^(\\d)$', '0\\1')"
-            parts.append(f"regexp_replace({part}, '^(\\d\\d)$', '20\\1')" if at == 0 else part)
-        return f"nullif(concat_ws('{self.separator}', {', '.join(parts)}), '')"
+            parts.append(f"regexp_replace({part}, '^(\\d)$', '0\\1')")
+        if self.year_first:
+            parts[0] = f"regexp_replace({parts[0]}, '^(\\d\\d)$', '20\\1')"
+        joined = f"nullif(concat_ws('{self.separator}', {', '.join(parts)}), '')"
+        if not self.year_first or len(parts) > 2:
+            return joined
+        named = f"regexp_matches({parts[1]}, '^[A-Za-z]')"
+        return f"CASE WHEN {named} THEN concat_ws('-', {parts[1]}, {parts[0]}) ELSE {joined} END"
 
 
 def composed_dates(
@@ -102,12 +112,8 @@ def composed_dates(
             continue
         whole = [] if place is None else _cells(head, place)
         if {"year", "month"} <= own.keys() and (place is None or place in own.values()):
-            year, month = own["year"], own["month"]
-            named = any(cell[:1].isalpha() for cell in _cells(head, month))
-            if "day" in own:
-                composed[column.name] = Composed((year, month, own["day"]), "-")
-            else:
-                composed[column.name] = Composed((month, year) if named else (year, month), "-")
+            parts = tuple(own[each] for each in ("year", "month", "day") if each in own)
+            composed[column.name] = Composed(parts, "-", True)
         elif place is not None and "year" in own and _most(head, place, _NO_YEAR):
             first = next(filter(None, map(_NO_YEAR.fullmatch, whole)))
             composed[column.name] = Composed((place, own["year"]), first[1] or first[2])

@@ -12,6 +12,7 @@ import numpy as np
 
 from hkreport.errors import listed
 from hkreport.ingest.check import MOST_EXAMPLES, Example
+from hkreport.ingest.columns import EVENTS
 from hkreport.ingest.job import Job, Rule
 from hkreport.ingest.plans import DATES
 from hkreport.ingest.read import quoted
@@ -493,7 +494,7 @@ def find_duplicates(job: Job) -> None:
 
 def find_repeated(job: Job) -> None:
     """Warn of what a file that is several tables seems to repeat: a row an order says its post and its payout again."""
-    labels = [each.source.label for each in job.staged.values()]
+    labels = [job.staged[each].source.label for each in EVENTS if each in job.staged]
     for name, staged in job.staged.items():
         if labels.count(staged.source.label) < 2 or staged.rows > MATERIALISED_ROWS:
             continue

@@ -21,6 +21,8 @@ _CAMPAIGN = re.compile(
     r"(?:^|[?&#])(?:utm_content|utm_term|utm_id|post_?id)=([^&#\s]+)", re.IGNORECASE
 )
 _ADDRESS = re.compile(r"^(?:https?://)?(?:www\.|m\.)?([^/\s?#]+\.[^/\s?#]+)(/[^\s?#]*)")
+# The front page of a network is nobody's post.
+_FRONT = re.compile(r"https?://[^/\s]+/?|(?:www\.|m\.)?[^/\s]+\.[a-z]{2,}/", re.IGNORECASE)
 # Headers of what may name a post, though few of the first rows name one that is known.
 _OF_POSTS = re.compile(r"\b(?:posts?|reels?|shortcode|permalink|utm|video|media)\b")
 _TELLING = re.compile(r"[^\W\d_]|\d{8}")  # a small number may count something
@@ -37,8 +39,10 @@ def keys_of(text: str) -> list[str]:
     ['shop.example/whey', 'POST_7']
     """
     text = text.strip()
+    if _FRONT.fullmatch(text):
+        return []
     keys = [text]
-    if found := _ADDRESS.match(text):
+    if (found := _ADDRESS.match(text)) and found[2].strip("/"):
         keys.append(found[1].lower() + found[2].rstrip("/"))
     keys += [next(filter(None, found.groups())) for found in _CODE.finditer(text)]
     keys += [unquote_plus(each) for each in _CAMPAIGN.findall(text)]

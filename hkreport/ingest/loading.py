@@ -26,6 +26,7 @@ from hkreport.ingest.job import Job, Settings
 from hkreport.ingest.links import with_post_column
 from hkreport.ingest.parts import join_parts
 from hkreport.ingest.payouts import reconcile
+from hkreport.ingest.people import with_people
 from hkreport.ingest.plain import Plain
 from hkreport.ingest.posters import known_posts
 from hkreport.ingest.read import Unusable, quoted
@@ -140,6 +141,7 @@ def load(
         files.mkdir()
         chosen, others = join_parts(job, candidates, left, files)
         not_used += others
+        chosen = with_people(job, chosen, files)
         _stage(job, chosen, files)
         job.progress("Spelling names alike")
         spell_tables(job)
@@ -297,7 +299,10 @@ def _place_exceptions(job: Job) -> None:
 def _tell_decisions(job: Job) -> None:
     job.derived["dates"], job.derived["numbers"] = {}, {}
     for staged in job.staged.values():
-        beside = [each for each in job.staged.values() if each.source.label == staged.source.label]
+        # Influencers that were read from the rows of several files are of the first of them.
+        first = [part.label for part, _ in staged.source.parts][:1]
+        labels = {staged.source.label, *first}
+        beside = [each for each in job.staged.values() if each.source.label in labels]
         used = {
             each.source.headers[place] for each in beside for place in each.match.places.values()
         }

@@ -417,6 +417,10 @@ def _suspect(match: Match, plans: Mapping[str, Plan]) -> str:
     """Build SQL that is true for every record that may be no data, and for few others."""
     signs = ["bad IS NOT NULL"]
     for name in match.table.required:
+        if (
+            name not in plans
+        ):  # what rows of another table say of influencers may lack their platform
+            continue
         plan = plans[name]
         if plan.column.kind in NUMBERS:
             signs.append(f"v_{name} IS NULL")

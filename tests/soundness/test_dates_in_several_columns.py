@@ -42,12 +42,11 @@ def test_year_month_and_day_are_one_date(headers, cells, tmp_path):
     assert "composed" in {each.rule for each in dataset.check.problems}
 
 
-@pytest.mark.parametrize("month", ["3", "March"])
-def test_a_month_and_its_year_are_the_first_of_the_month(month, tmp_path):
-    dataset = load(
-        tmp_path, payouts=f"influencer_id,total_payout,Month,Year\nINF_1,500,{month},2025\n"
-    )
-    assert days(dataset, "payouts") == [date(2025, 3, 1)]
+@pytest.mark.parametrize("months", [("3", "04"), ("March", "Apr"), ("Mar", "4")])
+def test_a_month_and_its_year_are_the_first_of_the_month(months, tmp_path):
+    rows = "".join(f"INF_1,500,{month},2025\n" for month in months)
+    dataset = load(tmp_path, payouts=f"influencer_id,total_payout,Month,Year\n{rows}")
+    assert days(dataset, "payouts") == [date(2025, 3, 1), date(2025, 4, 1)]
 
 
 def test_a_whole_date_wins_over_its_parts(tmp_path):

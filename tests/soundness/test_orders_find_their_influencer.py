@@ -89,3 +89,14 @@ def test_small_numbers_are_no_posts(tmp_path):
     dataset = load(tmp_path, influencers=INFLUENCERS, posts=posts, tracking=tracking)
     assert revenue(dataset) == {"nobody": 300}
     assert said(dataset)["no_influencer_column"] == 2
+
+
+def test_the_front_page_of_a_network_is_nobodys_post(tmp_path):
+    posts = "post_id,influencer_id,date,url\nPOST_1,INF_1,2025-04-01,https://www.instagram.com/\n"
+    tracking = (
+        "date,orders,revenue,referrer\n2025-04-05,1,100,https://www.instagram.com/\n"
+        "2025-04-05,1,200,https://shop.example/?utm_content=POST_1\n"
+        "2025-04-05,1,400,https://shop.example/?utm_content=POST_1\n"
+    )
+    dataset = load(tmp_path, influencers=INFLUENCERS, posts=posts, tracking=tracking)
+    assert revenue(dataset) == {"INF_1": 600, "nobody": 100}

@@ -81,7 +81,10 @@ def dictionary() -> str:
         "Put the exports directly into this folder, or name another one with `DATA=`. Column names in",
         "any case and many other spellings are recognised; `hkreport check` says what was taken for",
         "what. One sheet with a row a post, its orders and its fee is read as posts, tracking and",
-        "payouts, if no other file is one of them. This page is made from `hkreport/schema.py`.",
+        "payouts, if no other file is one of them. Where no file lists the influencers, their platform,",
+        "followers and the like are read from the rows that name them; an order that names only a post",
+        "is its influencer's; a date may stand in several columns. This page is made from",
+        "`hkreport/schema.py`.",
     ]
     for table in TABLES.values():
         lines += ["", f"## {table.name}", "", f"One row: {table.grain}. {table.meaning}", ""]

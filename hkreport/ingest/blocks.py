@@ -3,7 +3,7 @@
 Nothing says where such a block ends: the rows below may be organic, or of no brand. So none is filled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import duckdb
 
@@ -18,14 +18,26 @@ COLUMNS = ("influencer_id", "brand", "product", "campaign")
 FEWEST_BLOCKS = 2
 
 
-def tell_blocks(con: duckdb.DuckDBPyConnection, staged: Staged, say: Callable[..., None]) -> None:
-    """Warn of columns where each name stands once, the first row has one, and most rows have none."""
+def tell_blocks(
+    con: duckdb.DuckDBPyConnection,
+    staged: Staged,
+    say: Callable[..., None],
+    filled_in: Collection[str] = (),
+) -> None:
+    """Warn of columns where each name stands once, the first row has one, and most rows have none.
+
+    Not of those that were `filled_in` from elsewhere, as an influencer from a post.
+    """
     name = staged.table.name
     if name not in TABLES or staged.survey:
         return
     for column in COLUMNS:
         # Where a column says how an order came about, an empty name is one of no influencer.
-        if not staged.has(column) or (column == "influencer_id" and staged.has("source")):
+        if (
+            not staged.has(column)
+            or column in filled_in
+            or (column == "influencer_id" and staged.has("source"))
+        ):
             continue
         rows = f"FROM read_{name} WHERE mark IS NULL"
         filled, empty, first = con.execute(

@@ -14,15 +14,16 @@ __all__ = ["CLOCK", "Composed", "composed_dates"]
 
 CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?(\s*[ap][.]?m[.]?)?", re.IGNORECASE)
 _WORDS = {
-    "year": "year", "yr": "year", "yyyy": "year", "month": "month", "mon": "month", "mm": "month",
+    "year": "year", "yr": "year", "yyyy": "year", "month": "month", "mon": "month", "mth": "month", "mm": "month",
     "day": "day", "dd": "day", "time": "time", "clock": "time",
 }  # fmt: skip
-_NOISE = frozenset("of the no number name date".split())
+_NOISE = frozenset("of the no number name date dt".split())
 _IS = {
     "year": re.compile(r"(?:20)?\d{2}(?:[.]0+)?"),
     "month": re.compile(r"(?:0?[1-9]|1[0-2])(?:[.]0+)?|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[.]?"),
     "day": re.compile(r"(?:0?[1-9]|[12]\d|3[01])(?:[.]0+)?"),
     "time": CLOCK,
+    "period": re.compile(r"[A-Za-z]{3,9}[-/,.' ]+\d{4}|\d{4}[-/](?:0[1-9]|1[0-2])"),
 }  # fmt: skip
 _NO_YEAR = re.compile(r"\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})|[A-Za-z]{3,9}([-/. ])\d{1,2}")
 
@@ -98,22 +99,29 @@ def composed_dates(
     for at, header in enumerate(headers):
         words = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)).lower().split()
         kinds = [_WORDS[word] for word in words if word in _WORDS] or (
-            ["day"] if "date" in words else []
+            ["day"] if {"date", "dt"} & set(words) else []
         )
         of = fold("".join(word for word in words if word not in _WORDS and word not in _NOISE))
         for column in dates:
             mine = column is dates[0] if not of else f"{of}date" in names(table, column)
-            if mine and len(kinds) == 1 and _most(head, at, _IS[kinds[0]]):
-                found[column.name].setdefault(kinds[0], at)
+            kind = kinds[0] if mine and len(kinds) == 1 else ""
+            if kind == "month" and _most(head, at, _IS["period"]):
+                kind = "period"
+            if kind and _most(head, at, _IS[kind]):
+                found[column.name].setdefault(kind, at)
     composed = {}
     for column in dates:
         own, place = found[column.name], places.get(column.name)
-        if column.name in overrules or ("year" not in own and "time" not in own):
+        if column.name in overrules or not own.keys() & {"year", "time", "period"}:
             continue
         whole = [] if place is None else _cells(head, place)
         if {"year", "month"} <= own.keys() and (place is None or place in own.values()):
             parts = tuple(own[each] for each in ("year", "month", "day") if each in own)
             composed[column.name] = Composed(parts, "-", True)
+        elif {"period", "day"} <= own.keys() and (place is None or place in own.values()):
+            named = any(cell[:1].isalpha() for cell in _cells(head, own["period"]))
+            parts = (own["day"], own["period"]) if named else (own["period"], own["day"])
+            composed[column.name] = Composed(parts, " " if named else "-")
         elif place is not None and "year" in own and _most(head, place, _NO_YEAR):
             first = next(filter(None, map(_NO_YEAR.fullmatch, whole)))
             composed[column.name] = Composed((place, own["year"]), first[1] or first[2])

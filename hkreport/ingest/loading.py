@@ -307,7 +307,8 @@ def _tell_decisions(job: Job) -> None:
             each.source.headers[place] for each in beside for place in each.match.places.values()
         }
         tell_columns(job.con, staged, used, job.say)
-        tell_blocks(job.con, staged, job.say)
+        by_posts = staged.table.name == "tracking" and "posts_named" in job.derived
+        tell_blocks(job.con, staged, job.say, ["influencer_id"] if by_posts else ())
         job.derived["numbers"] |= tell_numbers(job.con, staged, job.say)
         job.derived["dates"] |= tell_dates(job.con, staged, job.say)
     suspicious_defaults(job.staged, job.say)

@@ -82,6 +82,17 @@ def test_the_influencer_that_a_row_names_wins_over_its_post(tmp_path):
     assert (counts["post_named"], counts["post_disagrees"]) == (1, 1)
 
 
+def test_influencers_that_posts_fill_in_are_no_blocks_of_merged_cells(tmp_path):
+    """The check said that rows count for none that were credited through their posts."""
+    tracking = (
+        "date,orders,revenue,post_id,influencer_id\n2025-04-05,1,100,POST_1,INF_1\n"
+        "2025-04-05,1,200,POST_1,\n2025-04-05,1,400,POST_2,INF_2\n2025-04-05,1,800,POST_2,\n"
+    )
+    dataset = load(tmp_path, influencers=INFLUENCERS, posts=POSTS, tracking=tracking)
+    assert revenue(dataset) == {"INF_1": 300, "INF_2": 1200}
+    assert "blocks" not in said(dataset)
+
+
 def test_small_numbers_are_no_posts(tmp_path):
     """A quantity of 1 is not the post that is numbered 1."""
     posts = "post_id,influencer_id,date\n1,INF_1,2025-04-01\n2,INF_2,2025-04-02\n"

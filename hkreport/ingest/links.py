@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 from hkreport.ingest.columns import Match
 from hkreport.ingest.source import Source
 
-__all__ = ["PostIndex", "keys_of", "with_post_column"]
+__all__ = ["PostIndex", "keys_of", "shown_as", "with_post_column"]
 
 # Where the big networks write the code of a post into its address.
 _CODE = re.compile(
@@ -49,6 +49,18 @@ def keys_of(text: str) -> list[str]:
     return list(dict.fromkeys(key for key in keys if key))
 
 
+def shown_as(text: str) -> str:
+    """The part of a text that may be shown: what is handed over in an address may be a customer's.
+
+    Examples
+    --------
+    >>> shown_as("https://shop.example/?utm_content=POST_7&email=a@b.example"), shown_as("https://a.example/p?u=me")
+    ('POST_7', 'a.example/p')
+    """
+    *_, last = ["", *keys_of(text)]
+    return re.split(r"[?&]", last)[0]
+
+
 @dataclass
 class PostIndex:
     """Who posted under each key: as it stands, and without regard to case."""
@@ -83,7 +95,7 @@ class PostIndex:
 def with_post_column(source: Source, found: Match, index: PostIndex) -> Match:
     """Take a column for that of the posts, if most of its first cells name known ones.
 
-    Only of orders that have no column for influencers.
+    Only for orders that have no column for influencers or posts.
 
     Parameters
     ----------
@@ -92,8 +104,6 @@ def with_post_column(source: Source, found: Match, index: PostIndex) -> Match:
     found : Match
     index : PostIndex
     """
-    if {"post_id", "influencer_id"} & found.places.keys():
-        return found
     taken = set(found.places.values()) - {found.places.get("source")}
     best, place = 0.0, -1
     for at, header in enumerate(source.headers):

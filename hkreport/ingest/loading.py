@@ -258,7 +258,8 @@ def _stage(job: Job, chosen: Mapping[str, Candidate], files: Path) -> None:
     for name, candidate in chosen.items():
         job.progress(f"Reading {candidate.source.label}")
         found = candidate.match
-        if name == "tracking" and (posts := known_posts(job)):
+        named = {"influencer_id", "post_id"} & found.places.keys()
+        if name == "tracking" and not named and (posts := known_posts(job)):
             found = with_post_column(candidate.source, found, posts)
         try:
             job.staged[name] = stage(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hkreport.ingest import values
 from hkreport.ingest.check import MOST_EXAMPLES, Severity
 from hkreport.ingest.job import Job, Rule
-from hkreport.ingest.links import PostIndex
+from hkreport.ingest.links import PostIndex, shown_as
 from hkreport.ingest.stage import Staged
 from hkreport.ingest.texts import Lookup, Spelling
 
@@ -32,8 +32,10 @@ def credit_posts(
 ) -> str:
     """SQL for the influencer of an order, through its post where it names none itself; empty without posts."""
     job = work.job
+    if not staged.has("post_id"):
+        return ""
     index = known_posts(job, work.changes.get(("posts", "influencer_id")))
-    if index is None or not staged.has("post_id"):
+    if index is None:
         return ""
     posts = {
         raw: index.find(post) for raw, post in work.raws["tracking", "post_id"].items() if post
@@ -69,11 +71,13 @@ def _tell(work: Spelling, staged: Staged, posts: Mapping[str, set[str]], orders:
         else:
             kind = ("unknown", "credited")[len(found)] if len(found) < 2 else "several"
         if kind:
-            rows[kind].append((int(row), int(count), post if own is None else f"{own}, {post}"))
+            shown = shown_as(post) if own is None else f"{own}, {shown_as(post)}"
+            rows[kind].append((int(row), int(count), shown))
     none = "tracking: {count} {rows} without an influencer {have} a post " + f"('{column}')"
     words: Mapping[str, tuple[str, Severity, str]] = {
         "credited": ("post_named", "note", f"{none} of {file}; who posted it was taken for the influencer"),
-        "unknown": ("unknown_post", "warning", f"{none} that {file} does not list, so nobody is credited"),
+        "unknown": ("unknown_post", "warning", "tracking: {count} {rows} without an influencer {have} a text in " + f"'{column}' "
+                    f"that names no post of {file}, so nobody is credited"),
         "several": ("shared_post", "warning", f"{none} that {file} lists for several influencers, so nobody is credited"),
         "disagree": ("post_disagrees", "warning", "tracking: {count} {rows} {have} another influencer than " f"{file} has "
                      f"for the post ('{column}'); the influencer of the row was taken"),

@@ -111,3 +111,13 @@ def test_the_front_page_of_a_network_is_nobodys_post(tmp_path):
     )
     dataset = load(tmp_path, influencers=INFLUENCERS, posts=posts, tracking=tracking)
     assert revenue(dataset) == {"INF_1": 600, "nobody": 100}
+
+
+def test_what_an_address_hands_over_is_not_shown(tmp_path):
+    tracking = (
+        "date,orders,revenue,landing\n2025-04-05,1,100,https://shop.example/?utm_content=POST_1&email=a@b.example\n"
+        "2025-04-05,1,200,https://shop.example/?utm_content=POST_2\n2025-04-05,1,400,https://shop.example/?email=c@d.example\n"
+    )
+    dataset = load(tmp_path, influencers=INFLUENCERS, posts=POSTS, tracking=tracking)
+    assert revenue(dataset) == {"INF_1": 100, "INF_2": 200, "nobody": 400}
+    assert "@" not in str([each.to_json() for each in dataset.check.problems])

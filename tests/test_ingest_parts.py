@@ -406,3 +406,85 @@ def test_a_folder_of_parts_is_not_read_and_said(tmp_path):
         "tracking/ is a folder, and only files that lie beside it are read; it holds 2 files that could be "
         "exports. Move them up, where parts of one table are joined."
     )
+
+
+def test_the_names_of_files_say_the_brand_where_no_column_does(tmp_path):
+    muscle = orders(1, 30, 4, drop=("brand", "tracking_id"))
+    vitals = orders(101, 20, 4, drop=("brand", "tracking_id"))
+    folder = only(
+        tmp_path / "x",
+        **{"HealthKart_orders_MB": muscle, "HealthKart_orders_HK Vitals": f"\n{vitals}\n,,,,,\n"},
+        influencers=INFLUENCERS,
+    )
+    data = load(folder)
+    check = data.check
+    assert check.revenue_by_brand == {
+        "HKVitals": revenue(vitals), "MuscleBlaze": revenue(muscle)
+    }  # fmt: skip
+    assert check.tables["tracking"].rows_used == 50
+    assert check.tables["tracking"].columns["brand"] == "(file name)"
+    said = problem(data, "brand_of_file").message
+    assert "HealthKart_orders_MB.csv: MuscleBlaze" in said
+    assert check.derived["brand"]["rule"] == "name of the file"
+
+
+def test_payouts_of_two_brands_are_parts_though_they_pay_the_same(tmp_path):
+    fees = "influencer_id,basis,total_payout\nINF_1,post,5000\nINF_2,post,7000\n"
+    folder = only(
+        tmp_path / "x", payouts_MB=fees, payouts_Gritzo=fees + "INF_1,post,900\n", influencers=INFLUENCERS
+    )  # fmt: skip
+    data = load(folder)
+    found = data.backend.con.execute(
+        "SELECT brand, sum(total_payout) FROM table_payouts GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    assert found == [("Gritzo", 12900), ("MuscleBlaze", 12000)]
+
+
+def test_a_workbook_a_brand_and_month_says_both(tmp_path):
+    folder = only(tmp_path / "x", influencers=INFLUENCERS)
+    for at, name in enumerate(("Gritzo Jan-25", "Gritzo Feb-25", "MuscleBlaze Jan-25")):
+        book = Workbook()
+        sheet = book.active
+        sheet.title = "Payouts"
+        for row in (("Influencer ID", "Basis", "Total Payout"), ("INF_1", "post", 100 + at)):
+            sheet.append(row)
+        book.save(folder / f"{name}.xlsx")
+    data = load(folder)
+    found = data.backend.con.execute(
+        "SELECT brand, sum(total_payout) FROM table_payouts GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    assert found == [("Gritzo", 201), ("MuscleBlaze", 102)]
+
+
+@pytest.mark.parametrize(
+    ("name", "brand"),
+    [
+        ("Gritzo_orders_Jan-25", "Gritzo"),
+        ("orders_north", None),
+        ("report on orders", None),
+        ("orders_MB_vs_HKV", None),
+    ],
+)
+def test_one_file_says_a_brand_only_where_it_is_known(name, brand, tmp_path):
+    lines = orders(1, 20, 1, drop=("brand",))
+    folder = only(tmp_path / "x", **{name: lines}, influencers=INFLUENCERS)
+    data = load(folder)
+    assert data.check.revenue_by_brand == {brand or "unassigned": revenue(lines)}
+    assert brand or "params/brands.yml" in problem(data, "brand_missing").message
+
+
+def test_the_name_of_the_shop_is_no_brand_where_the_rows_say_theirs(tmp_path):
+    lines = orders(1, 20, 1, drop=("brand",)).replace("Whey", "MB Whey")
+    folder = only(tmp_path / "x", HealthKart_orders=lines, influencers=INFLUENCERS)
+    assert load(folder).check.revenue_by_brand == {"MuscleBlaze": revenue(lines)}
+
+
+def test_a_brand_that_only_the_data_know_is_one_in_names_too(tmp_path):
+    one, two = (orders(first, 20, 1, drop=("brand",)) for first in (1, 101))
+    posts = "post_id,influencer_id,date,brand,reach\nP1,INF_1,2025-01-02,Zorvia,10\nP2,INF_2,2025-01-02,Plumera,10\n"
+    folder = only(
+        tmp_path / "x", zorvia_orders=one, plumera_orders=two, posts=posts, influencers=INFLUENCERS
+    )
+    assert load(folder).check.revenue_by_brand == {"Plumera": revenue(two), "Zorvia": revenue(one)}
+    (folder / "new_orders.csv").write_text(orders(201, 5, 1, drop=("brand",)), encoding="utf-8")
+    assert "new_orders.csv" in problem(load(folder), "brand_of_file_unknown").message

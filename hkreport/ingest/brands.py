@@ -120,6 +120,31 @@ class BrandBook:
                     return self.by_spelling[spelling]
         return None
 
+    def named(self, name: str) -> set[str]:
+        """Brands that stand as words anywhere in the name of a file; not those inside a longer one.
+
+        Examples
+        --------
+        >>> book = BrandBook({"MuscleBlaze": ("MB",), "HKVitals": ("HK", "HK Vitals"), "Optimum Nutrition": ("ON",)})
+        >>> book.named("Orders_HK Vitals Jan-25"), book.named("orders_mb"), book.named("Report on orders")
+        ({'HKVitals'}, {'MuscleBlaze'}, set())
+        """
+        parts, found, start = words(name), set(), 0
+        while start < len(parts):
+            for end in range(len(parts), start, -1):
+                piece = "".join(parts[start:end])
+                brand = self.exact(piece)
+                if (
+                    brand
+                    and piece.lower() not in ENGLISH
+                    and self._stands_alone(piece, name, False)
+                ):
+                    found.add(brand)
+                    start = end - 1
+                    break
+            start += 1
+        return found
+
     def _stands_alone(self, piece: str, text: str, at_start: bool) -> bool:
         if len(piece) >= SHORT:
             return True

@@ -21,6 +21,7 @@ from hkreport.ingest.check import Check, TableCheck, ordered, write_quarantine
 from hkreport.ingest.columns import Candidate
 from hkreport.ingest.contradictions import find_contradictions, find_duplicates, find_repeated
 from hkreport.ingest.decisions import suspicious_defaults, tell_columns, tell_dates, tell_numbers
+from hkreport.ingest.filenames import with_brands_of_names
 from hkreport.ingest.files import choose_files
 from hkreport.ingest.job import Job, Settings
 from hkreport.ingest.links import with_post_column
@@ -136,6 +137,7 @@ def load(
             shelf or Shelf(workdir / "shelf"),
         )
         candidates, left, not_used = choose_files(job, workdir)
+        candidates, left = with_brands_of_names(job, candidates, left)
         _prepare(job, candidates, workdir)
         files = workdir / "files"
         files.mkdir()

@@ -415,7 +415,8 @@ def _verdict(one: _Content, other: _Content) -> tuple[bool, str]:
     """Whether `other` is a part beside `one`, and why."""
     if _same_bytes(one.source, other.source, one.job):
         return False, f"it is the same file as {one.label} again"
-    words = _words(other.source.stem) ^ _words(one.source.stem)
+    name, its_name = _names(one.source, other.source)
+    words = _words(its_name) ^ _words(name)
     if odd := sorted(words & NOT_COUNTED):
         return False, f"a name with '{odd[0]}' is hardly that of a part"
     if not (one.key and other.key) and (odd := sorted(words & SUMS)):
@@ -431,7 +432,7 @@ def _verdict(one: _Content, other: _Content) -> tuple[bool, str]:
         return False, f"it has every row of {one.label}"
     mine, its = one.days, other.days
     is_part, reason = _by_content(one, other, same, mine, its)
-    version = sorted((words & VERSIONS) | set(_VERSION_NUMBER.findall(other.source.stem.lower())))
+    version = sorted((words & VERSIONS) | set(_VERSION_NUMBER.findall(its_name.lower())))
     if is_part and version and not _apart(mine, its):
         return False, f"a name with '{version[0]}' is that of a version"
     return is_part, reason
@@ -474,7 +475,7 @@ def _by_content(
     among = one.table.name == "tracking" and _interleaved(mine, its)
     if _apart(mine, its) and not among:
         return True, "no date is in two of them"
-    if not (mine and its) and _differ_by_period(one.source.stem, other.source.stem):
+    if not (mine and its) and _differ_by_period(*_names(one.source, other.source)):
         return True, "their names differ by a period or a number"
     if same:
         return (
@@ -513,6 +514,14 @@ def _again(one: _Content, other: _Content) -> int:
         return 0
     here, there = one.rest.both(other.rest)
     return int(np.minimum(here, there).sum())
+
+
+def _names(one: Source, other: Source) -> tuple[str, str]:
+    """What tells two sources apart by name: sheets of one workbook, or else files with their sheets."""
+    if one.path == other.path:
+        return one.stem, other.stem
+    first, second = (f"{each.file_stem} {each.sheet or ''}".strip() for each in (one, other))
+    return first, second
 
 
 def _words(stem: str) -> set[str]:
@@ -755,9 +764,12 @@ def _tell_left(
         message = f"{table}: {name} was taken; {label} looks like a summary made from other tables and was left."
     elif _same_bytes(taken.source, other.source, job):
         message = f"{table}: {name} was taken; {label} is the same file again."
-        if _differ_by_period(taken.source.stem, other.source.stem):
+        if (
+            _differ_by_period(taken.source.stem, other.source.stem)
+            or taken.source.brand != other.source.brand
+        ):
             severity = "warning"
-            message += f" If both periods are rightly the same, say {map_option(table, name)} {map_option(table, label)}."
+            message += f" If both are rightly the same, say {map_option(table, name)} {map_option(table, label)}."
     elif reason:
         severity = "warning"
         both = (

@@ -126,7 +126,7 @@ def plain_part(
         If the content is not what the file's name says.
     """
     source, found = candidate.source, candidate.match
-    if source.kind not in KINDS or source.notes or source.sheet is not None:
+    if source.kind not in KINDS or source.notes or source.sheet is not None or source.brand:
         return None, source
     decided = [found.table.name, sorted(found.places.items()), sorted(found.constants.items())]
     # The kept hashes are DuckDB's, whose next version may have others.

@@ -186,6 +186,9 @@ def prepare(
     """
     if source.parts:
         return source  # they are prepared
+    if source.brand is not None:
+        bare = replace(source, headers=source.headers[:-1], brand=None)
+        return _with_brand(source, prepare(bare, workdir, con, key=key, anew=anew))
     number = len(list(workdir.iterdir()))
     if source.kind == "parquet":
         path = _plain_name(source, workdir, number)
@@ -214,6 +217,23 @@ def prepare(
             unlike = are_distinct([seen.hashes])
             return replace(source, query=query, volume=volume, unlike=unlike)
     return _mended(source, path, workdir / f"{number}-mended.csv")
+
+
+def _with_brand(source: Source, bare: Source) -> Source:
+    """Add the brand of the file's name to what a prepared source gives, in rows that hold anything."""
+    assert source.brand is not None
+    value, place = source.brand
+    at = len(bare.headers)
+    cell = f"CASE WHEN trim({bare.cell(place)}) <> '' THEN nullif({quoted(value)}, '') END"
+    stored = f", {cell} AS d{at}" if bare.types else ""
+    return replace(
+        bare,
+        headers=source.headers,
+        head=source.head,
+        query=f"SELECT *, {cell} AS c{at}{stored} FROM ({bare.query})",
+        types=(*bare.types, "VARCHAR") if bare.types else (),
+        brand=source.brand,
+    )
 
 
 def _mended(source: Source, path: Path, target: Path) -> Source:

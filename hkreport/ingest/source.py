@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hkreport.ingest.plain import Plain
 
-__all__ = ["PARQUET_ENDINGS", "TEXT_ENDINGS", "WORKBOOK_ENDINGS", "Source", "Unusable", "quoted"]
+__all__ = [
+    "FILE_BRAND",
+    "PARQUET_ENDINGS",
+    "TEXT_ENDINGS",
+    "WORKBOOK_ENDINGS",
+    "Source",
+    "Unusable",
+    "quoted",
+]
 
 TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".psv")
 PARQUET_ENDINGS = (".parquet", ".pq")
 WORKBOOK_ENDINGS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+FILE_BRAND = "(file name)"  # in place of a header, where the name of the file says the brand
 PART = 10**12  # rows of a second file are this much above those of the first
 
 
@@ -57,6 +66,9 @@ class Source:
         then gives the values themselves as ``d0``, ``d1``, … as well.
     records : int
         How many there are, where the file says so itself; else 0.
+    brand : tuple of (str, int), optional
+        What the last column holds in each row, where it is not in the file but in its name; and the place of a
+        column that is filled in every row.
     parts : tuple of (Source, int)
         The sources that are read one after another as this one, each with its number of records.
     plain : tuple of Plain
@@ -83,6 +95,7 @@ class Source:
     parts: tuple[tuple["Source", int], ...] = ()
     plain: tuple["Plain", ...] = ()
     above: tuple[str, ...] = ()
+    brand: tuple[str, int] | None = None
 
     @property
     def label(self) -> str:
@@ -102,7 +115,12 @@ class Source:
     @property
     def stem(self) -> str:
         """The name that says what the table is: the sheet, or the file without endings."""
-        return self.sheet if self.sheet is not None else _stem(self.path)
+        return self.sheet if self.sheet is not None else self.file_stem
+
+    @property
+    def file_stem(self) -> str:
+        """The name of the file without endings."""
+        return _stem(self.path)
 
     @property
     def paths(self) -> tuple[Path, ...]:

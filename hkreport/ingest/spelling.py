@@ -15,6 +15,7 @@ from hkreport.ingest.ids import match_ids
 from hkreport.ingest.job import Job, rows_words
 from hkreport.ingest.posters import credit_posts
 from hkreport.ingest.read import quoted
+from hkreport.ingest.source import FILE_BRAND
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
 from hkreport.ingest.survey import BRAND_TEXTS, Survey, is_small, profiled_columns
 from hkreport.ingest.texts import Counts, Lookup, Spelling
@@ -43,6 +44,7 @@ BRANDED: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "payouts": (("campaign", "within"), ("campaign", "told")),
 }
+BY_COLUMN, BY_FILE = "brand column", "name of the file"
 RULE_WORDS = {
     "exact": "{} is a brand",
     "listed": "products file",
@@ -426,7 +428,12 @@ def _brand(work: Spelling, staged: Staged, joins: list[str]) -> str:
         pairs = work.by_raw(name, "brand", final)
         covered = sum(rows for rows, _ in work.counts[name, "brand"].values())
         lookup = Lookup.of(job, f"brand_{name}_column", (name, "brand"), pairs)
-        offers.append(("brand column", "brand", lookup))
+        rule = (
+            BY_FILE
+            if staged.source.headers[staged.match.places["brand"]] == FILE_BRAND
+            else BY_COLUMN
+        )
+        offers.append((rule, "brand", lookup))
     for column, how in BRANDED[name]:
         if (name, column) not in work.counts or not _is_small(staged, column):
             continue
@@ -443,7 +450,8 @@ def _brand(work: Spelling, staged: Staged, joins: list[str]) -> str:
         if name == "tracking":
             job.say(name, "brand", "brand_missing", "warning", staged.rows,
                     f"{staged.source.label}: nothing says which brand an order is of, so all count for none. Add a column "
-                    "for the brand, or report everything with BRAND=all.")  # fmt: skip
+                    "for the brand; or, if the name of a file says it, add that brand to params/brands.yml; or report everything "
+                    "with BRAND=all.")  # fmt: skip
         if staged.survey:
             job.view(
                 f"brand_sales_{name}",
@@ -576,7 +584,7 @@ def _tell_brand(job: Job, staged: Staged, rules: list[str]) -> None:
         "without_brand": counted.get("none", 0),
         "disagree": disputes,
     }
-    if top not in ("none", "brand column"):
+    if top not in ("none", BY_COLUMN):
         parts = [
             f"'{rule}' in {in_words(rows, Unit.COUNT)} {rows_words(rows)}"
             for rule, rows in known.items()

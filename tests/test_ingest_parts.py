@@ -488,3 +488,91 @@ def test_a_brand_that_only_the_data_know_is_one_in_names_too(tmp_path):
     assert load(folder).check.revenue_by_brand == {"Plumera": revenue(two), "Zorvia": revenue(one)}
     (folder / "new_orders.csv").write_text(orders(201, 5, 1, drop=("brand",)), encoding="utf-8")
     assert "new_orders.csv" in problem(load(folder), "brand_of_file_unknown").message
+
+
+def cut(content, first, last):
+    """The rows of an export whose date is in a range of months, as YYYY-MM."""
+    head, *lines = content.splitlines(keepends=True)
+    at = head.strip().split(",").index("date")
+    return head + "".join(each for each in lines if first <= each.split(",")[at][:7] <= last)
+
+
+def half_year(drop=()):
+    """Six months of orders, as one export."""
+    months = [orders(1 + 30 * at, 30, 1 + at, drop=drop) for at in range(6)]
+    return months[0] + "".join(each.split("\n", 1)[1] for each in months[1:])
+
+
+@pytest.mark.parametrize("drop", [(), ("tracking_id",)])
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        (("2025-01", "2025-04"), ("2025-03", "2025-06")),
+        (("2025-01", "2025-02"), ("2025-02", "2025-04"), ("2025-04", "2025-06")),
+        (("2025-01", "2025-03"), ("2025-02", "2025-05"), ("2025-03", "2025-06")),
+    ],
+)
+def test_exports_whose_time_overlaps_are_read_once(cuts, drop, tmp_path):
+    whole = half_year(drop)
+    files = {f"orders_{at}": cut(whole, *each) for at, each in enumerate(cuts)}
+    files["orders_0"] += ",,\n"  # a blank line
+    data = load(only(tmp_path / "x", **files, influencers=INFLUENCERS))
+    check = data.check
+    assert check.totals["revenue"] == revenue(whole)
+    assert data.backend.con.execute("SELECT sum(revenue) FROM table_tracking").fetchone() == (
+        revenue(whole),
+    )
+    rows = sum(len(each.splitlines()) - 1 for each in files.values()) - 1
+    assert (check.tables["tracking"].rows_read, check.tables["tracking"].rows_used) == (rows, 180)
+    said = problem(data, "elsewhere")
+    assert (said.severity, said.count) == ("note", rows - 180)
+    assert "rows_again" not in rules(data)
+
+
+def test_of_an_order_that_changed_the_later_export_counts(tmp_path):
+    whole = half_year()
+    early, late = cut(whole, "2025-01", "2025-04"), cut(whole, "2025-03", "2025-06")
+    changed = late.splitlines(keepends=True)
+    changed[1] = changed[1].rsplit(",", 1)[0] + ",1.00\n"
+    data = load(only(tmp_path / "x", a=early, b="".join(changed), influencers=INFLUENCERS))
+    old = Decimal(late.splitlines()[1].rsplit(",", 1)[1])
+    assert data.check.totals["revenue"] == revenue(whole) - old + 1
+    said = problem(data, "overlap_differs")
+    assert said.count == 1
+    assert "a.csv has other values in b.csv" in said.message
+
+
+def test_the_same_ids_on_other_rows_are_no_overlap(tmp_path):
+    one, two = orders(1, 30, 1), orders(1, 31, 1, seed=2)
+    data = load(only(tmp_path / "x", a=one, b=two, influencers=INFLUENCERS))
+    assert data.check.totals["revenue"] in (revenue(one), revenue(two))
+    assert "values of tracking_id" in problem(data, "file_left").message
+
+
+def test_days_on_which_files_without_ids_differ_are_no_overlap(tmp_path):
+    whole = half_year(("tracking_id",))
+    early, late = cut(whole, "2025-01", "2025-04"), cut(whole, "2025-03", "2025-06")
+    late = late.replace(",1,", ",2,", 1)
+    data = load(only(tmp_path / "x", a=early, b=late, influencers=INFLUENCERS))
+    assert "file_left" in rules(data)
+
+
+def test_a_later_reading_of_a_post_counts(tmp_path):
+    def posts(first, last, likes):
+        return "post_id,influencer_id,date,reach,likes\n" + "".join(
+            f"P{at},INF_1,2025-01-{at:02},1000,{likes + at}\n" for at in range(first, last)
+        )
+
+    data = load(
+        only(tmp_path / "x", posts_a=posts(1, 15, 100), posts_b=posts(10, 25, 500), influencers=INFLUENCERS)
+    )  # fmt: skip
+    assert data.check.totals["posts"] == 24
+    assert data.check.totals["likes"] == sum(100 + at for at in range(1, 10)) + sum(
+        500 + at for at in range(10, 25)
+    )
+
+
+def test_numbers_that_two_brands_both_use_are_other_orders(tmp_path):
+    one, two = (orders(1, 20, 1, drop=("brand",), seed=each) for each in (1, 2))
+    data = load(only(tmp_path / "x", orders_MB=one, orders_HKV=two, influencers=INFLUENCERS))
+    assert data.check.revenue_by_brand == {"HKVitals": revenue(two), "MuscleBlaze": revenue(one)}

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Dataset", "Settings", "load"]
 
 UNASSIGNED = "unassigned"
-# A second header or a total is a row of the file, but no order and no post.
+# A second header, a total or a row that another file has as well is a row of the file, but no order and no post.
 IS_DATA = "(mark IS NULL OR mark = 'malformed')"
 # DuckDB's own buffers while a large file is staged; the rest of 4 GiB is for what is outside them.
 MEMORY = "2GB"

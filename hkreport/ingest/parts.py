@@ -1,8 +1,8 @@
 """Which files of one table are parts of it, and which are copies, older versions or something else.
 
 Two files with the same columns may be two months of one table, or the table and last week's copy of it.
-Their content decides: parts share no id or no date, a copy shares its rows. Where that says nothing, the
-file is left and the check says how to have both.
+Their content decides: parts share no id or no date, a copy shares its rows, and of two exports that overlap
+the rows in both are read once. Where that says nothing, the file is left and the check says how to have both.
 """
 
 import re
@@ -24,6 +24,7 @@ from hkreport.ingest.job import Job, rows_words
 from hkreport.ingest.plain import Plain, are_alike, is_worth_keeping, plain_part
 from hkreport.ingest.plans import DATES, NUMBERS, header_scale, one_row, setting
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
+from hkreport.ingest.source import ELSEWHERE
 from hkreport.ingest.totals import LONGEST_TOTAL, TOTAL_WORDS
 from hkreport.pseudonyms import sealed
 from hkreport.schema import Kind, Table, fold
@@ -37,6 +38,7 @@ MOST_SHARED = 0.2  # of a list, before it is taken for a version of the other
 MOST_OTHER_COLUMNS = 2  # that one part may have and another not, where ids tell them apart
 MOST_DAYS = 50_000
 OTHER_UNITS = "are in different units"
+OVERLAP = "rows that two of them have are read once, from the one that goes on longer"
 FEWEST_AGAIN = 10  # rows that are the same but for their ids, below which that may be chance
 MOST_AGAIN = 0.2  # of a part, before it is said that its rows may be there twice
 
@@ -155,7 +157,15 @@ def _find_parts(
         if against:
             reasons[content.label] = against
         else:
-            said += [words for _, words in verdicts if words not in said]
+            said += [
+                words
+                for words in dict.fromkeys(words for _, words in verdicts)
+                if words not in said
+            ]
+            for part, (_, words) in zip(parts, verdicts, strict=True):
+                if words == OVERLAP:
+                    older, newer = sorted((part, content), key=_reach)
+                    older.elsewhere.append(newer)
             parts.append(content)
     return parts, " or ".join(said), reasons
 
@@ -245,13 +255,14 @@ def _compared(contents: "list[_Content]") -> "list[_Content]":
     return contents
 
 
-@dataclass
+@dataclass(eq=False)
 class _Content:
     """What one file holds, as far as it tells parts from copies.
 
     ``keys`` and ``rows`` are hashes of the filled keys and of the rows in the columns of the table, and
     ``once`` says whether no key is there twice. ``rest`` are hashes of the rows without their keys.
     ``plain`` is what is kept of the file, if it is of a kind that is; then the source may be unprepared.
+    ``elsewhere`` are files from which the rows that they share with this one are read.
     """
 
     job: Job
@@ -265,6 +276,7 @@ class _Content:
     keys: _Hashes = field(init=False)
     rows: _Hashes = field(init=False)
     rest: _Hashes = field(init=False)
+    elsewhere: "list[_Content]" = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.source = self.candidate.source
@@ -378,9 +390,7 @@ class _Content:
         if column is None or column.name not in {*self.places, *self.composed}:
             return set()
         texts = (
-            f"(SELECT DISTINCT coalesce(nullif(regexp_extract({self.cell(column.name)}, "
-            "'^\\s*\\d{1,4}[-/.]\\d{1,2}[-/.]\\d{1,4}'), ''), "
-            f"{self.cell(column.name)}) AS raw FROM ({self.source.query}))"
+            f"(SELECT DISTINCT {_day(self.cell(column.name))} AS raw FROM ({self.source.query}))"
         )
         con = self.job.con
         if one_row(con, f"SELECT count(*) AS n FROM {texts}")["n"] > MOST_DAYS:
@@ -400,6 +410,18 @@ class _Content:
         ).fetchall()
         return {day for (day,) in found}
 
+    def day(self) -> str:
+        """SQL for the text of the day; empty where a table has no dates."""
+        for column in self.table:
+            if column.kind in DATES and column.name in self.places:
+                return f"nullif(trim({_day(self.cell(column.name))}), '')"
+        return "NULL::VARCHAR"
+
+    def by_day(self) -> str:
+        """SQL that gives each row as a hash, with its day as a text."""
+        cells = ", ".join(self.cell(each) for each in sorted(self.places))
+        return f"SELECT {self.day()} AS day, hash({cells}) AS row FROM ({self.source.query})"
+
     def texts(self, column: str) -> set[str]:
         """The few texts of a column, without case and punctuation; empty where there are many."""
         cell, rows = self.cell(column), f"({self.source.query})"
@@ -409,6 +431,11 @@ class _Content:
             f"SELECT DISTINCT {cell} FROM {rows} WHERE {cell} IS NOT NULL LIMIT 2001"
         ).fetchall()
         return {fold(each) or each for (each,) in found} if len(found) <= 2000 else set()
+
+
+def _day(cell: str) -> str:
+    """SQL for a date without its time."""
+    return f"coalesce(nullif(regexp_extract({cell}, '^\\s*\\d{{1,4}}[-/.]\\d{{1,2}}[-/.]\\d{{1,4}}'), ''), {cell})"
 
 
 def _verdict(one: _Content, other: _Content) -> tuple[bool, str]:
@@ -434,6 +461,8 @@ def _verdict(one: _Content, other: _Content) -> tuple[bool, str]:
     is_part, reason = _by_content(one, other, same, mine, its)
     version = sorted((words & VERSIONS) | set(_VERSION_NUMBER.findall(its_name.lower())))
     if is_part and version and not _apart(mine, its):
+        if reason == OVERLAP and one.key:
+            return False, _shared(one, other)
         return False, f"a name with '{version[0]}' is that of a version"
     return is_part, reason
 
@@ -467,16 +496,19 @@ def _by_content(
             return True, f"few of them are in two ({what})"
         if not same and _apart(mine, its):
             return True, "no date is in two of them"
-        return False, (
-            f"{text(shared, Unit.COUNT)} of its {text(len(other.keys.values), Unit.COUNT)} values of {what} are in "
-            f"{one.label} too"
-        )
+        if not same and _no_brand_in_both(one, other):
+            return True, "no brand is in two of them"  # a shop of its own, with numbers of its own
+        if _overlap(one, other, same):
+            return True, OVERLAP
+        return False, _shared(one, other)
     # Sums of a month stand on one of its days, on which nothing else may have been sold.
     among = one.table.name == "tracking" and _interleaved(mine, its)
     if _apart(mine, its) and not among:
         return True, "no date is in two of them"
     if not (mine and its) and _differ_by_period(*_names(one.source, other.source)):
         return True, "their names differ by a period or a number"
+    if same and _overlap_by_day(one, other, mine & its):
+        return True, OVERLAP
     if same:
         return (
             False,
@@ -493,6 +525,60 @@ def _by_content(
             "they share no date, but the dates of one lie among those of the other, as where one holds sums"
         )
     return False, "nothing tells whether it is a part or a version"
+
+
+def _shared(one: _Content, other: _Content) -> str:
+    shared = len(one.keys.both(other.keys)[0])
+    return (
+        f"{text(shared, Unit.COUNT)} of its {text(len(other.keys.values), Unit.COUNT)} values of "
+        f"{' and '.join(one.key)} are in {one.label} too"
+    )
+
+
+def _overlap(one: _Content, other: _Content, same: int) -> bool:
+    """Whether two files are exports of one table whose time overlaps; `same` rows of `other` are in `one` as well.
+
+    Most of what is in both must be the same, or be posts, whose counts go on: the same id may stand for another row.
+    """
+    if one.table.name in LISTS or len(one.key) != 1:
+        return False
+    if any(len(each.keys) < len(each.rows) or not each.days for each in (one, other)):
+        return False  # rows without an id may be in both, too
+    here, there = one.keys.both(other.keys)
+    shared = int(there.sum())
+    if not bool((here == there).all()):
+        return False
+    counted = one.table.name == "posts" and one.once and other.once
+    later = max(one.days) != max(other.days)
+    return same == shared or (later and (counted or 2 * same >= shared))
+
+
+def _overlap_by_day(one: _Content, other: _Content, both: set[date]) -> bool:
+    """Whether two files without ids hold exactly the same rows on all the days that both have."""
+    if not both or one.key or other.key:
+        return False
+    one.prepare()
+    other.prepare()
+    here, there = (f"(SELECT day, row FROM ({each.by_day()}) WHERE day IN (SELECT day FROM ({its.by_day()})))"
+                   for each, its in ((one, other), (other, one)))  # fmt: skip
+    found = one_row(
+        one.job.con,
+        f"SELECT (SELECT count(*) FROM {here}) AS mine, (SELECT count(*) FROM {there}) AS its, "
+        f"(SELECT count(*) FROM ({here} EXCEPT ALL {there})) AS differ",
+    )
+    return FEWEST_AGAIN <= found["mine"] == found["its"] and not found["differ"]
+
+
+def _no_brand_in_both(one: _Content, other: _Content) -> bool:
+    if not all("brand" in each.places for each in (one, other)):
+        return False
+    some, more = one.texts("brand"), other.texts("brand")
+    return bool(some) and bool(more) and not some & more
+
+
+def _reach(part: _Content) -> tuple[date, str]:
+    """How far a file goes; of two that overlap, the one that goes on longer was exported later."""
+    return max(part.days), part.label
 
 
 def _other_numbers(one: _Content, other: _Content) -> str:
@@ -576,7 +662,7 @@ def _in_order(parts: Sequence[_Content]) -> list[_Content]:
 def _joined(job: Job, parts: list[_Content]) -> Candidate:
     """Make one source that reads the parts after one another, each column under one header."""
     parts[:] = _in_order(parts)
-    plain = _all_plain(parts)
+    plain = () if any(part.elsewhere for part in parts) else _all_plain(parts)
     if not plain:
         for part in parts:
             part.prepare()
@@ -605,7 +691,7 @@ def _joined(job: Job, parts: list[_Content]) -> Candidate:
         places.append(mine)
     types = () if plain else _common_types(parts, places, len(headers))
     selects = [
-        f"SELECT {_cells(part, mine, len(headers), types)}, bad FROM ({part.source.query})"
+        f"SELECT {_cells(part, mine, len(headers), types)}, {_bad(part)} AS bad FROM ({part.source.query})"
         for part, mine in zip(parts, places, strict=True)
         if not plain
     ]
@@ -624,7 +710,7 @@ def _joined(job: Job, parts: list[_Content]) -> Candidate:
         kind="parts",
         notes=tuple(note for part in parts for note in part.source.notes),
         query=" UNION ALL ".join(selects),
-        marked=any(part.source.marked for part in parts),
+        marked=any(part.source.marked or part.elsewhere for part in parts),
         volume=sum(part.source.volume for part in parts),
         types=types,
         records=sum(part.source.records for part in parts),
@@ -677,6 +763,24 @@ def _cells(part: _Content, mine: Mapping[int, int], width: int, types: Sequence[
     return ", ".join(cells)
 
 
+def _bad(part: _Content) -> str:
+    """Why a record is not read: that it is in another part as well, beside what the file itself says."""
+    if not part.elsewhere:
+        return "bad"
+    what = [
+        values.identifier(each.cell(each.key[0])) if each.key else each.day()
+        for each in (part, *part.elsewhere)
+    ]
+    theirs = " UNION ALL ".join(
+        f"SELECT {cell} AS it FROM ({each.source.query})"
+        for cell, each in zip(what[1:], part.elsewhere, strict=True)
+    )
+    return (
+        f"CASE WHEN bad IS NULL AND {what[0]} IN (SELECT it FROM ({theirs}) WHERE it IS NOT NULL) "
+        f"THEN '{ELSEWHERE}' ELSE bad END"
+    )
+
+
 def _all_plain(parts: Sequence[_Content]) -> tuple[Plain, ...]:
     """What is kept of the parts, if that is one table; else they are read as they stand."""
     kept = [part.plain for part in parts if part.plain is not None]
@@ -700,6 +804,9 @@ def _tell_again(job: Job, table: str, parts: Sequence[_Content]) -> None:
     """Warn where many rows of one part are in an earlier one under another key."""
     for at, other in enumerate(parts):
         for one in parts[:at]:
+            if other in one.elsewhere or one in other.elsewhere:
+                _tell_differing(job, table, one, other)
+                continue
             again = _again(one, other) if one.key and other.key else 0
             if again >= max(FEWEST_AGAIN, MOST_AGAIN * min(len(one.rest), len(other.rest))):
                 what = " and ".join(one.key)
@@ -713,6 +820,20 @@ def _tell_again(job: Job, table: str, parts: Sequence[_Content]) -> None:
                     f"{what}, and are counted twice. If it is a later export of the same rows, remove it, or say "
                     f"{map_option(table, one.label)} to read that alone.",
                 )
+
+
+def _tell_differing(job: Job, table: str, one: _Content, other: _Content) -> None:
+    """Warn of rows that two files have with other values, and say which of them count."""
+    if not one.key:
+        return
+    older, newer = sorted((one, other), key=_reach)
+    differ = int(older.keys.both(newer.keys)[0].sum() - newer.rows.both(older.rows)[1].sum())
+    if differ:
+        job.say(
+            table, older.key[0], "overlap_differs", "warning", differ,
+            f"{table}: {text(differ, Unit.COUNT)} {rows_words(differ)} of {older.label} "
+            f"{'has' if differ == 1 else 'have'} other values in {newer.label}, which goes on longer; those count.",
+        )  # fmt: skip
 
 
 def _tell_joined(job: Job, table: str, parts: Sequence[_Content], reason: str) -> None:

@@ -16,6 +16,7 @@ from hkreport.ingest.columns import Match
 from hkreport.ingest.leftovers import Leftovers
 from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS, SUMMED, Plan, Reading, make_plans
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
+from hkreport.ingest.source import ELSEWHERE
 from hkreport.ingest.survey import Survey, of_parts, survey, usual
 from hkreport.ingest.totals import TOTAL_WORDS, mark_sums
 from hkreport.ingest.values import BLANKS, fast_flag
@@ -459,13 +460,14 @@ def _mark(source: Source, match: Match) -> str:
     # A pattern, since DuckDB turns a long IN list into a join over every row.
     total = f"'[^a-z]', '', 'g'), {quoted(TOTAL_WORDS)})"
     subtotal = _is_subtotal(key) if match.table.name in SUBTOTALLED else "false"
+    bad = f"CASE WHEN bad = '{ELSEWHERE}' THEN bad ELSE 'malformed' END"
     return f"""CASE
         WHEN {key} IS NULL OR trim({key}, '{BLANKS}') = '' THEN CASE
             WHEN trim({every}, '{BLANKS}') = '' THEN CASE WHEN bad IS NULL THEN 'blank' ELSE 'malformed' END
-            WHEN bad IS NOT NULL THEN 'malformed'
+            WHEN bad IS NOT NULL THEN {bad}
             WHEN contains({every}, '.') AND trim({every}, ' .\t') = '' OR trim({every}, ' .…') = '' THEN 'placeholder'
             WHEN regexp_full_match(regexp_replace(lower({first}), {total} THEN 'total_row' END
-        WHEN bad IS NOT NULL THEN 'malformed'
+        WHEN bad IS NOT NULL THEN {bad}
         WHEN strlen({key}) <= {len(header.encode()) + 8} AND lower(trim({key})) = {quoted(header.strip().lower())}
              AND ({same}) >= {max(1, (filled + 1) // 2)} THEN 'repeated_header'
         WHEN starts_with({key}, '.') AND trim({key}, ' .') = '' OR starts_with({key}, '…')

@@ -6,9 +6,10 @@ is no data at all. Any other unreadable cell becomes empty and is reported; its 
 
 from collections.abc import Sequence
 
-from hkreport.ingest.check import Quarantined
+from hkreport.ingest.check import Quarantined, Severity
 from hkreport.ingest.job import Job, Rule
 from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS
+from hkreport.ingest.source import ELSEWHERE
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
 from hkreport.pseudonyms import USER
 from hkreport.schema import TABLES, Column, Kind, Table
@@ -25,6 +26,8 @@ MARKS = (
      "Put text that holds the delimiter or a quote in double quotes."),
     ("repeated_header", "the line repeats the header", "NULL", "Remove the line."),
     ("placeholder", "the line holds only dots", "'…'", "Put the missing rows back, or remove the line."),
+    (ELSEWHERE, "what they hold is in another of the files as well, and is read from there", "",
+     "Nothing need be done."),
     ("total_row", "the line is a total", "'Total'", "Remove the line: the report makes its own totals."),
 )  # fmt: skip
 
@@ -161,10 +164,13 @@ def _reasons(staged: Staged, soft: Sequence[str]) -> list[tuple[Rule, str]]:
 
     def add(rule: str, column: str, condition: str, value: str, words: str, mend: str) -> None:
         message = f"{staged.source.label}: {{count}} {{rows}} left out: {words}. {mend}"
-        reasons.append((Rule(rule, column or None, "error", condition, value, message), mend))
+        # What another file holds as well is not lost.
+        severity: Severity = "note" if rule == ELSEWHERE else "error"
+        reasons.append((Rule(rule, column or None, severity, condition, value, message), mend))
 
     for mark, words, value, mend in MARKS:
-        add(mark, "", f"mark = '{mark}'", value, words, mend)
+        key = next((each for each in staged.table.key if staged.has(each)), "NULL")
+        add(mark, "", f"mark = '{mark}'", value or key, words, mend)
     for column in staged.table:
         c = column.name
         if not staged.has(c):

@@ -1,8 +1,8 @@
-"""Rows among the data that are sums of other rows, with 'Total' or 'All' where a brand or a person should stand.
+"""Rows among the data that are sums of other rows: 'Total' or 'All' where a brand or a person should stand, or nothing.
 
-A total line at the end has no date, and its word in the first cell; it is known by that alone. These rows have
-a date. A brand may be called so, too: only where the rows of that day, and of whatever else the row names, make
-what it says, it is taken for their sum.
+A total line at the end has no date, and its word in the first cell; it is known by that alone. These rows may
+have a date. A brand may be called so, too, and an order need name nobody: only where the rows of that day, and of
+whatever else the row names, or the rows above it make what it says, it is taken for their sum.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from hkreport.ingest.columns import Match
+from hkreport.ingest.source import PART
 from hkreport.pseudonyms import USER
 from hkreport.schema import Column, Kind
 
@@ -20,6 +21,15 @@ LONGEST_TOTAL = 20
 # Words that are a sum only where it can be shown of several rows.
 ALL_WORDS = "all(brands|influencers|creators|products|platforms|channels|campaigns|cities)?"
 FEWEST_ALL = 2
+# The total of a month or a week, among its rows.
+_PERIODS = (
+    "(for|of|the)*(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|"
+    "nov(ember)?|dec(ember)?|month|monthly|mtd|week|weekly|w|wk|quarter|q|year|fy|h)"
+)
+PERIOD_TOTALS = f"{TOTAL_WORDS}|(sub)?totals?{_PERIODS}|{_PERIODS}(sub)?totals?"
+FEWEST_ABOVE = 2  # rows that a sum is made of
+FEWEST_OF_SUMS = 4  # rows that all such sums are made of, below which that may be chance
+MOST_SUMS = 1 / 3  # of all rows; where more name nothing, they are rows like others
 # What rows of a table are added up by.
 ADDED: Mapping[str, str] = {"tracking": "revenue", "payouts": "total_payout"}
 PAISA = 0.01  # each of the added amounts may be rounded
@@ -34,6 +44,8 @@ def mark_sums(con: duckdb.DuckDBPyConnection, match: Match) -> int:
     name = match.table.name
     measure = ADDED.get(name, "")
     labels = [each.name for each in match.table if _is_label(each, match)]
+    if measure in match.places:
+        _mark_sums_of_above(con, match, measure, labels)
     if measure not in match.places or not labels or not _has_words(con, name, labels):
         return 0
     clean = {each: f"CASE WHEN NOT {_is_word(each)} THEN {each} END" for each in labels}
@@ -62,12 +74,68 @@ def mark_sums(con: duckdb.DuckDBPyConnection, match: Match) -> int:
     ).fetchall()[0]
     # By chance a row may be what others make; of many rows of a brand that is called so, few will be.
     if shown * 2 >= _count(con, f"sums_{name}") and (total or shown >= FEWEST_ALL):
-        con.execute(f"ALTER VIEW read_{name} RENAME TO rows_{name}")
-        con.execute(
-            f"CREATE VIEW read_{name} AS SELECT * REPLACE (CASE WHEN mark IS NULL AND row IN "
-            f"(SELECT row FROM sums_{name} WHERE is_sum) THEN 'total_row' ELSE mark END AS mark) FROM rows_{name}"
-        )
+        _mark_as_sums(con, name, "of_day", f"SELECT row FROM sums_{name} WHERE is_sum")
     return int(left)
+
+
+def _mark_sums_of_above(
+    con: duckdb.DuckDBPyConnection, match: Match, measure: str, labels: Sequence[str]
+) -> None:
+    """Mark rows that name nothing at all, or say a total, and hold the sum of the rows above them.
+
+    These are the rows since the last such row, or all of them; each file of several has its own.
+    """
+    keys = [each for each in (*match.table.key, USER) if each in match.places]
+    texts = [*labels, *(each for each in keys if each != USER)]
+    texts += ["u_date"] if "date" in match.places else []
+    if labels:
+        silent = f"concat({', '.join([*labels, *keys])}) = ''"
+        _mark_above(con, match.table.name, measure, "silent", silent)
+    if texts:
+        says = " OR ".join(_is_word(each, PERIOD_TOTALS) for each in texts)
+        _mark_above(con, match.table.name, measure, "worded", says)
+
+
+def _mark_above(
+    con: duckdb.DuckDBPyConnection, name: str, measure: str, how: str, sign: str
+) -> None:
+    """Mark rows with a sign that hold the sum of the rows above them, if most with the sign do."""
+    rows = f"read_{name} WHERE mark IS NULL"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE signed AS SELECT row FROM {rows} AND ({sign}) AND {measure} <> 0"
+    )
+    signed = _count(con, "signed")
+    if not signed or signed > MOST_SUMS * _count(con, rows):
+        return
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE above AS SELECT row, rows, "
+        f"rows >= {FEWEST_ABOVE} AND abs(amount - added) <= {PAISA} * (1 + rows) OR "
+        f"every_row >= {FEWEST_ABOVE} AND abs(amount - every) <= {PAISA} * (1 + every_row) AS is_sum FROM ("
+        "SELECT *, sum(rows) OVER so_far AS every_row, sum(added) OVER so_far AS every FROM ("
+        "SELECT file, block, count(*) FILTER (NOT signed) AS rows, max(row) FILTER (signed) AS row, "
+        "coalesce(sum(amount) FILTER (NOT signed), 0) AS added, max(amount) FILTER (signed) AS amount FROM ("
+        "SELECT *, count(*) FILTER (signed) OVER (PARTITION BY file ORDER BY row ROWS BETWEEN UNBOUNDED PRECEDING "
+        f"AND 1 PRECEDING) AS block FROM (SELECT row, row // {PART} AS file, {measure} AS amount, "
+        f"row IN (SELECT row FROM signed) AS signed FROM {rows})) GROUP BY file, block) "
+        "WINDOW so_far AS (PARTITION BY file ORDER BY block)) WHERE row IS NOT NULL"
+    )
+    sums, made_of = con.execute(
+        "SELECT count(*), coalesce(sum(rows), 0) FROM above WHERE is_sum"
+    ).fetchall()[0]
+    # By chance a row may be what those above it make; of many that are none, few will be.
+    if sums * 2 <= signed or made_of < FEWEST_OF_SUMS:
+        return
+    _mark_as_sums(con, name, how, "SELECT row FROM above WHERE is_sum")
+
+
+def _mark_as_sums(con: duckdb.DuckDBPyConnection, name: str, how: str, rows: str) -> None:
+    """Put the mark on rows of ``read_TABLE``; `how` they were found names what is kept of it."""
+    con.execute(f"CREATE OR REPLACE TABLE {how}_{name} AS {rows}")
+    con.execute(f"ALTER VIEW read_{name} RENAME TO before_{how}_{name}")
+    con.execute(
+        f"CREATE VIEW read_{name} AS SELECT * REPLACE (CASE WHEN mark IS NULL AND row IN "
+        f"(SELECT row FROM {how}_{name}) THEN 'total_row' ELSE mark END AS mark) FROM before_{how}_{name}"
+    )
 
 
 def _is_label(column: Column, match: Match) -> bool:

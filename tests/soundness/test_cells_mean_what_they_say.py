@@ -414,3 +414,71 @@ def test_a_flag_of_organic_orders_is_not_passed_over(tmp_path):
     text = "date,is_organic,influencer_id,orders,revenue\n2025-06-01,True,,1,70\n2025-06-01,False,1,1,7\n"
     dataset = load(tmp_path, tracking=text)
     assert "organic_not_used" in {each.rule for each in dataset.check.problems}
+
+
+MONTHS = {1: ("100.10", "200.20", "55.55"), 2: ("70", "80.05", "11"), 3: ("9", "8", "7.77")}
+
+
+def with_totals(total: str, *, grand: bool = True) -> tuple[str, Decimal]:
+    """Orders of three months with a line below each that holds its sum, and one of all below that."""
+    lines, everything = ["order_id,date,influencer_id,product,orders,revenue"], Decimal(0)
+    for month, amounts in MONTHS.items():
+        lines += [
+            f"O{month}{at},2025-{month:02}-0{at + 3},I{at},Whey,1,{amount}"
+            for at, amount in enumerate(amounts)
+        ]
+        mine = sum(map(Decimal, amounts), Decimal(0))
+        everything += mine
+        lines.append(f"{total.format(month=month, name='Jan Feb Mar'.split()[month - 1])},3,{mine}")
+    if grand:
+        lines.append(f"{total.format(month=3, name='')},9,{everything}")
+    return "\n".join(lines) + "\n", everything
+
+
+@pytest.mark.parametrize(
+    "total",
+    [
+        pytest.param("{name} Total,2025-{month:02}-28,,", id="in the id, with a date"),
+        pytest.param(",Total {name},,", id="in the date"),
+        pytest.param(",2025-{month:02}-01,,Total", id="on the first day"),
+        pytest.param(",2025-{month:02}-28,,", id="says nothing"),
+        pytest.param(",,,", id="has no date"),
+    ],
+)
+@pytest.mark.parametrize("grand", [True, False])
+def test_lines_that_add_up_those_above_them_are_no_orders(total, grand, tmp_path):
+    text, everything = with_totals(total, grand=grand)
+    dataset = load(tmp_path, tracking=text)
+    assert dataset.check.totals["revenue"] == everything
+    assert dataset.check.tables["tracking"].rows_used == 9
+    assert {each.rule for each in dataset.check.problems} & {"total_row"}
+
+
+def test_lines_that_say_nothing_and_add_nothing_up_are_orders(tmp_path):
+    text, everything = with_totals(",2025-{month:02}-28,,", grand=False)
+    text = text.replace("355.85", "355.00").replace("161.05", "61.05")
+    dataset = load(tmp_path, tracking=text)
+    assert dataset.check.tables["tracking"].rows_used == 12
+    assert dataset.check.totals["revenue"] == 2 * everything - Decimal("100.85")
+
+
+def test_a_total_among_orders_that_name_nobody_is_found(tmp_path):
+    text, everything = with_totals("{name} Total,2025-{month:02}-28,,")
+    organic = (
+        text.replace(",I2,Whey,", ",,,").replace("O12", "").replace("O22", "").replace("O32", "")
+    )
+    dataset = load(tmp_path, tracking=organic)
+    assert dataset.check.totals["revenue"] == everything
+    assert dataset.check.tables["tracking"].rows_used == 9
+
+
+def test_subtotals_of_payouts_are_not_paid(tmp_path):
+    rows = "".join(
+        f"{month}-25,I{at},post,{1000 + at}\n" for month in ("Jan", "Feb") for at in range(3)
+    )
+    text = "Month,Influencer ID,Basis,Total Payout\n" + rows.replace(
+        "Feb-25,I0", ",,,3003\nFeb-25,I0"
+    ) + ",,,3003\n"  # fmt: skip
+    dataset = load(tmp_path, payouts=text)
+    assert dataset.check.totals["spend"] == 6006
+    assert dataset.check.tables["payouts"].rows_used == 6

@@ -262,11 +262,11 @@ _PRODUCT = _text(
     "Biotin Gummies",
     "productname",
     "products",
-    "sku",
-    "item",
-    "itemname",
-    "productsku",
     "producttitle",
+    "itemname",
+    "item",
+    "sku",
+    "productsku",
 )
 _PRODUCT_CATEGORY = _label(
     "product_category",

@@ -3,8 +3,12 @@
 import csv
 import gzip
 import io
+import json
 import os
+import shlex
 import signal
+import subprocess
+import sys
 import zipfile
 from datetime import date, datetime
 
@@ -686,3 +690,32 @@ def test_sales_beside_orders_is_revenue(tmp_path):
     dataset = load(only(tmp_path, tracking="date,orders,sales\n2025-06-14,2,99\n"))
     assert totals(dataset)["revenue"] == 99
     assert totals(dataset)["orders"] == 2
+
+
+@pytest.mark.parametrize("name", ["orders.json", "payout's.ndjson"])
+def test_a_refusal_of_json_says_how_to_make_a_csv_of_it(name, tmp_path):
+    only(tmp_path, influencers=INFLUENCERS)
+    rows = [
+        {"influencer_id": "INF_1", "date": "2025-04-01", "orders": 1, "revenue": 5.25, "total_payout": 3}
+    ]  # fmt: skip
+    words = json.dumps(rows) if name.endswith(".json") else json.dumps(rows[0]) + "\n\n"
+    (tmp_path / name).write_text(words, encoding="utf-8")
+    (tmp_path / "settings.json").write_text("{}", encoding="utf-8")
+    said = {
+        each.message.split(" ", 1)[0]: each.message
+        for each in load(tmp_path).check.problems
+        if each.rule == "file_not_used"
+    }
+    assert "CSV:" not in said["settings.json"]
+    command = said[name].split("CSV: ", 1)[1].split(" If they stand", 1)[0]
+    python, *rest = shlex.split(command)
+    assert python == ".venv/bin/python"
+    subprocess.run([sys.executable, *rest], check=True, timeout=60)
+    assert set(load(tmp_path).check.tables) > {"influencers"}
+
+
+def test_the_name_of_an_item_is_its_product_before_its_number(tmp_path):
+    rows = "date,orders,revenue,SKU,Item Name\n2025-04-01,1,5,X-1,HK Vitals Biotin\n"
+    dataset = load(only(tmp_path, tracking=rows))
+    assert dataset.check.tables["tracking"].columns["product"] == "Item Name"
+    assert set(dataset.check.revenue_by_brand) == {"HKVitals"}

@@ -11,7 +11,9 @@ import codecs
 import csv
 import functools
 import gzip
+import json
 import re
+import shlex
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -44,6 +46,7 @@ _FORMULA = re.compile(r'(?m)(?:^|[,;\t|])(?:="[^"\n]+"|"=""[^"\n]+""")(?=[,;\t|\
 # How a packed (.xlsx, .xlsm, .xlsb, .ods) or an old (.xls) workbook begins.
 WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 PACKED_ENDINGS = (".zip", ".rar", ".7z")
+JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 1 << 18  # enough for a title block, a header and some hundred rows
 HEAD_RECORDS = 400
@@ -117,9 +120,8 @@ def find_sources(
                 sources.extend(found)
                 unusable.update(empty)
             else:
-                packed = " Unpack it." if name.endswith(PACKED_ENDINGS) else ""
                 unusable[path.name] = (
-                    f"{path.name} is not a CSV, Parquet or Excel file and was not read.{packed}"
+                    f"{path.name} is not a CSV, Parquet or Excel file and was not read.{_next_step(path)}"
                 )
         except Unusable as error:
             unusable[path.name] = str(error)
@@ -134,6 +136,25 @@ def find_sources(
                 "out those that no table knows ('hkreport templates' lists those that are known)."
             )
     return [each for each in sources if len(each.headers) <= MOST_COLUMNS], unusable
+
+
+def _next_step(path: Path) -> str:
+    """How to read a file of another kind after all, if that is known; with a space before it."""
+    name = path.name.lower()
+    if name.endswith(PACKED_ENDINGS):
+        return " Unpack it."
+    if not name.endswith(JSON_ENDINGS) or not _is_called_after_a_table(path.stem, MAIN_TABLES):
+        return ""
+    source, target = json.dumps(str(path)), json.dumps(str(path.with_suffix(".csv")))
+    lines = f"(json.loads(line) for line in open({source}) if line.strip())"
+    read = f"json.load(open({source}))" if name.endswith(".json") else lines
+    code = f"import json, pandas; pandas.json_normalize({read}).to_csv({target}, index=False)"
+    under = (
+        ' If they stand under a key such as data, write ["data"] after the json.load(…).'
+        if name.endswith(".json")
+        else ""
+    )
+    return f" Write its records as CSV: .venv/bin/python -c {shlex.quote(code)}{under}"
 
 
 def _exports_in(folder: Path) -> str:

@@ -104,7 +104,8 @@ def structural_series(
     level = abs(past.mean())
     error = float(np.sqrt(np.mean((past - expected[:launch]) ** 2)))
     return replace(
-        result(panel, effect, expected, placebo=placebo),
+        # As CausalImpact publishes it: both ends as shares of the mean foretold.
+        result(panel, effect, expected, placebo=placebo, is_mirrored=False),
         pre_error=error / level if level else math.nan,
     )
 

@@ -112,6 +112,7 @@ MEASURES = (
     "saves",
     "clicks",
     "engagements",
+    "reached_engagements",
     "follower_base",
 )
 
@@ -751,6 +752,7 @@ _NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "saves": (("posts.saves",),),
     "clicks": (("posts.clicks",),),
     "engagements": (("posts.likes", "posts.comments"),),
+    "reached_engagements": (("posts.likes", "posts.comments"), ("posts.reach",)),
     "follower_base": (("posts",), ("influencers.follower_count",)),
     "user_id": (("tracking.user_id",),),
     "order_city": (("tracking.city",),),
@@ -991,6 +993,8 @@ def _posts(tables: Mapping[str, "ir.Table"], catalogue: "ir.Table") -> "ir.Table
         product_price=rows["product_price"].coalesce(rows["price"]),
         posts=ibis.literal(1).cast(MONEY),
         engagements=ibis.ifelse(either, acts, None),
+        # Over reach, a post counts whose reach is told: else its likes are divided by others' reach.
+        reached_engagements=ibis.ifelse(either & rows["reach"].notnull(), acts, None),
     )
 
 

@@ -439,6 +439,15 @@ ENGAGEMENTS = Total(
     description="Likes and comments; shares and saves stand beside them, not in them.",
     source="posts.likes + posts.comments, so that exports with and without shares compare.",
 )
+REACHED_ENGAGEMENTS = Total(
+    name="reached_engagements",
+    label="Engagements of posts with a known reach",
+    unit=Unit.COUNT,
+    column="reached_engagements",
+    description="Likes and comments of the posts that say whom they reached.",
+    source="posts.likes + posts.comments of rows with posts.reach.",
+    caveat="Only for the rate over reach; all of them are the engagements.",
+)
 FOLLOWER_BASE = Total(
     name="follower_base",
     label="Followers (counted once per post)",
@@ -621,9 +630,9 @@ ENGAGEMENT_RATE_BY_REACH = Ratio(
     name="engagement_rate_by_reach",
     label="Engagement rate by reach",
     unit=Unit.PERCENT,
-    numerator=ENGAGEMENTS,
+    numerator=REACHED_ENGAGEMENTS,
     denominator=REACH,
-    description="Likes and comments for each person reached, over all posts together.",
+    description="Likes and comments for each person reached, over all posts with a known reach together.",
     source="(Likes + comments) / reach, pooled; never a mean of ratios.",
 )
 ENGAGEMENT_RATE_BY_FOLLOWERS = Ratio(
@@ -793,6 +802,7 @@ _DECLARED: tuple[Metric, ...] = (
     SHARES,
     CLICKS,
     ENGAGEMENTS,
+    REACHED_ENGAGEMENTS,
     FOLLOWER_BASE,
     NEW_CUSTOMERS,
     ACTIVE_INFLUENCERS,

@@ -225,3 +225,14 @@ def test_a_column_without_a_value_in_any_row_is_not_known(tmp_path):
     folder = exports.write(tmp_path / "one", posts="\n".join([header, *one, ""]))
     report = views.open_report(brand="HKVitals", period="2025-Q2", data=str(folder))
     assert report.value(m.REACH) == 5
+
+
+def test_likes_of_posts_without_reach_are_not_divided_by_the_reach_of_others(tmp_path):
+    posts = (
+        "influencer_id,date,reach,likes,comments\n1,2025-04-05,1000,90,10\n1,2025-04-06,,90,10\n"
+    )
+    folder = exports.write(tmp_path / "exports", posts=posts)
+    report = views.open_report(period="2025-Q2", data=str(folder))
+    assert report.value(m.ENGAGEMENTS) == 200
+    assert report.value(m.ENGAGEMENT_RATE_BY_REACH) == pytest.approx(0.1)  # once 0.2
+    assert report.value(m.COST_PER_ENGAGEMENT) == report.value(m.SPEND) / 200

@@ -172,7 +172,7 @@ const slice = (cube, filters) => {
 };
 
 const POST_MEASURES = ["posts", "reach", "impressions", "views", "likes", "comments", "shares", "saves", "clicks",
-                       "engagements", "follower_base"];
+                       "engagements", "reached_engagements", "follower_base"];
 const isPostMeasure = (cube, name) => POST_MEASURES.includes(name);
 
 // Dimensions that a filter cuts by although no post names one (under a brand, no post of it): posts are then

@@ -161,6 +161,8 @@ def test_a_period_before_whose_first_days_are_empty_is_compared_with(tmp_path, f
         payouts="influencer_id,basis,total_payout\nI1,order,500\n",
     )
     assert (report.totals_before["revenue"] == 1000.0) == compared
+
+
 POSTED = "influencer_id,date\nI1,2025-05-05\nI2,2025-02-05\n"
 FEES = "influencer_id,basis,total_payout\nI1,post,1000\nI2,post,1000\n"
 

@@ -36,6 +36,10 @@ USUAL: tuple[tuple[str, ...], ...] = (
     ("payout_basis", "platform"),
 )
 
+# Rows times groupings that one query of many rows may ask for: customers are told apart in memory, for each
+# grouping anew, and 2 GB hold about 90 million of them.
+TOGETHER = 70_000_000
+
 SET = "hk_set"
 NAME = "hk_name"
 ONCE = "hk_once"
@@ -100,10 +104,35 @@ class Sums:
 
     def _read(self, needed: Sequence[Total | Distinct]) -> None:
         """All usual groupings of all sums that the catalogue needs."""
+        import pandas as pd
+
         there = set(self.rows.columns)
         every = dict.fromkeys([*m.sums(m.CATALOGUE.values()), *needed])
         self._needed = [need for need in every if _columns(need) <= there]
-        self._everything = m.finished(self._query(), self._needed, self.known)
+        size = len(self._usual)
+        if self.many:
+            size = max(1, TOGETHER // max(1, int(self.rows.count().to_pandas())))
+        few = [self._usual[at : at + size] for at in range(0, len(self._usual), size)]
+        parts = [self._fitting(usual) for usual in few]
+        self._everything = m.finished(
+            pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0],
+            self._needed,
+            self.known,
+        )
+
+    def _fitting(self, usual: Sequence[tuple[str, ...]]) -> "pd.DataFrame":
+        """These groupings, all at once; half of them at a time where memory cannot hold them together."""
+        import duckdb
+        import pandas as pd
+
+        try:
+            return self._query(usual)
+        except duckdb.OutOfMemoryException:
+            if len(usual) < 2:
+                raise
+        half = len(usual) // 2
+        parts = [self._fitting(usual[:half]), self._fitting(usual[half:])]
+        return pd.concat(parts, ignore_index=True)
 
     def _part(self, by: tuple[str, ...]) -> "pd.DataFrame":
         """One grouping out of all."""
@@ -124,10 +153,11 @@ class Sums:
             key for by in self._usual for key in m.keys(by) if key != "influencer"
         ))  # fmt: skip
 
-    def _query(self) -> "pd.DataFrame":
+    def _query(self, usual: Sequence[tuple[str, ...]]) -> "pd.DataFrame":
         from ibis.util import gen_name
 
-        keys = self._keys()
+        every = self._keys()
+        keys = [key for key in every if any(key in m.keys(by) for by in usual)]
         chosen: dict[str, Any] = {f"k_{key}": m.group_key(self.rows, key) for key in keys}
         names = dict.fromkeys(name for need in self._needed for name in sorted(_columns(need)))
         if "influencer_id" in keys:
@@ -155,17 +185,23 @@ class Sums:
         ]
         if "influencer_id" in keys:
             wanted.append(f'max("influencer") as {NAME}')
+        # The bits of keys that all these groupings sum over.
+        others = sum(1 << (len(every) - 1 - at) for at, key in enumerate(every) if key not in keys)
         if not keys:
-            text = f"select 0 as {SET}, {', '.join(wanted)} from {source}"
+            text = f"select {others} as {SET}, {', '.join(wanted)} from {source}"
             return m.read(asked.sql(text, dialect="duckdb"))
         # Key by key, because GROUPING of several is GROUPING_ID elsewhere.
         mark = " + ".join(
-            f'cast(grouping("k_{key}") as bigint) * {1 << (len(keys) - 1 - at)}'
-            for at, key in enumerate(keys)
+            [str(others)]
+            + [
+                f'cast(grouping("k_{key}") as bigint) * {1 << (len(every) - 1 - at)}'
+                for at, key in enumerate(every)
+                if key in keys
+            ]
         )
         sets = ", ".join(
             "(" + ", ".join(f'"k_{key}"' for key in m.keys(by) if key != "influencer") + ")"
-            for by in self._usual
+            for by in usual
         )
         named = ", ".join(f'"k_{key}" as "{key}"' for key in keys)
         # Ibis has no grouping sets; the text is DuckDB's, and Ibis translates it for other backends.

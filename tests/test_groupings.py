@@ -1,12 +1,13 @@
 """Sums by many groupings: those of many rows are made of fewer, and are the same."""
 
 import campaigns as c
+import duckdb
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hkreport import backends, metrics
+from hkreport import backends, groupings, metrics
 from hkreport.groupings import Sums
 
 EVERY = [each for each in metrics.CATALOGUE.values() if not isinstance(each, metrics.Score)]
@@ -86,3 +87,37 @@ def test_a_ledger_that_is_not_small_is_queried_within_a_limit(tmp_path, size, li
     )
     assert (memory == "1.8 GiB") is limited
     assert ("hkreport-spill-" in spill) is limited
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+@pytest.mark.parametrize("told", [True, False], ids=["few at a time", "half after a failure"])
+def test_groupings_that_memory_cannot_hold_together_are_summed_apart(monkeypatch, most, told):
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-06-01", 10, user_id="x", campaign="Push", brand="X"),
+            c.order("b", "2025-06-02", 20, user_id="x", brand="Y"),
+            c.order(None, "2025-06-09", 30),
+        ],
+        posts=[c.post("a", "2025-06-01")],
+        payouts=[c.payout("a", 50)],
+    )
+    together = Sums(ledger.rows, ledger.known, GROUPINGS, many=True)
+    apart = Sums(ledger.rows, ledger.known, GROUPINGS, many=True)
+    expected = {by: metrics.compute(together, EVERY, by=by, known=ledger.known) for by in GROUPINGS}
+    query, asked = apart._query, []
+
+    def limited(usual):
+        if len(usual) > most:
+            assert not told, "asked for more at once than was told to fit"
+            raise duckdb.OutOfMemoryException("failed to pin block")
+        asked.append(len(usual))
+        return query(usual)
+
+    monkeypatch.setattr(apart, "_query", limited)
+    if told:
+        rows = int(ledger.rows.count().to_pandas())
+        monkeypatch.setattr(groupings, "TOGETHER", rows * most)
+    for by in GROUPINGS:
+        found = metrics.compute(apart, EVERY, by=by, known=ledger.known)
+        pd.testing.assert_frame_equal(found, expected[by])
+    assert sum(asked) == len(GROUPINGS)

@@ -31,7 +31,7 @@ READ_PAST: dict[str, int] = {
     "evidence/planning.py": 2,
     "evidence/reading.py": 1,
     "views/quality.py": 2,
-    "views/report.py": 8,  # who is ever paid counts with the payouts; what limits of the price hide is of its own rows; four are of a command
+    "views/report.py": 9,  # who is ever paid counts with the payouts; what limits of the price hide is of its own rows; five are of a command
 }
 # Module and how often it takes a table beside the ledger.
 READ_BESIDE = {

@@ -166,7 +166,10 @@ def synthetic_control(panel: Panel, *, confidence: float = 0.95) -> Counterfactu
     """
     names = panel.names
     # A region where nothing ever changed says nothing about chance: any mix follows it exactly.
-    panel = panel.rows(np.flatnonzero(panel.treated | (np.ptp(panel.values, axis=1) > 0))).by_data
+    changing = np.ptp(panel.values, axis=1) > 0
+    if changing[~panel.treated].any():
+        panel = panel.rows(np.flatnonzero(panel.treated | changing))
+    panel = panel.by_data
     donors = ~panel.treated
     number = int(donors.sum())
     needed = max(MIN_DONORS, DONORS_A_TREATED * int(panel.treated.sum()))

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hkreport import metrics as m
+from hkreport.ledger import has_no_room
 from hkreport.metrics import Distinct, Total
 
 if TYPE_CHECKING:
@@ -122,13 +123,12 @@ class Sums:
 
     def _fitting(self, usual: Sequence[tuple[str, ...]]) -> "pd.DataFrame":
         """These groupings, all at once; half of them at a time where memory cannot hold them together."""
-        import duckdb
         import pandas as pd
 
         try:
             return self._query(usual)
-        except duckdb.OutOfMemoryException:
-            if len(usual) < 2:
+        except Exception as error:
+            if len(usual) < 2 or not has_no_room(error):
                 raise
         half = len(usual) // 2
         parts = [self._fitting(usual[:half]), self._fitting(usual[half:])]

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hkreport"
 
-ORDER = """errors yaml_text versions folders pseudonyms shelf pieces units schema periods metrics params groupings ledger backends methods simulate ingest store
+ORDER = """errors yaml_text versions folders pseudonyms shelf pieces units schema periods metrics params ledger groupings backends methods simulate ingest store
            templates prose views evidence certify insights theme tables charts pipeline cli""".split()
 
 HOMES = {

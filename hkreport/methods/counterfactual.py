@@ -451,7 +451,7 @@ def _placebo_interval(panel: Panel, fit: _Fit, confidence: float) -> Estimate | 
     """How large an effect the same method finds where nothing was done; None where that has no end."""
     donors = panel.values[~panel.treated]
     number, together = len(donors), int(panel.treated.sum())
-    if math.comb(number, together) <= PLACEBOS:
+    if together == 1 or math.comb(number, together) <= PLACEBOS:
         groups = np.array(list(itertools.combinations(range(number), together)))
     else:
         rng = np.random.default_rng(SEED)

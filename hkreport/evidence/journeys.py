@@ -331,7 +331,26 @@ def posted(report: Report, sold: "ir.Table", posts: "ir.Table") -> Journeys:
         coded=sold["influencer_orders"].sum().fill_null(0).cast(AMOUNT),
     )
     bought = bought.filter(bought["conversions"] > 0)
-    posts = posts.filter(posts["influencer_id"].notnull(), posts["date"].notnull()).select(
+    journey = ["influencer_id", "brand", "date"]
+    with _stored(bought.mutate(sale=ibis.row_number().over(order_by=journey))) as sales:
+        return _collapsed(_with_people(report, _after_posts(report, sales, posts)), journey)
+
+
+def _after_posts(report: Report, sales: "ir.Table", posts: "ir.Table") -> "ir.Table":
+    """Sales with the posts in the window before each; once and without a post where there is none.
+
+    The inner join goes by influencer alone and what else must hold is a filter, since a database compares
+    everything with everything for an outer join with such conditions.
+    """
+    import ibis
+
+    days = report.settings.attribution.view_days
+    first = report.period.start - datetime.timedelta(days=days)
+    posts = posts.filter(
+        posts["influencer_id"].notnull(),
+        posts["date"] >= _literal(first),
+        posts["date"] < _literal(report.period.end),
+    ).select(
         author="influencer_id",
         day="date",
         about="brand",
@@ -340,27 +359,21 @@ def posted(report: Report, sold: "ir.Table", posts: "ir.Table") -> Journeys:
         engagement=_engagement(posts),
         seen=ibis.literal(True),
     )
-    days = report.settings.attribution.view_days
-    rows = bought.left_join(
-        posts,
-        [
-            bought["influencer_id"] == posts["author"],
-            posts["day"] <= bought["date"],
-            bought["date"].delta(posts["day"], unit="day") <= days,
-            bought["brand"].isnull()
-            | posts["about"].isnull()
-            | (bought["brand"] == posts["about"]),
-        ],
+    met = sales.inner_join(posts, sales["influencer_id"] == posts["author"])
+    met = met.filter(
+        met["day"] <= met["date"],
+        met["date"].delta(met["day"], unit="day") <= days,
+        met["brand"].isnull() | met["about"].isnull() | (met["brand"] == met["about"]),
     )
-    rows = rows.mutate(
+    met = met.select("day", "post_id", "platform", "engagement", "seen", of="sale")
+    rows = sales.left_join(met, sales["sale"] == met["of"]).drop("of")
+    return rows.mutate(
         platform=ibis.ifelse(rows["seen"].isnull(), NO_POST, rows["platform"]),
         moment=rows["day"].cast("timestamp"),
         touch=_nothing("string"),
         age=rows["date"].delta(rows["day"], unit="day").cast("float64"),
+        touches=rows["influencer_id"].count().over(group_by="sale"),
     )
-    journey = ["influencer_id", "brand", "date"]
-    rows = rows.mutate(touches=rows["influencer_id"].count().over(group_by=journey))
-    return _collapsed(_with_people(report, rows), journey)
 
 
 def by_platform(

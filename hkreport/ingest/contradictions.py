@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 
 from hkreport.errors import listed
 from hkreport.ingest.check import MOST_EXAMPLES, Example
@@ -35,7 +36,6 @@ LONG_GAP_DAYS = 60  # between the last post and the first sale, or the other way
 FEWEST_REPEATED = 3  # influencers, and rows of each, from which one amount in all rows is told of
 HASHES_AT_ONCE = 128_000_000  # a gibibyte of them
 COPIES_AT_ONCE = 24_000_000  # 200 MB for each array of what rows with the same key are compared by
-BATCH = 1_000_000  # rows
 
 
 def find_contradictions(job: Job) -> None:
@@ -590,9 +590,10 @@ def _key_twice(job: Job, staged: Staged, keys: list[str]) -> None:
         if staged.source.unlike:
             return
         once = f"CASE WHEN {filled} THEN hash({key}) END"
-        if not _is_any_twice(job, plain, once, staged.rows):
+        repeated, count = _repeated(job, plain, once, staged.rows)
+        if not count:
             return
-        found = _Copies(job, relation, f"hash({key})", f"hash({columns})", staged.rows)
+        found = _Copies(job, relation, f"hash({key})", f"hash({columns})", repeated, count)
         kinds = (found.same, found.different)
         for rule, (count, first) in zip(rules, kinds, strict=True):
             if count:
@@ -621,8 +622,9 @@ def _row_twice(job: Job, staged: Staged) -> None:
     relation = f"(SELECT * FROM judged_{name} WHERE NOT is_bad)"
     if staged.rows > MATERIALISED_ROWS:
         plain = f"plain_{name}" if staged.survey else relation
-        if _is_any_twice(job, plain, "whole", staged.rows):
-            count, first = _Copies(job, relation, "whole", "whole", staged.rows).same
+        repeated, count = _repeated(job, plain, "whole", staged.rows)
+        if count:
+            count, first = _Copies(job, relation, "whole", "whole", repeated, count).same
             job.report(name, rule, count, [(row, f"as row {earlier}") for row, earlier in first])
         return
     job.con.execute(
@@ -641,29 +643,28 @@ def _parts(rows: int, most: int) -> int:
     return max(1, -(-rows // most))
 
 
-def _is_any_twice(job: Job, relation: str, expression: str, rows: int) -> bool:
-    """Whether any two rows have the same hash."""
+def _repeated(job: Job, relation: str, expression: str, rows: int) -> tuple["np.ndarray", int]:
+    """Hashes that more than one row has, and how many rows have them."""
     parts = _parts(rows, HASHES_AT_ONCE)
-    room = np.empty(rows, "<u8")
+    found, count = [], 0
     try:
         job.con.execute("SET preserve_insertion_order = false")
         for part in range(parts):
             chosen = f" AND h % {parts} = {part}" if parts > 1 else ""
-            found = job.con.execute(
+            # A relation is worked out by all processors, a result that is fetched bit by bit by one.
+            every = job.con.sql(
                 f"SELECT h FROM (SELECT {expression} AS h FROM {relation}) WHERE h IS NOT NULL{chosen}"
-            )
-            filled = 0
-            # Batch by batch, since all at once would be held twice.
-            for batch in found.to_arrow_reader(BATCH):
-                room[filled : filled + len(batch)] = batch.column(0)
-                filled += len(batch)
-            hashes = room[:filled]
+            ).to_arrow_table()
+            blocks = [block.to_numpy() for block in every.column(0).chunks]
+            hashes = np.concatenate([np.empty(0, "<u8"), *blocks])
+            del every, blocks
             hashes.sort()
-            if (hashes[1:] == hashes[:-1]).any():
-                return True
-        return False
+            again = hashes[1:][hashes[1:] == hashes[:-1]]
+            found.append(np.unique(again))
+            count += len(again) + len(found[-1])
     finally:
         job.con.execute("RESET preserve_insertion_order")
+    return np.concatenate(found), count
 
 
 class _Copies:
@@ -675,20 +676,24 @@ class _Copies:
         The first rows only.
     """
 
-    def __init__(self, job: Job, relation: str, key: str, whole: str, rows: int) -> None:
+    def __init__(
+        self, job: Job, relation: str, key: str, whole: str, repeated: "np.ndarray", rows: int
+    ) -> None:
         self.same: tuple[int, list[tuple[int, int]]] = (0, [])
         self.different: tuple[int, list[tuple[int, int]]] = (0, [])
         parts = _parts(rows, COPIES_AT_ONCE)
+        job.con.register("repeated", pa.table({"h": repeated}))
         for part in range(parts):
             found = job.con.execute(
-                f"SELECT row, k, w FROM (SELECT row, {key} AS k, {whole} AS w FROM {relation}) "
-                f"WHERE k % {parts} = {part}"
+                f"SELECT row, k, {whole} AS w FROM (SELECT *, {key} AS k FROM {relation}) "
+                f"WHERE k IN (SELECT h FROM repeated) AND k % {parts} = {part}"
             ).fetchnumpy()
             row, keys, wholes = (np.ma.getdata(found[name]) for name in ("row", "k", "w"))
             later, earlier = _repeats(keys, row)
             same, _ = _repeats(wholes, row)
             self.same = _added(self.same, row, earlier, later & same)
             self.different = _added(self.different, row, earlier, later & ~same)
+        job.con.unregister("repeated")
 
 
 def _repeats(hashes: "np.ndarray", row: "np.ndarray") -> tuple["np.ndarray", "np.ndarray"]:

@@ -87,6 +87,9 @@ HELD = 1_000_000
 # Pairs of a piece of a payout and an event that a database spreads at a time: half a gigabyte or so.
 SPREAD = 1_000_000
 
+# What says which events a piece of a payout may be spread over.
+SCOPE = ("influencer_id", "own_brand", "own_campaign", "not_after")
+
 # How DuckDB writes the ledger: a fifth of its work less than by itself, for files a tenth larger.
 WRITTEN: Mapping[str, Any] = {"PARQUET_VERSION": "V2", "DICTIONARY_SIZE_LIMIT": 8_000}
 
@@ -1127,16 +1130,53 @@ def _spend(
     import ibis
 
     pieces, events = stored(_pieces(payouts, rules)), stored(_events(orders, posts))
-    if little_by_little:
-        done = []
-        for of_pieces, of_events in _shares_of_work(pieces, events):
-            rows, used = _spread(pieces.filter(of_pieces), events.filter(of_events))
-            done.append(stored(rows))
-            _forget(used)
-        spread = functools.reduce(lambda left, right: left.union(right), done)
+    on_own_day = pieces["own_date"].notnull() & pieces["not_after"].isnull()
+    works = [(pieces.filter(~on_own_day), events)]
+    if int(pieces.filter(on_own_day).count().to_pandas()):
+        works.append((pieces.filter(on_own_day), stored(_whenever(events))))
+    if not little_by_little:
+        parts = [_spread(few, over)[0] for few, over in works]
     else:
-        spread, _ = _spread(pieces, events)
+        parts = [_spread_in_shares(few, over) for few, over in works]
+    spread = functools.reduce(lambda left, right: left.union(right), parts)
     return spread.mutate(kind=ibis.literal("payout"), channel=ibis.literal("influencer"))
+
+
+def _whenever(events: "ir.Table") -> "ir.Table":
+    """Events of all days together, for payouts that have a day of their own.
+
+    One payout an order would otherwise be spread over every day of its influencer, only to be added up again.
+    """
+    import ibis
+
+    by = ["influencer_id", *EVENT_DIMENSIONS, "product_price"]
+    # As much as any single event may weigh; see _units.
+    most = ibis.literal(10**18).cast("decimal(38, 0)")
+    sums = {
+        name: ibis.least(events[name].cast("decimal(38, 0)").sum(), most).cast("int64")
+        for name in (f"w_{each}" for each in PLACES)
+    }
+    found = events.group_by(by).aggregate(**sums)
+    number = ibis.row_number().over(
+        group_by="influencer_id", order_by=[found[name] for name in (*by, "w_orders")]
+    )
+    return found.mutate(date=ibis.null().cast("date"), event=number)
+
+
+def _spread_in_shares(pieces: "ir.Table", events: "ir.Table") -> "ir.Table":
+    """Pieces spread over events, some influencers at a time, into one table."""
+    kept = None
+    for of_pieces, of_events in _shares_of_work(pieces, events):
+        rows, used = _spread(pieces.filter(of_pieces), events.filter(of_events))
+        if kept is None:
+            kept = stored(rows)
+        else:
+            table = kept.op()
+            kept.get_backend().insert(table.name, rows, database=("temp", "main"))
+        for each in used:
+            _forget(each)
+    assert kept is not None  # there is always one share
+    return kept
 
 
 def _shares_of_work(
@@ -1170,44 +1210,43 @@ def _shares_of_work(
     ]
 
 
-def _spread(pieces: "ir.Table", events: "ir.Table") -> tuple["ir.Table", "ir.Table"]:
+def _spread(pieces: "ir.Table", events: "ir.Table") -> "tuple[ir.Table, list[ir.Table]]":
     """Pieces of payouts spread over events: amounts by who, when, what and by which rule.
 
-    The second table is what had to be stored for the first.
+    What had to be stored for it comes second.
     """
     import ibis
 
     weights = tuple(PLACES)
     known, pairs = _joined(pieces, events, weights)
     # A window sorts whole rows, so that only numbers go through it; what they belong to is joined later.
-    upto = ibis.window(group_by="piece", order_by="event", preceding=None, following=0)
+    upto = ibis.window(group_by="scope", order_by="event", preceding=None, following=0)
     along = pairs.mutate(
         **{f"cum_{name}": pairs[f"w_{name}"].sum().over(upto) for name in weights},
-        place=ibis.row_number().over(group_by="piece", order_by="event"),
+        place=ibis.row_number().over(group_by="scope", order_by="event"),
     )
     # Each step holds a window or is joined, which keeps Ibis from writing it out wherever the next one names
     # it: Spark compiles no method of that size, and DuckDB would work out each double a dozen times.
     along = along.select(
         "event",
         "place",
-        *(f"cum_{name}" for name in weights),
-        **{f"d_cum_{name}": along[f"cum_{name}"].cast("float64") for name in weights},
-        of="piece",
+        **{f"cum_{name}": along[f"cum_{name}"] for name in weights},
+        **{f"before_{name}": along[f"cum_{name}"] - along[f"w_{name}"] for name in weights},
+        of="scope",
     )
-    joined = along.inner_join(known, along["of"] == known["piece"])
-    running = joined.select(
-        "piece", "event", "place", **{f"upto_{name}": _running(joined, name) for name in weights}
+    joined = along.inner_join(known, along["of"] == known["scope"])
+    parts = joined.select(
+        *known.columns,
+        "event",
+        "place",
+        **{f"part_{name}": _part(joined, name) for name in weights},
     )
-    parts = running.select(
-        "piece", "event", "place", **{f"part_{name}": _part(running, name) for name in weights}
-    )
-    joined = known.inner_join(parts.rename(of="piece"), known["piece"] == parts["piece"])
     where = events.rename(
         {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date", "event")}
     )
-    joined = joined.left_join(
+    joined = parts.left_join(
         where,
-        [joined["influencer_id"] == where["e_influencer_id"], joined["event"] == where["e_event"]],
+        [parts["influencer_id"] == where["e_influencer_id"], parts["event"] == where["e_event"]],
     )
     amounts = {
         "spend": _by_method(joined),
@@ -1243,31 +1282,32 @@ def _spread(pieces: "ir.Table", events: "ir.Table") -> tuple["ir.Table", "ir.Tab
     nonzero = functools.reduce(
         lambda left, right: left | right, (summed[name] != 0 for name in ALLOCATION_RULES)
     )
-    return summed.filter(nonzero), spread
+    return summed.filter(nonzero), [spread, known]
 
 
 def _joined(
     pieces: "ir.Table", events: "ir.Table", weights: Sequence[str]
 ) -> tuple["ir.Table", "ir.Table"]:
-    """Pieces with the weights of all events they may be spread over, and the two in pairs.
+    """Pieces with the weights of all events they may be spread over, and these events scope by scope.
 
-    A piece without any event stands alone in the second, with no weight. The inner join goes by
+    A scope without any event stands alone in the second, with no weight. The inner join goes by
     influencer alone, and what else must hold is a filter: a database has no quick way to an outer join
     with such conditions.
     """
     named = events.rename(
         {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date")}
     )
-    both = pieces.inner_join(named, [pieces["influencer_id"] == named["e_influencer_id"]])
+    scopes = pieces.select("scope", *SCOPE).distinct()
+    both = scopes.inner_join(named, [scopes["influencer_id"] == named["e_influencer_id"]])
     both = both.filter(
         both["own_brand"].isnull() | (both["own_brand"] == both["e_brand"]),
         both["own_campaign"].isnull() | (both["own_campaign"] == both["e_campaign"]),
         both["not_after"].isnull() | (both["e_date"] <= both["not_after"]),
     )
-    sums = both.group_by(of="piece").aggregate(
+    sums = both.group_by(of="scope").aggregate(
         **{f"all_{name}": both[f"w_{name}"].sum().cast("decimal(38, 0)") for name in weights}
     )
-    known = pieces.left_join(sums, pieces["piece"] == sums["of"]).drop("of")
+    known = pieces.left_join(sums, pieces["scope"] == sums["of"]).drop("of")
     known = known.mutate(**{f"all_{name}": known[f"all_{name}"].fill_null(0) for name in weights})
     # The doubles of a piece are worked out once, not once an event.
     known = stored(
@@ -1276,8 +1316,9 @@ def _joined(
             **{f"d_all_{name}": known[f"all_{name}"].nullif(0).cast("float64") for name in weights},
         )
     )
-    met = both.select("event", *(f"w_{name}" for name in weights), in_piece="piece")
-    pairs = known.select("piece").left_join(met, known["piece"] == met["in_piece"]).drop("in_piece")
+    met = both.select("event", *(f"w_{name}" for name in weights), in_scope="scope")
+    pairs = scopes.select("scope").left_join(met, scopes["scope"] == met["in_scope"])
+    pairs = pairs.drop("in_scope")
     return known, pairs.mutate(**{f"w_{name}": pairs[f"w_{name}"].fill_null(0) for name in weights})
 
 
@@ -1320,7 +1361,8 @@ def _pieces(payouts: "ir.Table", rules: Rules) -> "ir.Table":
     parts = [part.select(*keys, "amount") for part in (single, first, second)]
     rows = functools.reduce(lambda left, right: left.union(right), parts)
     summed = rows.group_by(keys).aggregate(amount=rows["amount"].sum().cast("decimal(38, 6)"))
-    return summed.mutate(piece=ibis.row_number().over(order_by=[summed[key] for key in keys]))
+    # Pieces of one scope differ in amount and day alone, and are spread over the same events.
+    return summed.mutate(scope=ibis.dense_rank().over(order_by=[summed[key] for key in SCOPE]))
 
 
 def _by_method(joined: "ir.Table") -> "ir.DecimalValue":
@@ -1344,22 +1386,21 @@ def _share(joined: "ir.Table", method: str) -> "ir.DecimalValue":
     return ibis.cases(*tries, else_=whole)
 
 
-def _part(running: "ir.Table", name: str) -> "ir.DecimalValue":
-    """An event's part of a piece: the rounded running total less the one before it.
+def _part(joined: "ir.Table", name: str) -> "ir.DecimalValue":
+    """An event's part of a piece: what belongs to the events up to it, less what belongs to those before it.
 
-    Rounding the running total, not the part, makes the parts add up to the piece exactly.
+    Rounding these, not the part, makes the parts add up to the piece exactly.
     """
-    upto = running[f"upto_{name}"]
-    before = upto.lag().over(group_by="piece", order_by="event").fill_null(0)
-    return (upto - before.cast("decimal(37, 6)")).cast("decimal(38, 6)")
+    upto, before = _running(joined, name, "cum"), _running(joined, name, "before")
+    return (upto - before).cast("decimal(38, 6)")
 
 
-def _running(joined: "ir.Table", name: str) -> "ir.DecimalValue":
+def _running(joined: "ir.Table", name: str, which: str) -> "ir.DecimalValue":
     """The amount that belongs to the events up to here, rounded to a millionth of a rupee."""
     import ibis
 
-    upto, total = joined[f"cum_{name}"], joined[f"all_{name}"]
-    share = joined[f"d_cum_{name}"] / joined[f"d_all_{name}"]
+    upto, total = joined[f"{which}_{name}"], joined[f"all_{name}"]
+    share = upto.cast("float64") / joined[f"d_all_{name}"]
     part = _rounded(joined["d_amount"] * share, 6).cast("decimal(38, 6)")
     whole = joined["amount"].cast("decimal(37, 6)")
     return ibis.cases((upto >= total, whole), else_=part.cast("decimal(37, 6)"))

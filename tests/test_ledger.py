@@ -459,6 +459,51 @@ def test_payouts_spread_a_few_influencers_at_a_time_are_the_same(tracking, posts
         assert everything(parts) == everything(whole)
 
 
+def test_payouts_of_many_days_are_spread_over_what_was_sold_whenever_that_was():
+    # One payout a day beside one order a day of two products: a row a payout and product, not a row a pair of days.
+    from hkreport import ledger as books
+
+    days = [f"2025-06-{day:02}" for day in range(1, 31)]
+    rows = {
+        "tracking": [
+            c.order("a", day, 100, brand="X", product="PQ"[at % 2]) for at, day in enumerate(days)
+        ],
+        "posts": [],
+        "payouts": [c.payout("a", 7, date=day) for day in days],
+    }
+    ledger = c.build(**rows)
+    paid = ledger.rows.filter(ledger.rows["kind"] == "payout")
+    assert int(paid.count().to_pandas()) == 2 * len(days)
+    assert spend_by(ledger, "product") == {"P": 105.0, "Q": 105.0}
+    assert set(spend_by(ledger, "day").values()) == {7.0}
+    pieces = books.stored(books._pieces(c.tables(**rows)["payouts"], books.Rules()))
+    assert pieces["scope"].to_pandas().nunique() == 1
+
+
+def test_shares_of_work_are_put_into_one_table():
+    # Five hundred tables, one below the other, were more than a query can be written of.
+    from ibis.expr.operations import DatabaseTable
+
+    from hkreport import ledger as books
+
+    rows = {
+        "tracking": [c.order(who, "2025-06-01", 900) for who in WHO],
+        "posts": [],
+        "payouts": [c.payout(who, 5) for who in WHO],
+    }
+    tables = c.tables(**rows)
+    orders = books.stored(books._orders(tables, books._catalogue(tables)))
+    posts = books.stored(books._posts(tables, books._catalogue(tables)))
+    pieces = books.stored(books._pieces(tables["payouts"], books.Rules()))
+    events = books.stored(books._events(orders, posts))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(books, "SPREAD", 1)
+        assert len(books._shares_of_work(pieces, events)) == len(WHO)
+        spread = books._spread_in_shares(pieces, events)
+    assert isinstance(spread.op(), DatabaseTable)
+    assert Decimal(spread["spend"].sum().to_pandas()) == 5 * len(WHO)
+
+
 def everything(ledger):
     """The rows in a fixed order."""
     return sorted(ledger.rows.to_pyarrow().to_pylist(), key=repr)

@@ -163,6 +163,7 @@ def _made(job: Job, given: Candidate, found: Match, workdir: Path) -> Candidate 
     made = replace(
         label, headers=headers, head=tuple(records[:400]), kind="workbook", cells=cells, notes=(), above=(),
         query="", types=(), records=0, plain=(), marked=False, volume=0, unlike=False, encoding="utf-8",
+        brand=None,
     )  # fmt: skip
     places = {each: at for at, each in enumerate(columns)}
     table = TABLES["influencers"]

@@ -97,3 +97,18 @@ def test_months_in_files_of_their_own_say_the_same_people(tmp_path):
     ]
     assert dataset.check.totals["revenue"] == 800
     assert not said(dataset, "extra_columns")
+
+
+def test_files_named_after_their_brands_list_their_people(tmp_path):
+    """Both influencers were left out as malformed lines, and ₹600 of ₹600 had no platform."""
+    header = "Date,Influencer,Platform,Orders,Revenue\n"
+    dataset = load(
+        tmp_path,
+        HKVitals=header + "2025-04-01,Asha,Instagram,1,100\n2025-04-02,Dev,YouTube,2,200\n",
+        MuscleBlaze=header + "2025-04-01,Asha,Instagram,3,300\n",
+    )
+    assert people(dataset, "influencer_id", "platform") == [
+        ("Asha", "Instagram"),
+        ("Dev", "YouTube"),
+    ]
+    assert not said(dataset, "malformed")

@@ -215,7 +215,7 @@ def _signed_number(
     )
 
 
-def _influencer_id(meaning: str, *, required: bool = False) -> Column:
+def _influencer_id(meaning: str, *aliases: str, required: bool = False) -> Column:
     return _id(
         "influencer_id",
         meaning,
@@ -243,6 +243,7 @@ def _influencer_id(meaning: str, *, required: bool = False) -> Column:
         "attributedinfluencer",
         "attributedinfluencerid",
         "influencerusername",
+        *aliases,
         required=required,
     )
 
@@ -360,6 +361,7 @@ INFLUENCERS = Table(
             "handle",
             "username",
             "influencerusername",
+            "channelname",
             required=True,
         ),
         Column(
@@ -449,7 +451,7 @@ POSTS = Table(
     file_words=("post", "content", "media"),
     key=("post_id",),
     columns=(
-        _influencer_id("Who posted.", required=True),
+        _influencer_id("Who posted.", "channelname", required=True),
         _date(
             "date",
             "Day of the post.",

@@ -246,3 +246,40 @@ def test_one_cell_and_one_row_are_spoken_of_as_one(tmp_path):
         "'campaign prefix or suffix' in 1 row.",
     ):
         assert any(words in each for each in said), (words, said)
+
+
+@pytest.mark.parametrize(
+    ("cells", "platforms", "taken"),
+    [
+        (("Dev Lifts", "Fit Tuber"), [None, None], None),
+        (("YouTube", "Moj"), ["YouTube", "Moj"], "Channel Name"),
+    ],
+)
+def test_a_channel_is_a_network_or_whose_it_is(cells, platforms, taken, tmp_path):
+    """Names of creators stood as platforms in the report, and nothing said so."""
+    one, two = cells
+    dataset = load(
+        only(
+            tmp_path,
+            posts=f"influencer_id,Channel Name,post_id,date,likes\n1,{one},P1,2025-06-01,9\n2,{two},P2,2025-06-02,8\n",
+        )
+    )
+    found = {post: platform for post, platform in records(dataset, "posts", "post_id", "platform")}
+    assert [found["P1"], found["P2"]] == platforms
+    assert dataset.check.tables["posts"].columns.get("platform") == taken
+
+
+def test_posts_and_creators_may_be_known_by_their_channel(tmp_path):
+    """The folder was refused, for want of an influencer."""
+    dataset = load(
+        only(
+            tmp_path,
+            posts="Channel Name,Video ID,Published At,Likes\nDev Lifts,v1,2025-06-01,10\nFit Tuber,v2,2025-06-02,20\n",
+            influencers="Channel Name,Platform,Subscribers\nDev Lifts,YouTube,1.2M\nFit Tuber,YouTube,500K\n",
+        )
+    )
+    assert sorted(records(dataset, "posts", "influencer_id", "likes")) == [
+        ("Dev Lifts", 10),
+        ("Fit Tuber", 20),
+    ]
+    assert "unknown_influencer" not in rules(dataset)

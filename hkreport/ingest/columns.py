@@ -85,6 +85,8 @@ CHANNEL_WORDS = frozenset("channel medium source traffic acquisition attribution
 NETWORK_WORDS = frozenset(
     "channel network social site media medium source app where placement surface platform".split()
 )
+# A channel is a network, or that of a person there: its cells say which.
+CHANNELS = frozenset("channel channelname".split())
 ORIGIN_HEADERS = frozenset("ordertype saletype salestype conversiontype transactiontype".split())
 # Headers of a list of influencers that may hold their names or their ids.
 PEOPLE = frozenset("influencer influencers creator creators kol kols affiliate".split())
@@ -206,7 +208,7 @@ def match(
         words = _words(table, column)
         for place, mine in enumerate(forms):
             ranks = [words[form] + step for step, form in mine if form in words]
-            if ranks:
+            if ranks and not _is_other_channel(table, column, folded[place], place, head):
                 doubt = 0 if _is_plausible(column, place, head) else 1000
                 offers.append((min(ranks) + doubt, order, place, column.name))
     taken = set(places.values())
@@ -315,6 +317,17 @@ def _holds_networks(place: int, head: Sequence[Sequence[str]]) -> bool:
     """Whether most first cells of a column name a network."""
     cells = [row[place] for row in head if place < len(row) and row[place].strip()]
     return 2 * sum(fold(cell) in values.NETWORKS for cell in cells) > len(cells)
+
+
+def _is_other_channel(
+    table: Table, column: Column, header: str, place: int, head: Sequence[Sequence[str]]
+) -> bool:
+    """Whether a channel is not the one meant: a network where people belong, or names where a network does."""
+    if header not in CHANNELS or table.name == "tracking" or not head:
+        return False
+    cells = [row[place] for row in head if place < len(row) and row[place].strip()]
+    names_network = any(fold(cell) in values.NETWORKS for cell in cells)
+    return bool(cells) and names_network is (column.name != "platform")
 
 
 def _says_channel(place: int, head: Sequence[Sequence[str]]) -> bool:

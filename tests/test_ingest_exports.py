@@ -264,7 +264,7 @@ def test_a_channel_is_a_network_or_whose_it_is(cells, platforms, taken, tmp_path
             posts=f"influencer_id,Channel Name,post_id,date,likes\n1,{one},P1,2025-06-01,9\n2,{two},P2,2025-06-02,8\n",
         )
     )
-    found = {post: platform for post, platform in records(dataset, "posts", "post_id", "platform")}
+    found = dict(records(dataset, "posts", "post_id", "platform"))
     assert [found["P1"], found["P2"]] == platforms
     assert dataset.check.tables["posts"].columns.get("platform") == taken
 

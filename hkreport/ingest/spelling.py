@@ -67,11 +67,12 @@ LIKENESS = {
 
 
 def spell_tables(job: Job) -> None:
-    """Build ``spelt_TABLE`` for each staged table: labels, ids, brand and channel decided."""
+    """Build ``spelt_TABLE`` for each staged table: labels, names, ids, brand and channel decided."""
     work = Spelling(job)
     for staged in job.staged.values():
         _profile(work, staged)
     _spell_labels(work)
+    _spell_names(work)
     _match_ids(work)
     for staged in job.staged.values():
         name = staged.table.name
@@ -231,6 +232,51 @@ def _spell_labels(work: Spelling) -> None:
             if column == "brand":
                 _tell_reserved(work, table, counts)
             _tell_spelling(work, table, column, mine, counts, change.unknown)
+
+
+def _spell_names(work: Spelling) -> None:
+    """Give one spelling to products and to campaigns that differ in case and blanks alone, over all tables.
+
+    The list of products says how they are spelt; what it holds in two spellings is two products.
+    """
+    for column in ("product", "campaign"):
+        listed_ = _listed_products(work.job) if column == "product" else set()
+        ranks: dict[str, list[tuple[bool, int, bool, str]]] = {}
+        union: dict[str, int] = {}
+        tables = [table for table, each in work.counts if each == column]
+        for table in tables:
+            for name, (rows, _) in work.counts[table, column].items():
+                union[name] = union.get(name, 0) + rows
+        for name in {*union, *listed_}:
+            rank = (
+                name not in listed_,
+                -union.get(name, 0),
+                name.isupper() or name.islower(),
+                name,
+            )
+            ranks.setdefault(_plainly(name), []).append(rank)
+        best = {
+            key: min(found)[3]
+            for key, found in ranks.items()
+            if len(found) > 1 and sum(not unlisted for unlisted, *_ in found) < 2
+        }
+        for table in tables:
+            counts = work.counts[table, column]
+            mine = {name: best[key] for name in sorted(counts) if best.get(key := _plainly(name), name) != name}  # fmt: skip
+            if mine:
+                work.changes[table, column] = mine
+                _tell_spelling(work, table, column, mine, counts, ())
+
+
+def _plainly(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _listed_products(job: Job) -> set[str]:
+    if "products" not in job.staged:
+        return set()
+    query = "SELECT DISTINCT product FROM read_products WHERE mark IS NULL AND product IS NOT NULL"
+    return {name for (name,) in job.rows(query)}
 
 
 def _brand_spellings(book: BrandBook, union: Mapping[str, int]) -> values.LabelChange:
@@ -498,7 +544,7 @@ def _texts_with_brand(
     table = staged.table.name
     texts = work.counts[table, column]
     if how == "listed":
-        return _listed_brands(work, texts)
+        return _listed_brands(work, table, texts)
     if how == "told":
         return _told_brands(work, table, texts)
     look = work.book.exact if how == "exact" else work.book.within
@@ -510,7 +556,7 @@ def _texts_with_brand(
     return pairs
 
 
-def _listed_brands(work: Spelling, texts: Counts) -> list[tuple[str, str | None]]:
+def _listed_brands(work: Spelling, table: str, texts: Counts) -> list[tuple[str, str | None]]:
     """Products whose brand the products file says, and says only one."""
     products = work.job.staged.get("products")
     if products is None or not products.has("brand"):
@@ -520,7 +566,10 @@ def _listed_brands(work: Spelling, texts: Counts) -> list[tuple[str, str | None]
         "SELECT product, min(brand) FROM read_products WHERE mark IS NULL AND product IS NOT NULL "
         "AND brand IS NOT NULL GROUP BY 1 HAVING count(DISTINCT brand) = 1 ORDER BY 1"
     )
-    return [(product, spelt.get(brand, brand)) for product, brand in found if product in texts]
+    brands = {product: spelt.get(brand, brand) for product, brand in found}
+    becomes = work.changes.get((table, "product"), {})
+    meant = {name: becomes.get(name) or name for name in texts}
+    return [(name, brands[product]) for name, product in meant.items() if product in brands]
 
 
 def _told_brands(work: Spelling, table: str, texts: Counts) -> list[tuple[str, str | None]]:
@@ -530,16 +579,20 @@ def _told_brands(work: Spelling, table: str, texts: Counts) -> list[tuple[str, s
         if name == table or not {"brand", "campaign"} <= _together(staged):
             continue
         spelt = work.changes.get((name, "brand"), {})
+        other = work.changes.get((name, "campaign"), {})
         brands, campaigns = work.raws[name, "brand"], work.raws[name, "campaign"]
         for raw, named in work.job.rows(
             f"SELECT DISTINCT raw_brand, raw_campaign FROM brands_{name} "
             "WHERE raw_brand IS NOT NULL AND raw_campaign IS NOT NULL ORDER BY 1, 2"
         ):
             brand, campaign = brands.get(raw), campaigns.get(named)
+            campaign = None if campaign is None else other.get(campaign) or campaign
             brand = spelt.get(brand, brand) if brand is not None else None
-            if brand is not None and campaign is not None and campaign in texts:
+            if brand is not None and campaign is not None:
                 told.setdefault(campaign, set()).add(brand)
-    return [(text, min(found)) for text, found in told.items() if len(found) == 1]
+    becomes = work.changes.get((table, "campaign"), {})
+    meant = {name: told.get(becomes.get(name) or name, set()) for name in texts}
+    return [(name, min(found)) for name, found in meant.items() if len(found) == 1]
 
 
 def _leading(

@@ -482,3 +482,34 @@ def test_subtotals_of_payouts_are_not_paid(tmp_path):
     dataset = load(tmp_path, payouts=text)
     assert dataset.check.totals["spend"] == 6006
     assert dataset.check.tables["payouts"].rows_used == 6
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_products_and_campaigns_are_one_whatever_their_case(large, tmp_path, monkeypatch):
+    """₹500 of ₹700 belonged to no brand and had no margin, since the list of products says 'Whey'."""
+    if large:
+        for module in ("spelling", "stage"):
+            monkeypatch.setattr(f"hkreport.ingest.{module}.MATERIALISED_ROWS", 0)
+    dataset = load(
+        tmp_path,
+        tracking="date,influencer_id,product,campaign,orders,revenue\n2025-06-01,1,whey ,Diwali Sale,1,100\n"
+        "2025-06-02,1,WHEY,diwali  sale,2,200\n2025-06-02,1,whey,Diwali Sale,2,200\n2025-06-02,1,Biotin,,2,200\n",
+        posts="influencer_id,date,product,campaign\n1,2025-06-01,Whey,DIWALI SALE\n",
+        products="Product,Brand,Margin\nWhey,MuscleBlaze,0.35\nBiotin,HKVitals,0.52\n",
+    )
+    tracking = dataset.tables["tracking"].to_pandas()
+    assert sorted(tracking["product"]) == ["Biotin", "Whey", "Whey", "Whey"]
+    assert set(tracking["campaign"].dropna()) == {"Diwali Sale"}
+    assert column(dataset, "posts", "campaign") == ["Diwali Sale"]
+    assert dataset.check.revenue_by_brand == {"MuscleBlaze": 500, "HKVitals": 200}
+    said = [each.message for each in dataset.check.problems if each.rule == "spelling"]
+    assert "tracking.product: spellings were made one: WHEY → Whey; whey → Whey." in said
+
+
+def test_what_the_list_of_products_keeps_apart_stays_apart(tmp_path):
+    dataset = load(
+        tmp_path,
+        tracking="date,product,orders,revenue\n2025-06-01,Fit,1,100\n2025-06-01,FIT,1,200\n",
+        products="product,brand\nFit,Gritzo\nFIT,MuscleBlaze\n",
+    )
+    assert dataset.check.revenue_by_brand == {"Gritzo": 100, "MuscleBlaze": 200}

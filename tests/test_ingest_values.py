@@ -511,7 +511,8 @@ def test_texts_are_trimmed_of_every_kind_of_blank(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "day"),
     [("2025-02", date(2025, 2, 1)), ("Feb-25", date(2025, 2, 1)), ("february 2025", date(2025, 2, 1)),
-     ("2025/11", date(2025, 11, 1)), ("Sept, 2025", date(2025, 9, 1))],
+     ("2025/11", date(2025, 11, 1)), ("Sept, 2025", date(2025, 9, 1)), ("06/2025", date(2025, 6, 1)),
+     ("6 - 2025", date(2025, 6, 1))],
 )  # fmt: skip
 def test_a_month_without_a_day_is_read_as_its_first_and_said(cell, day, tmp_path):
     dataset = load(only(tmp_path, tracking=f'date,orders,revenue\n"{cell}",1,5\n'))
@@ -519,7 +520,7 @@ def test_a_month_without_a_day_is_read_as_its_first_and_said(cell, day, tmp_path
     assert cell in problem(dataset, "date_month").message
 
 
-@pytest.mark.parametrize("cell", ["2025-13", "Feb 25", "Smarch 2025", "25-02"])
+@pytest.mark.parametrize("cell", ["2025-13", "13/2025", "Feb 25", "Smarch 2025", "25-02"])
 def test_what_may_be_no_month_is_left_out(cell, tmp_path):
     dataset = load(only(tmp_path, tracking=f"date,orders,revenue\n{cell},1,5\n"))
     assert problem(dataset, "unreadable").examples[0].value == cell

@@ -120,9 +120,9 @@ def date_query(relation: str, day_first: bool) -> str:
         r"(?:utc|gmt)?[+-]\d{1,2}:?\d{2}|[+-]\d{2})?(?:\s*(?:utc|ist|\(.*\)|\[.*\]))?)?$"
     )
     week = r"^(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?[,\s]+)?"
-    # A month without its day is read as the first: 2025-01, Jan 2025, January-2025, Jan-25.
+    # A month without its day is read as the first: 2025-01, 01/2025, Jan 2025, January-2025, Jan-25.
     months_only = (
-        r"\d{4}[-/](0[1-9]|1[0-2])|"
+        r"\d{4}[-/](0[1-9]|1[0-2])|(0?[1-9]|1[0-2]) ?[-/] ?\d{4}|"
         r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?([-/,. ']+\d{4}|[-']\d{2})"
     )
     month = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
@@ -149,7 +149,9 @@ def date_query(relation: str, day_first: bool) -> str:
         FROM {relation}
     ), texts AS (
         SELECT raw, regexp_full_match(t, {quoted(months_only)}) AS is_month,
-            CASE WHEN NOT is_month THEN t WHEN t < 'a' THEN replace(t, '/', '-') || '-01' ELSE '1 ' || t END AS t
+            CASE WHEN NOT is_month THEN t
+                 WHEN t < 'a' THEN regexp_replace(replace(t, '/', '-'), '^(\\d{{1,2}}) ?- ?(\\d{{4}})$', '\\2-\\1') || '-01'
+                 ELSE '1 ' || t END AS t
         FROM cells
     ), forms AS (
         SELECT raw, t, is_month, {extracts} FROM texts

@@ -304,6 +304,29 @@ def test_a_cost_beside_orders_is_that_of_the_goods_and_spend_is_not(tmp_path):
     assert spend(load(only(tmp_path / "spend", orders=rows.format("Spend")))) == 1000
 
 
+@pytest.mark.parametrize(
+    ("header", "warned"),
+    [("Amount Paid", True), ("Cost", True), ("Total", False), ("Net Amount", False)],
+)
+def test_an_amount_beside_orders_that_may_be_paid_to_influencers_is_warned_of(
+    header, warned, tmp_path
+):
+    """It was neither spend nor spoken of, and ROAS was unknown without a reason."""
+    rows = (
+        f"Date,Influencer,Brand,Orders,Revenue,{header}\n2025-01-05,Asha Rao,HKVitals,3,3000,1000\n"
+    )
+    dataset = load(only(tmp_path, orders=rows))
+    assert not dataset.has("payouts")
+    said = [each.message for each in dataset.check.problems if each.rule == "spend_not_used"]
+    assert bool(said) == warned
+    if warned:
+        assert f"{{columns: {{payouts: {{total_payout: {header}}}}}}}" in said[0]
+        named = load(tmp_path, columns={"payouts": {"total_payout": header}})
+        assert spend(named) == 1000
+        assert orders(named) == 3
+        assert "spend_not_used" not in rules(named)
+
+
 @pytest.mark.parametrize("more", ["Clicks,Impressions", "Posts,Likes"])
 def test_a_day_with_clicks_or_several_posts_is_no_post(more, tmp_path):
     sheet = (

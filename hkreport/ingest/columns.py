@@ -52,6 +52,8 @@ TELLING = {
 }
 # Amounts beside orders that are those of influencers; others may be what the customer paid, or the goods cost.
 PAID_TO_INFLUENCERS = re.compile("payout|spend|influencer|creator|affiliate|commission")
+# What may as well be paid by customers or for goods.
+PAID_TO_SOMEBODY = re.compile("paid|pay|cost|fee|commercial|compensation|earning")
 # The same where a row counts orders: no fee is charged for a month of them, as it may be for one.
 FEES = frozenset("fee fees totalfee".split())
 # Numbers that only such a table has: where a file was taken for another one alone, they are missed.
@@ -626,7 +628,8 @@ def _beside(
         name: [
             header
             for header in (source.headers[found.places[name]], *found.rivals.get(name, ()))
-            if header in own.unused and _may_tell(table, own, source, header)
+            if header in own.unused
+            and (_may_tell(table, own, source, header) or header == (overrules or {}).get(name))
         ]
         for name in TELLING[table.name] & found.places.keys()
     }
@@ -649,6 +652,22 @@ def _may_tell(table: Table, own: Match, source: Source, header: str) -> bool:
     name = fold(header)
     counted = "orders" in own.places and not set(map(fold, source.headers)) & ORDER_IDS
     return bool(PAID_TO_INFLUENCERS.search(name)) or (counted and name in FEES)
+
+
+def doubtful_payout(given: Candidate) -> str | None:
+    """A column of orders that may be what influencers are paid, or what the goods or customers did.
+
+    Only numbers count, beside a column of influencers.
+    """
+    source, own = given.source, given.match
+    if own.table.name != "tracking" or "influencer_id" not in own.places:
+        return None
+    found = match(TABLES["payouts"], own.unused, head=())
+    place = found.places.get("total_payout")
+    header = None if place is None else own.unused[place]
+    if header is None or not PAID_TO_SOMEBODY.search(fold(header)):
+        return None
+    return header if _is_numeric(source, source.headers.index(header)) else None
 
 
 def unread(given: Candidate, name: str) -> tuple[list[str], tuple[str, ...]]:

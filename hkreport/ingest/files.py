@@ -10,6 +10,7 @@ from hkreport.ingest.columns import (
     EVENTS,
     Candidate,
     choose,
+    doubtful_payout,
     match,
     named_files,
     named_tables,
@@ -185,6 +186,12 @@ def _tell_unread(
     absent = [name for name in EVENTS if name not in chosen and name not in left]
     for own in (each for each in EVENTS if each in chosen and each not in job.settings.files):
         for candidate in chosen[own]:
+            if "payouts" in absent and (header := doubtful_payout(candidate)):
+                job.say(
+                    "payouts", "total_payout", "spend_not_used", "warning", 1,
+                    f"{candidate.source.label}: '{header}' is not used, and no file says what influencers are paid. If it is "
+                    f"that, say so in the params: data: {{columns: {{payouts: {{total_payout: {_in_yaml(header)}}}}}}}.",
+                )  # fmt: skip
             for name in absent:
                 headers, missing = unread(candidate, name)
                 if not headers or not missing:

@@ -1,4 +1,4 @@
-"""Dates that stand in several columns: year, month and day, a day and its year, or a date and its time.
+"""Dates that stand in several columns: year, month and day (and time), a day and its year, or a date and its time.
 
 Which columns belong together is told by their names and first cells; what they say is joined to one text and
 read like any other date.
@@ -32,28 +32,35 @@ _NO_YEAR = re.compile(r"\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})|[A-Za-z]{3,9}([
 class Composed:
     """Places of columns, and what their cells are joined with; of a year and its parts, the year comes first.
 
+    With a clock, the last place is that of the time, which stands behind a blank.
+
     Examples
     --------
     >>> Composed((0, 1, 2), "-", True).text(["25", "3.0", "9"]), Composed((1, 0), "/").text(["25", "14/03"])
     ('2025-03-09', '14/03/25')
     >>> Composed((0, 1), "-", True).text(["2025", "Mar"])
     'Mar-2025'
+    >>> Composed((0, 1, 2, 3), "-", True, True).text(["2025", "3", "9", "18:05"])
+    '2025-03-09 18:05'
     """
 
     places: tuple[int, ...]
     separator: str
     year_first: bool = False
+    clock: bool = False
 
     def text(self, record: Sequence[str]) -> str:
         """What a record says, as one text."""
         cells = [record[place].strip() if place < len(record) else "" for place in self.places]
         cells = [re.sub(r"^(\d+)[.]0+$", r"\1", cell) for cell in cells]
         cells = [re.sub(r"^(\d)$", r"0\1", cell) for cell in cells]
+        time = cells.pop() if self.clock else ""
         if self.year_first:
             cells[0] = re.sub(r"^(\d\d)$", r"20\1", cells[0])
             if len(cells) == 2 and re.match("[A-Za-z]", cells[1]):
                 cells.reverse()
-        return self.separator.join(cell for cell in cells if cell)
+        day = self.separator.join(cell for cell in cells if cell)
+        return f"{day} {time}" if day and time else day
 
     def sql(self, cell: Callable[[int], str]) -> str:
         """The same as SQL, over what `cell` gives for a place."""
@@ -61,9 +68,12 @@ class Composed:
         for place in self.places:
             part = f"nullif(regexp_replace(trim({cell(place)}), '^(\\d+)[.]0+$', '\\1'), '')"
             parts.append(f"regexp_replace({part}, '^(\\d)$', '0\\1')")
+        time = parts.pop() if self.clock else ""
         if self.year_first:
             parts[0] = f"regexp_replace({parts[0]}, '^(\\d\\d)$', '20\\1')"
         joined = f"nullif(concat_ws('{self.separator}', {', '.join(parts)}), '')"
+        if time:
+            return f"CASE WHEN {joined} IS NOT NULL THEN concat_ws(' ', {joined}, {time}) END"
         if not self.year_first or len(parts) > 2:
             return joined
         named = f"regexp_matches({parts[1]}, '^[A-Za-z]')"
@@ -117,7 +127,10 @@ def composed_dates(
         whole = [] if place is None else _cells(head, place)
         if {"year", "month"} <= own.keys() and (place is None or place in own.values()):
             parts = tuple(own[each] for each in ("year", "month", "day") if each in own)
-            composed[column.name] = Composed(parts, "-", True)
+            timed = column.kind is Kind.TIMESTAMP and {"day", "time"} <= own.keys()
+            composed[column.name] = Composed(
+                (*parts, own["time"]) if timed else parts, "-", True, timed
+            )
         elif {"period", "day"} <= own.keys() and (place is None or place in own.values()):
             named = any(cell[:1].isalpha() for cell in _cells(head, own["period"]))
             parts = (own["day"], own["period"]) if named else (own["period"], own["day"])

@@ -65,6 +65,19 @@ def test_the_time_of_a_touch_is_not_lost(tmp_path):
     assert [str(each) for each in found] == ["2025-03-14 18:05:00", "2025-03-14 06:10:00"]
 
 
+@pytest.mark.parametrize("month", ["6", "Jun"])
+def test_the_time_beside_year_month_and_day_is_not_lost(month, tmp_path):
+    """All touches of a day stood at midnight, and the first of them was any."""
+    rows = f"U1,2025,{month},1,18:05:00,INF_1\nU1,2025,{month},1,09:05:00,INF_2\nU1,2025,{month},2,,INF_2\n"
+    dataset = load(tmp_path, touchpoints=f"User ID,Year,Month,Day,Time,Influencer ID\n{rows}")
+    found = dataset.tables["touchpoints"].order_by("row").to_pandas()["timestamp"]
+    assert [str(each) for each in found] == [
+        "2025-06-01 18:05:00",
+        "2025-06-01 09:05:00",
+        "2025-06-02 00:00:00",
+    ]
+
+
 def test_rows_that_are_no_data_stay_so(tmp_path):
     rows = "2025,3,14,1,100\nYear,Month,Day,Orders,Revenue\n,,,,\n2025,4,5,1,200\n2025,4,6,1,50\nTotal,,,3,350\n"
     dataset = load(tmp_path, tracking=f"Year,Month,Day,Orders,Revenue\n{rows}")

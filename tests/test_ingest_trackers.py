@@ -199,6 +199,20 @@ def test_a_column_of_other_currencies_is_warned_of(second, warned, tmp_path):
     assert ("currency_not_used" in rules(dataset)) is warned
 
 
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [("Revenue (USD)", "USD"), ("Revenue ($)", "$"), ("Revenue in Euros", "Euros"), ("Revenue (INR)", ""),
+     ("Revenue (₹)", "")],
+)  # fmt: skip
+def test_a_header_of_another_currency_is_warned_of(header, named, tmp_path):
+    """100 dollars were ₹100, and nothing said so."""
+    orders = f"Order ID,Date,Brand,{header}\nA1,2025-01-05,HKVitals,100\n"
+    dataset = load(only(tmp_path, orders=orders), columns={"tracking": {"revenue": header}})
+    said = [each.message for each in dataset.check.problems if each.rule == "currency_not_used"]
+    assert len(said) == bool(named)
+    assert not named or f"'{header}' says {named}, and is not used" in said[0]
+
+
 def test_orders_without_any_word_of_an_influencer_or_a_brand_are_warned_of(tmp_path):
     dataset = load(
         only(

@@ -49,6 +49,10 @@ _BARE_TIME = re.compile(r"(?i)\d:\d\d(?::\d\d)?(?:[.]\d+)?\s*(?:[ap][.]?m[.]?)?$
 CURRENCY_HEADERS = frozenset(
     "currency currencycode ordercurrency salecurrency payoutcurrency ccy".split()
 )
+# Another currency in the header of an amount.
+_FOREIGN = re.compile(
+    r"(?i)[$€£¥]|(?:^|[^a-z])(usd|eur|gbp|aed|sgd|aud|cad|dollars?|euros?|dirhams?)(?![a-z])"
+)
 RUPEES = frozenset("inr rs rupee rupees ₹".split())
 NUMBER_KINDS: Mapping[str, str] = {
     "formatted": "carry a currency sign, spaces or thousands separators, which were removed",
@@ -103,6 +107,7 @@ def tell_columns(
             f"{source.label}: '{taken}' was taken for all that is paid, and {listed(parts)} "
             f"{'is' if len(parts) == 1 else 'are'} not added to it. If it is paid beside {'it' if len(parts) == 1 else 'them'}, "
             "add the sum as a column 'total_payout'.")  # fmt: skip
+    _tell_foreign(staged, say)
     _tell_unit_above(staged, say)
     if not staged.rows:
         say(name, None, "no_rows", "warning", 0, f"{source.label} has a header but no rows.")
@@ -138,6 +143,20 @@ def tell_columns(
         say(name, None, "extra_columns", "note", len(unused),
             f"{source.label}: {listing}{more} {'is' if len(unused) == 1 else 'are'} not used by the "
             "report and kept aside.")  # fmt: skip
+
+
+def _tell_foreign(staged: Staged, say: Say) -> None:
+    """Warn of amounts whose header names another currency."""
+    source = staged.source
+    for column in staged.table:
+        place = staged.match.places.get(column.name)
+        if column.kind is not Kind.MONEY or place is None:
+            continue
+        header = source.headers[place].replace("_", " ")
+        if found := _FOREIGN.search(header):
+            say(staged.table.name, column.name, "currency_not_used", "warning", staged.rows,
+                f"{source.label}: the header '{source.headers[place]}' says {found[0].strip(' (_-')}, and is not used: all "
+                "amounts are taken as rupees. Convert them.")  # fmt: skip
 
 
 def _tell_choices(

@@ -83,8 +83,8 @@ def dictionary() -> str:
         "what. One sheet with a row a post, its orders and its fee is read as posts, tracking and",
         "payouts, if no other file is one of them. Where no file lists the influencers, their platform,",
         "followers and the like are read from the rows that name them; an order that names only a post",
-        "is its influencer's; a date may stand in several columns. This page is made from",
-        "`hkreport/schema.py`.",
+        "is its influencer's, and so is one that names only a coupon code which the list of influencers",
+        "has; a date may stand in several columns. This page is made from `hkreport/schema.py`.",
     ]
     for table in TABLES.values():
         lines += ["", f"## {table.name}", "", f"One row: {table.grain}. {table.meaning}", ""]

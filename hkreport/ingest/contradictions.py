@@ -191,9 +191,9 @@ def _of_tracking(job: Job) -> list[Rule]:
                 "warning",
                 "true",
                 "date",
-                "tracking: no column says which influencer an order came through (a coupon code or an address is not "
-                "looked up), so {count} {rows} are credited to nobody and no influencer has revenue; a column of the ids "
-                "that the other files use can be named in the params, under data: columns: tracking: influencer_id",
+                "tracking: no column says which influencer an order came through (a coupon code is looked up "
+                "where the list of influencers has a column of codes, an address is not), so {count} {rows} are credited to "
+                "nobody and no influencer has revenue; a column of the ids that the other files use can be named in the params, under data: columns: tracking: influencer_id",
             )
         )
     if job.has("tracking", "source", "influencer_id"):

@@ -76,7 +76,8 @@ class Job:
     """The state of one load.
 
     ``shelf`` has what is kept of files, ``maps`` what texts as they stand in the file were made, by table,
-    column and purpose.
+    column and purpose. ``codes`` says whose each coupon code is where orders name influencers by them alone, and
+    ``code_column`` how the list of influencers calls them.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -90,6 +91,8 @@ class Job:
     quarantined: dict[str, list[Quarantined]] = field(default_factory=dict)
     found: dict[str, set[str]] = field(default_factory=dict)
     maps: dict[tuple[str, str, str], Mapping[str, str | None]] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    code_column: str = ""
 
     def has(self, table: str, *columns: str | None) -> bool:
         """Whether the exports hold a table and columns of it, found or derived."""

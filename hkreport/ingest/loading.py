@@ -20,6 +20,7 @@ from hkreport.ingest.blocks import tell_blocks
 from hkreport.ingest.check import Check, TableCheck, ordered, write_quarantine
 from hkreport.ingest.columns import Candidate
 from hkreport.ingest.contradictions import find_contradictions, find_duplicates, find_repeated
+from hkreport.ingest.coupons import with_coupons
 from hkreport.ingest.decisions import suspicious_defaults, tell_columns, tell_dates, tell_numbers
 from hkreport.ingest.filenames import with_brands_of_names
 from hkreport.ingest.files import choose_files
@@ -143,7 +144,7 @@ def load(
         files.mkdir()
         chosen, others = join_parts(job, candidates, left, files)
         not_used += others
-        chosen = with_people(job, chosen, files)
+        chosen = with_coupons(job, with_people(job, chosen, files), files)
         _stage(job, chosen, files)
         job.progress("Spelling names alike")
         spell_tables(job)
@@ -310,8 +311,8 @@ def _tell_decisions(job: Job) -> None:
             each.source.headers[place] for each in beside for place in each.match.places.values()
         }
         tell_columns(job.con, staged, used, job.say)
-        by_posts = staged.table.name == "tracking" and "posts_named" in job.derived
-        tell_blocks(job.con, staged, job.say, ["influencer_id"] if by_posts else ())
+        filled = staged.table.name == "tracking" and {"posts_named", "coupons"} & job.derived.keys()
+        tell_blocks(job.con, staged, job.say, ["influencer_id"] if filled else ())
         job.derived["numbers"] |= tell_numbers(job.con, staged, job.say)
         job.derived["dates"] |= tell_dates(job.con, staged, job.say)
     suspicious_defaults(job.staged, job.say)

@@ -11,6 +11,7 @@ from hkreport.errors import listed
 from hkreport.ingest import values
 from hkreport.ingest.brands import BrandBook, leading_brands
 from hkreport.ingest.check import MOST_EXAMPLES, Example
+from hkreport.ingest.coupons import credit_coupons
 from hkreport.ingest.ids import match_ids
 from hkreport.ingest.job import Job, rows_words
 from hkreport.ingest.posters import credit_posts
@@ -350,6 +351,9 @@ def _match_ids(work: Spelling) -> None:
         for (table, column), found in work.counts.items()
         if column == "influencer_id"
     }
+    if job.codes:
+        credit_coupons(work)
+        counts.pop("tracking", None)
     names: dict[str, str] = {}
     if "influencers" in job.staged and job.staged["influencers"].has("name"):
         names = dict(

@@ -268,6 +268,7 @@ _PRODUCT = _text(
     "item",
     "sku",
     "productsku",
+    "lineitemname",
 )
 _PRODUCT_CATEGORY = _label(
     "product_category",
@@ -647,6 +648,7 @@ TRACKING = Table(
             "ordercreated",
             "createddate",
             "createdon",
+            "created",
             "bookingdate",
             "txndate",
             "orderdatetime",
@@ -725,6 +727,7 @@ TRACKING = Table(
             "ordertotal",
             "revenueamount",
             "value",
+            "total",
             required=True,
         ),
         _id(
@@ -851,7 +854,14 @@ PAYOUTS = Table(
     file_words=("payout", "payment", "paid", "commission", "cost", "spend"),
     key=("payout_id",),
     columns=(
-        _influencer_id("Who is paid.", required=True),
+        _influencer_id(
+            "Who is paid.",
+            "payeename",
+            "payee",
+            "beneficiaryname",
+            "beneficiary",
+            required=True,
+        ),
         _money(
             "total_payout",
             "What is paid in all, bonus included; negative for a refund.",
@@ -996,6 +1006,9 @@ PAYOUTS = Table(
             "payoutdate",
             "payouton",
             "billdate",
+            "paidat",
+            "processedat",
+            "processedon",
         ),
     ),
 )

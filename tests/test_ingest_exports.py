@@ -200,7 +200,7 @@ def test_a_shop_export_without_the_columns_gets_no_foolish_advice(tmp_path):
                 orders_export=f"{header}\n#1001,a@x.in,,2098.95,99.95,2025-04-03,Whey,\n",
             )
         )
-    assert "has no column for 'orders', 'revenue'" in str(error.value)
+    assert "has no column for 'orders', which" in str(error.value)
     assert "Rename" not in str(error.value)
 
 
@@ -283,3 +283,37 @@ def test_posts_and_creators_may_be_known_by_their_channel(tmp_path):
         ("Fit Tuber", 20),
     ]
     assert "unknown_influencer" not in rules(dataset)
+
+
+def test_a_shop_numbers_its_orders_by_name_and_says_the_total_once(tmp_path):
+    """The export was refused; its further items have neither a total nor a status."""
+    dataset = load(
+        only(
+            tmp_path,
+            orders_export="""Name,Email,Financial Status,Currency,Subtotal,Total,Discount Code,Created at,Lineitem name,Vendor
+#1001,a@x.example,paid,INR,1300.00,1350.00,ASHA10,2025-06-01 10:00:00 +0530,Biotin,HKVitals
+#1001,a@x.example,,,,,,2025-06-01 10:00:00 +0530,Omega,HKVitals
+#1002,b@x.example,paid,INR,999.00,1049.00,,2025-06-02 10:00:00 +0530,Whey,MuscleBlaze
+""",
+        )
+    )
+    assert records(dataset, "tracking", "tracking_id", "orders", "revenue", "brand", "product") == [
+        ("#1001", 1, 1350, "HKVitals", "Biotin"),
+        ("#1002", 1, 1049, "MuscleBlaze", "Whey"),
+    ]
+    assert problem(dataset, "missing").examples[0].row == 3
+
+
+def test_a_conversion_has_a_total_and_a_bank_names_who_is_paid(tmp_path):
+    """Both files were refused, for want of an amount and of an influencer."""
+    dataset = load(
+        only(
+            tmp_path,
+            conversions="conversion_id,affiliate_id,order_id,total,created\n9001,a1,1001,1299.00,06/21/2025 10:00\n",
+            payments_june='Processed At,Payee Name,Amount\n05/07/2025,a1,"2,500"\n',
+        )
+    )
+    assert records(dataset, "tracking", "influencer_id", "date", "revenue") == [
+        ("a1", date(2025, 6, 21), 1299)
+    ]
+    assert records(dataset, "payouts", "influencer_id", "total_payout") == [("a1", 2500)]

@@ -87,6 +87,9 @@ CHANNEL_WORDS = frozenset("channel medium source traffic acquisition attribution
 NETWORK_WORDS = frozenset(
     "channel network social site media medium source app where placement surface platform".split()
 )
+# A shop calls the number of an order its name, and the brand its vendor.
+OF_SHOPS = frozenset({"name", "financialstatus"})
+SHOP_COLUMNS: Mapping[str, str] = {"tracking_id": "name", "brand": "vendor"}
 # A channel is a network, or that of a person there: its cells say which.
 CHANNELS = frozenset("channel channelname".split())
 ORIGIN_HEADERS = frozenset("ordertype saletype salestype conversiontype transactiontype".split())
@@ -239,7 +242,11 @@ def match(
                 taken.discard(places.get("source", origin))
                 places["source"] = origin
                 taken.add(origin)
-        numbered = bool({*folded, *map(_long, headers)} & ORDER_IDS)
+        for name, header in SHOP_COLUMNS.items() if set(folded) >= OF_SHOPS else ():
+            if name not in places and header in folded:
+                places[name] = folded.index(header)
+                taken.add(places[name])
+        numbered = bool({*folded, *map(_long, headers)} & ORDER_IDS) or set(folded) >= OF_SHOPS
         if "orders" not in (overrules or {}) and _counts_no_orders(places, headers, head):
             place = places.pop("orders")
             taken.discard(place)

@@ -727,7 +727,6 @@ TRACKING = Table(
             "ordertotal",
             "revenueamount",
             "value",
-            "total",
             required=True,
         ),
         _id(

@@ -200,7 +200,7 @@ def test_a_shop_export_without_the_columns_gets_no_foolish_advice(tmp_path):
                 orders_export=f"{header}\n#1001,a@x.in,,2098.95,99.95,2025-04-03,Whey,\n",
             )
         )
-    assert "has no column for 'orders', which" in str(error.value)
+    assert "has no column for 'orders', 'revenue'" in str(error.value)
     assert "Rename" not in str(error.value)
 
 
@@ -317,3 +317,10 @@ def test_a_conversion_has_a_total_and_a_bank_names_who_is_paid(tmp_path):
         ("a1", date(2025, 6, 21), 1299)
     ]
     assert records(dataset, "payouts", "influencer_id", "total_payout") == [("a1", 2500)]
+
+
+def test_a_total_beside_what_is_paid_is_no_revenue(tmp_path):
+    payouts = "Influencer,Month,Orders,Rate,Total Payout,GST,Total\nAsha,2025-06,10,50,500,90,590\n"
+    dataset = load(only(tmp_path, payouts=payouts))
+    assert not dataset.has("tracking")
+    assert dataset.check.totals["spend"] == 500

@@ -87,9 +87,14 @@ CHANNEL_WORDS = frozenset("channel medium source traffic acquisition attribution
 NETWORK_WORDS = frozenset(
     "channel network social site media medium source app where placement surface platform".split()
 )
-# A shop calls the number of an order its name, and the brand its vendor.
+# What a row of orders was worth may be called its total, where such headers say that it is an order: a total
+# elsewhere is what was paid, or a sum of anything. A shop calls the number of an order its name, too.
 OF_SHOPS = frozenset({"name", "financialstatus"})
-SHOP_COLUMNS: Mapping[str, str] = {"tracking_id": "name", "brand": "vendor"}
+OF_CONVERSIONS = frozenset({"conversionid"})
+ONLY_THERE: Mapping[frozenset[str], Mapping[str, str]] = {
+    OF_SHOPS: {"tracking_id": "name", "brand": "vendor", "revenue": "total"},
+    OF_CONVERSIONS: {"revenue": "total"},
+}
 # A channel is a network, or that of a person there: its cells say which.
 CHANNELS = frozenset("channel channelname".split())
 ORIGIN_HEADERS = frozenset("ordertype saletype salestype conversiontype transactiontype".split())
@@ -242,10 +247,11 @@ def match(
                 taken.discard(places.get("source", origin))
                 places["source"] = origin
                 taken.add(origin)
-        for name, header in SHOP_COLUMNS.items() if set(folded) >= OF_SHOPS else ():
-            if name not in places and header in folded:
-                places[name] = folded.index(header)
-                taken.add(places[name])
+        for kind, meant in ONLY_THERE.items():
+            for name, header in meant.items() if kind <= set(folded) else ():
+                if name not in places and header in folded:
+                    places[name] = folded.index(header)
+                    taken.add(places[name])
         numbered = bool({*folded, *map(_long, headers)} & ORDER_IDS) or set(folded) >= OF_SHOPS
         if "orders" not in (overrules or {}) and _counts_no_orders(places, headers, head):
             place = places.pop("orders")

@@ -351,6 +351,14 @@ def test_a_day_with_clicks_or_several_posts_is_no_post(more, tmp_path):
     assert not records(dataset, "posts", "influencer_id")
 
 
+def test_a_total_of_likes_is_paid_to_nobody(tmp_path):
+    """16 likes, comments and shares were ₹16 of spend, and ROAS stood on them."""
+    posts = "Influencer,Post Date,Likes,Comments,Shares,{}\nAsha,2025-06-01,10,5,1,16\n"
+    assert not load(only(tmp_path, posts=posts.format("Total"))).has("payouts")
+    fees = posts.format("Total").replace(",16", ",5000")
+    assert spend(load(only(tmp_path / "fees", posts=fees))) == 5000
+
+
 def test_where_payouts_have_a_file_no_other_is_taken_for_them(tmp_path):
     dataset = load(only(tmp_path, tracker=TRACKER, payouts="Influencer,Amount\nAsha Rao,700\n"))
     assert spend(dataset) == 700

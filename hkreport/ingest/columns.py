@@ -52,10 +52,12 @@ TELLING = {
 }
 # Amounts beside orders that are those of influencers; others may be what the customer paid, or the goods cost.
 PAID_TO_INFLUENCERS = re.compile("payout|spend|influencer|creator|affiliate|commission")
-# What may as well be paid by customers or for goods.
-PAID_TO_SOMEBODY = re.compile("paid|pay|cost|fee|commercial|compensation|earning")
 # The same where a row counts orders: no fee is charged for a month of them, as it may be for one.
 FEES = frozenset("fee fees totalfee".split())
+# What may as well be paid by customers or for goods.
+PAID_TO_SOMEBODY = re.compile("paid|pay|cost|fee|commercial|compensation|earning")
+# What a column called 'Total' may add up beside a post.
+REACTIONS = ("likes", "comments", "shares", "saves")
 # Numbers that only such a table has: where a file was taken for another one alone, they are missed.
 NUMBERS_OF = {
     "posts": frozenset("reach impressions views likes comments shares saves".split()),
@@ -660,11 +662,24 @@ def _beside(
 
 def _may_tell(table: Table, own: Match, source: Source, header: str) -> bool:
     """Whether a column makes a file this table too, beside the one that it was taken for."""
+    name = fold(header)
+    if table.name == "payouts" and name == "total" and _adds_up(own, source, header):
+        return False
     if table.name != "payouts" or own.table.name != "tracking":
         return True
-    name = fold(header)
     counted = "orders" in own.places and not set(map(fold, source.headers)) & ORDER_IDS
     return bool(PAID_TO_INFLUENCERS.search(name)) or (counted and name in FEES)
+
+
+def _adds_up(own: Match, source: Source, header: str) -> bool:
+    """Whether a column is the sum of the reactions to a post in each of the first rows."""
+    places = [own.places[name] for name in REACTIONS if name in own.places]
+    at = source.headers.index(header)
+    rows = [row for row in source.head if max(at, *places, 0) < len(row) and row[at].strip()]
+    counts = [[_plain_number(row[each] or "0") for each in (at, *places)] for row in rows]
+    return bool(places and rows) and all(
+        None not in row and row[0] == sum(filter(None, row[1:])) for row in counts
+    )
 
 
 def doubtful_payout(given: Candidate) -> str | None:

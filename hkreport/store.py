@@ -479,7 +479,8 @@ def _found(
         check = there.check(tables)
         secret = pseudonyms.find_secret(root / "build")
         tables = {name: pseudonyms.applied(name, each, secret) for name, each in tables.items()}
-        return _Found(tables, there.has, check, there.reconciliation(), there, secret)
+        has = _with_rows(there.has, check)
+        return _Found(tables, has, check, there.reconciliation(), there, secret)
     shelf = _shelf(folder, root)
     dataset = _ingest(folder, settings, aliases, root, progress, shelf)
     has = {name: dataset.has(name) for name in dataset.tables}
@@ -487,8 +488,18 @@ def _found(
         has |= {f"{name}.{column}": dataset.has(name, column) for column in table.columns}
     tables = backends.hand_over(dataset.tables, fresh / HANDED_OVER)
     check, odd = dataset.check.to_json(), dataset.reconciliation()
-    has |= _empty(tables["posts"], has)
+    has = _with_rows(has | _empty(tables["posts"], has), check)
     return _Found(tables, has, check, odd, dataset, shelf.secret, dataset.pieces)
+
+
+def _with_rows(has: Mapping[str, bool], check: Mapping[str, Any]) -> dict[str, bool]:
+    """What the exports hold, without tables of events of which no row could be used: not known, not 0."""
+    empty = {
+        name
+        for name in ("posts", "tracking", "payouts")
+        if not check["tables"].get(name, {}).get("rows_used")
+    }
+    return {name: held and name.partition(".")[0] not in empty for name, held in has.items()}
 
 
 def _empty(posts: "ir.Table", has: Mapping[str, bool]) -> dict[str, bool]:

@@ -236,3 +236,28 @@ def test_likes_of_posts_without_reach_are_not_divided_by_the_reach_of_others(tmp
     assert report.value(m.ENGAGEMENTS) == 200
     assert report.value(m.ENGAGEMENT_RATE_BY_REACH) == pytest.approx(0.1)  # once 0.2
     assert report.value(m.COST_PER_ENGAGEMENT) == report.value(m.SPEND) / 200
+
+
+@pytest.mark.parametrize("unreadable", [True, False], ids=["no row can be read", "a header only"])
+def test_a_file_of_which_no_row_could_be_used_is_not_known(tmp_path, unreadable):
+    def bare(text, *lost):
+        header, *lines = text.strip().splitlines()
+        places = [header.split(",").index(name) for name in lost]
+        told = [
+            ",".join("pending" if n in places else cell for n, cell in enumerate(line.split(",")))
+            for line in lines
+        ]
+        return "\n".join([header, *(told if unreadable else []), ""])
+
+    folder = exports.write(tmp_path / "unpaid", payouts=bare(exports.PAYOUTS, "total_payout"))
+    report = views.open_report(brand="HKVitals", period="2025-Q2", data=str(folder))
+    assert math.isnan(report.value(m.SPEND))  # once 0, and each order cost ₹0
+    assert math.isnan(report.value(m.COST_PER_INFLUENCER_ORDER))
+    assert report.exceptions.empty
+    none = "The exports hold no payouts" + (" that could be read" if unreadable else "")
+    assert f"{none}, so spend and ROAS cannot be shown." in plain(insights.headline(report))
+    assert "No row of the table **payouts** could be used" in insights.missing(report).markdown
+    folder = exports.write(tmp_path / "unsold", tracking=bare(exports.TRACKING, "revenue"))
+    report = views.open_report(brand="all", period="2025-Q2", data=str(folder))
+    assert math.isnan(report.value(m.REVENUE))
+    assert math.isnan(report.value(m.ROAS))  # once 0.0×, below break-even

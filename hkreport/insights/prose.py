@@ -94,7 +94,8 @@ def unquestioned(report: Report) -> str:
     """What to say in place of payouts in question."""
     if "spend" in report.current.known:
         return "Every payout agrees with what it is for, as far as the exports tell."
-    return "The exports hold no payouts, so none could be held against what it is for."
+    none = report.without("payouts", "payouts")
+    return f"{none}, so none could be held against what it is for."
 
 
 def headline(report: Report, caused: Incrementality | None = None, *, brief: bool = False) -> Prose:
@@ -106,7 +107,8 @@ def headline(report: Report, caused: Incrementality | None = None, *, brief: boo
     said = [change(report, m.REVENUE) + "."]
     spend, roas = float(totals["spend"]), float(totals["roas"])
     if totals["revenue"] != totals["revenue"]:
-        said = ["The exports hold no orders, so revenue and ROAS cannot be shown."]
+        none = report.without("tracking", "orders")
+        said = [f"{none}, so revenue and ROAS cannot be shown."]
         if spend == spend:
             said.append(f"{text(spend, Unit.MONEY, short=True)} was paid to influencers.")
     elif spend > 0 and roas != roas:
@@ -119,7 +121,8 @@ def headline(report: Report, caused: Incrementality | None = None, *, brief: boo
             f"ROAS {text(roas, Unit.MULTIPLE)}."
         )
     elif spend != spend:
-        said.append("The exports hold no payouts, so spend and ROAS cannot be shown.")
+        none = report.without("payouts", "payouts")
+        said.append(f"{none}, so spend and ROAS cannot be shown.")
     elif spend < 0:
         said.append(taken_back(spend))
     else:
@@ -208,7 +211,7 @@ def allocation_note(report: Report) -> Prose:
     frame = report.allocation
     frame = frame[frame["spend"] != 0]
     if "spend" not in report.current.known:
-        return Prose("The exports hold no payouts.\n")
+        return Prose(f"{report.without('payouts', 'payouts')}.\n")
     if frame.empty:
         return Prose("No payouts fall into this selection.\n")
     pairs = zip(frame["spend"].astype(float), frame["allocation"], strict=True)
@@ -252,11 +255,17 @@ def missing(report: Report) -> Prose:
         "tracking": "revenue, orders and everything divided by them",
         "payouts": "spend, ROAS, ROI and cost per order",
     }
-    absent = [
-        f"- The table **{name}** was not among the exports: {words} cannot be shown."
-        for name, words in without.items()
-        if name not in tables or not tables[name].get("file")
-    ]
+    absent = []
+    for name, words in without.items():
+        found = tables.get(name, {})
+        if not found.get("file"):
+            absent.append(
+                f"- The table **{name}** was not among the exports: {words} cannot be shown."
+            )
+        elif name != "influencers" and not found["rows_used"]:
+            absent.append(
+                f"- No row of the table **{name}** could be used: {words} cannot be shown."
+            )
     return Prose("\n".join(absent) + "\n" if absent else "All four exports were found.\n")
 
 

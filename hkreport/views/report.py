@@ -602,10 +602,17 @@ class Report:
     def exceptions(self) -> "pd.DataFrame":
         """Payouts of this slice's influencers that do not agree with what they are for."""
         frame = self.data.reconciliation
+        if "spend" not in self.data.ledger.known:  # nobody is unpaid where no payout could be read
+            return frame.iloc[:0]
         if self.brand is None and not self.filters:
             return frame
         present = set(self.influencers["influencer_id"])
         return frame[frame["influencer_id"].isin(present)].reset_index(drop=True)
+
+    def without(self, table: str, words: str) -> str:
+        """That the exports hold none of something, or nothing of it that could be read."""
+        read = self.data.check["tables"].get(table, {}).get("rows_read")
+        return f"The exports hold no {words}{' that could be read' if read else ''}"
 
     @property
     def totals_check(self) -> Mapping[str, Any]:

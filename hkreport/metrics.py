@@ -173,7 +173,8 @@ class Ratio:
 
     Only what is above 0 divides. A missing denominator, 0 and what lies below it (more money came back
     than was paid) make it undefined: NaN, printed as ``n/a`` with the reason that :meth:`why` gives,
-    never 0, never infinite and never of the wrong sign. `missing` words that reason where the numerator is what
+    never 0, never infinite and never of the wrong sign. Nor is there a cost of anything where more came back
+    than was paid. `missing` words that reason where the numerator is what
     usually lacks.
     """
 
@@ -198,6 +199,11 @@ class Ratio:
         return f"{above} ÷ {self.denominator.label}{by}"
 
     @property
+    def is_cost(self) -> bool:
+        """Whether it says what something cost: below 0 that is undefined too."""
+        return self.numerator.name == "spend"
+
+    @property
     def undefined(self) -> str:
         """Why it may be missing: what usually lacks, by default the denominator."""
         if self.missing:
@@ -213,8 +219,12 @@ class Ratio:
         ('no spend', 'influencer revenue not known', 'spend not known')
         >>> ROAS.why({"spend": -10.0})
         'spend below 0'
+        >>> COST_PER_ORDER.why({"spend": -10.0, "orders": 3.0})
+        'spend below 0'
         """
         above, below = row.get(self.numerator.name), row.get(self.denominator.name)
+        if self.is_cost and isinstance(above, int | float) and above < 0:
+            return f"{_short(self.numerator.label)} below 0"
         if isinstance(below, int | float) and below < 0:
             return f"{_short(self.denominator.label)} below 0"
         if self.missing:
@@ -1159,6 +1169,8 @@ def _from_sums(
         case Ratio():
             below = sums_[metric.denominator.name]
             above = metric.scale * _from_sums(metric.numerator, sums_)
+            if metric.is_cost:
+                above = np.where(above < 0, math.nan, above)
             return above / np.where(below > 0, below, math.nan)
         case _:
             return sums_[metric.name]

@@ -724,6 +724,8 @@ def test_money_that_came_back_divides_nothing(chromium, tmp_path):
     assert compare(tab, data, Selection(min_roas=0.1), "influencer", names) == []
     tab.evaluate(GO, Selection({"influencer": ["1"]}).hash())
     assert tab.locator("#cards [data-metric=roas]").inner_text().endswith("spend below 0")
+    cost = tab.locator("#cards [data-metric=cost_per_influencer_order]").inner_text()
+    assert cost.endswith("spend below 0")
     tab.close()
 
 

@@ -70,7 +70,8 @@ def poor_words(report: Report) -> str:
     if not {"spend", "influencer_revenue"} <= report.current.known:
         return f"ROAS of influencers cannot be told: {m.ROAS.why(report.totals.to_dict())}"
     if paid.empty:
-        return "No influencer was paid"
+        back = bool((report.influencers["spend"] < 0).any())
+        return "No influencer was paid more than came back" if back else "No influencer was paid"
     level, everybody = f"{text(least, Unit.MULTIPLE)} ROAS", text(len(paid), Unit.COUNT)
     alone = len(paid) == 1
     if losers.empty:

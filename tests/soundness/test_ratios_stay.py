@@ -109,7 +109,10 @@ def test_what_came_back_divides_nothing():
         for ratio in ratios:
             if row.get(ratio.denominator.name, 1.0) <= 0:
                 assert row[ratio.name] != row[ratio.name], ratio.name
+            if ratio.is_cost:  # once −₹10 for each order, and "target met"
+                assert row[ratio.name] != row[ratio.name], ratio.name
     assert m.ROAS.why(frame.iloc[0].to_dict()) == "spend below 0"
+    assert m.COST_PER_ORDER.why(frame.iloc[0].to_dict()) == "spend below 0"
     kept, hidden = ledger.where(Filters(min_roas=0.5))
     assert hidden.influencers == 2
     assert kept.rows.count().to_pandas() == 0

@@ -382,7 +382,8 @@ const columnsOf = (slice, declared, by, rows) => {
       }
       case "ratio": {
         const [above, below] = [column(expression.numerator), column(expression.denominator)];
-        return above.map((value, i) => (below[i] > 0 ? (expression.scale * value) / below[i] : NaN));
+        const least = expression.cost ? 0 : -Infinity; // what came back is no cost
+        return above.map((value, i) => (below[i] > 0 && value >= least ? (expression.scale * value) / below[i] : NaN));
       }
       case "share": {
         const whole = columnsOf(slice, declared, "", [0])(expression.part)[0];
@@ -461,7 +462,9 @@ const reasonFor = (slice, declared, name, read) => {
   walk(name);
   const [first] = unknown;
   if (!first) {
-    const below = declared[declared[name].expression.denominator];
+    const { cost, numerator, denominator } = declared[name].expression;
+    if (cost && read(declared[numerator].expression.column) < 0) return `${inSentence(declared[numerator].label)} below 0`;
+    const below = declared[denominator];
     if (below?.expression.kind === "total" && read(below.expression.column) < 0) return `${inSentence(below.label)} below 0`;
     return declared[name].reason || "nothing to divide by";
   }

@@ -195,7 +195,7 @@ def _expression(metric: Metric) -> dict[str, Any]:
                 "numerator": _part(metric.numerator),
                 "denominator": _part(metric.denominator),
                 "scale": metric.scale,
-            }
+            } | ({"cost": True} if metric.is_cost else {})
         case Share():
             return {"kind": "share", "part": _part(metric.part)}
         case Score():

@@ -14,7 +14,7 @@ import pytest
 
 from hkreport import insights, params, simulate, views
 from hkreport.evidence import comparisons, ranking, scored
-from hkreport.insights import causes, rules
+from hkreport.insights import advice, causes, rules
 from hkreport.methods import changes
 from hkreport.methods.estimate import Estimate, Refusal
 from hkreport.units import Unit, text
@@ -148,6 +148,25 @@ def test_what_is_shown_to_a_reader_is_escaped_and_complete(report, found):
     assert insights.terminal(report).count("Do:") == len(found)
     frame = insights.table(found)
     assert frame["statement"].tolist() == [each.statement for each in found]
+
+
+def test_an_effect_of_nothing_is_not_expected(found):
+    one = next(each for each in found if each.effect is not None)
+    assert "Expected\\:" in advice._body(one)
+    none = replace(one.effect, value=0.0, low=0.0, high=0.0)
+    assert "Expected\\:" not in advice._body(
+        replace(one, effect=none)
+    )  # once "Expected: ₹0 (₹0 to ₹0)"
+
+
+def test_the_summary_says_once_that_roas_rests_on_allocation(report, found, monkeypatch):
+    doubt = replace(found[0], rule="allocation_decides", statement="ROAS is 1× to 3×.")
+    monkeypatch.setattr(advice, "find", lambda _: [doubt, *found])
+    assert "1× to 3×" in insights.what_to_do(report).markdown.replace("\\", "")
+    # The headline's warning stands right above.
+    assert "1× to 3×" not in insights.top_three(report).markdown.replace("\\", "")
+    monkeypatch.setattr(advice, "find", lambda _: [doubt])
+    assert "1× to 3×" in insights.top_three(report).markdown.replace("\\", "")
 
 
 def test_report_of_three_influencers_refuses_and_stands(tmp_path):

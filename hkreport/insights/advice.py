@@ -51,8 +51,12 @@ def what_to_do(report: "Report") -> Prose:
 
 
 def top_three(report: "Report", count: int = 3) -> Prose:
-    """The insights with most rupees at stake, a few lines each, for the summary."""
-    shown = find(report)[:count]
+    """The insights with most rupees at stake, a few lines each, for the summary.
+
+    That ROAS rests on the allocation of payouts stands right above them, under the headline.
+    """
+    found = find(report)
+    shown = ([each for each in found if each.rule != "allocation_decides"] or found)[:count]
     if not shown:
         return Prose(escape_markdown(_nothing(report)) + "\n")
     lines = [f"{place}. {_body(each, BRIEF)}" for place, each in enumerate(shown, 1)]
@@ -145,13 +149,14 @@ def _body(each: Insight, most: int = 2000) -> str:
     """Statement, action and what is expected of it, escaped; each of at most so many letters."""
     statement, action = (shortened(words, most) for words in (each.statement, each.action))
     body = escape_markdown(statement) + " **Do:** " + escape_markdown(action)
-    if each.effect is not None and each.effect.value == each.effect.value:
-        effect = each.effect
-        size = text(effect.value, effect.unit, short=True)
-        if effect.low == effect.low:
-            ends = (text(end, effect.unit, short=True) for end in (effect.low, effect.high))
-            size += f" ({' to '.join(ends)})"
-        body += " " + escape_markdown(f"Expected: {size}, {effect.words}.")
+    effect = each.effect
+    if effect is not None and effect.value == effect.value:
+        size, *ends = (
+            text(end, effect.unit, short=True) for end in (effect.value, effect.low, effect.high)
+        )
+        if {size, *ends} != {text(0, effect.unit)}:  # nothing is no size to expect
+            size += f" ({' to '.join(ends)})" if effect.low == effect.low else ""
+            body += " " + escape_markdown(f"Expected: {size}, {effect.words}.")
     return body
 
 

@@ -222,11 +222,11 @@ class Filters:
             for name, chosen in self.values.items()
         ]
         if self.min_roas is not None:
-            phrases.append(f"ROAS at least {self.min_roas:g}")
+            phrases.append(f"ROAS at least {self.min_roas:.15g}")
         if self.min_price is not None:
-            phrases.append(f"price from ₹{self.min_price:g}")
+            phrases.append(f"price from ₹{self.min_price:.15g}")
         if self.max_price is not None:
-            phrases.append(f"price to ₹{self.max_price:g}")
+            phrases.append(f"price to ₹{self.max_price:.15g}")
         return phrases
 
     def __bool__(self) -> bool:
@@ -370,6 +370,10 @@ class Ledger:
                 return POST_MEASURES
         return frozenset()
 
+    def split(self, name: str, chosen: Sequence[str]) -> list[str]:
+        """Values of a filter one by one, each of which may hold a comma if the data has it so."""
+        return _split(chosen, self._existing(name))
+
     def _chosen(self, name: str, chosen: Sequence[str]) -> "ir.BooleanValue":
         """Match values without regard to case; a value that does not exist is an error."""
         if name not in FILTERS:
@@ -379,11 +383,7 @@ class Ledger:
             )
         column = self.rows[name]
         existing = self._existing(name)
-        values = [
-            value
-            for words in chosen
-            for value in split_values(words, lambda each: each.casefold() in existing)
-        ]
+        values = _split(chosen, existing)
         wanted = {value.casefold() for value in values}
         lacking = [value for value in values if value.casefold() not in existing]
         if lacking:
@@ -456,6 +456,15 @@ class Ledger:
         parts.order_by("in_brand", "in_month").to_parquet(
             path, partitionBy=["in_brand", "in_month"]
         )
+
+
+def _split(chosen: Sequence[str], existing: Mapping[str, Any]) -> list[str]:
+    """The values of lists, by the folded ones that exist."""
+    return [
+        value
+        for words in chosen
+        for value in split_values(words, lambda each: each.casefold() in existing)
+    ]
 
 
 def split_values(words: str, is_one: Callable[[str], bool]) -> list[str]:

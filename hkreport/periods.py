@@ -127,6 +127,24 @@ class Period:
         """How much of the period data may lack at an end."""
         return min(COVERED_WITHIN, self.days // 10 * DAY)
 
+    @property
+    def before(self) -> str:
+        """What the period before is called within a sentence.
+
+        Examples
+        --------
+        >>> parse("2025-Q1").before, parse("2025-06-09..2025-06-09").before
+        ('2024-Q4', 'the day before')
+        >>> parse("2025-06-01..2025-06-10").before
+        'the 10 days before'
+        """
+        found = self.previous()
+        if found is None:
+            return "the period before"
+        if self.grain is Grain.RANGE:  # two dates to read where a length says it
+            return "the day before" if self.days == 1 else f"the {self.days} days before"
+        return found.name
+
     def previous(self) -> "Period | None":
         """The period of the same kind just before, or None for all dates.
 

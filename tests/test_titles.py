@@ -107,6 +107,28 @@ def test_a_loss_is_called_one(report, tmp_path):
     found = views.open_report(brand="HKVitals", period="2025-Q2", data=str(tmp_path))
     assert insights.bridge_words(views.bridge(found)).endswith("once payouts are taken off")
     assert insights.bridge_words(views.bridge(report)).startswith("Of each rupee")
+    # 99.8 % of a rupee is not all of it.
+    nearly = exports.PAYOUTS.replace(",2000", ",10").replace(",750", ",1").replace(",500\n", ",1\n")
+    exports.write(tmp_path, payouts=nearly)
+    found = views.open_report(brand="HKVitals", period="2025-Q2", data=str(tmp_path))
+    assert "more than ₹0.99 is left" in insights.bridge_words(views.bridge(found))
+
+
+def test_a_stretch_of_days_is_compared_with_as_many_before(tmp_path):
+    exports.write(tmp_path)
+    found = views.open_report(brand="HKVitals", period="2025-05-01..2025-05-20", data=str(tmp_path))
+    assert found.previous_label == "the 20 days before"  # once 2025-04-11..2025-04-30
+    assert found.headline()[0]["previous_label"] == "the 20 days before"
+
+
+def test_values_of_a_filter_are_told_one_by_one(tmp_path):
+    exports.write(tmp_path)
+    given = {"platform": "Instagram,YouTube", "max_price": 1234567.5}
+    assert views.filters_of(given).words[1] == "price to ₹1234567.5"  # once ₹1.23457e+06
+    kept = {"platform": "Instagram,YouTube"}
+    found = views.open_report(period="2025-Q2", data=str(tmp_path), filters=kept)
+    assert "only platform Instagram or YouTube" in found.subtitle  # once Instagram,YouTube
+    assert "only platform Instagram or YouTube" in insights.slice_note(found).markdown
 
 
 def test_many_filters_and_long_values_stay_a_line(tmp_path):
@@ -118,7 +140,7 @@ def test_many_filters_and_long_values_stay_a_line(tmp_path):
     )
     said = wide.subtitle.partition("only ")[2]
     assert len(said) < 200
-    assert said.startswith("tier mega,mid,nano")
+    assert said.startswith("tier mega or mid or nano")
 
 
 def test_counts_of_many_are_grouped():

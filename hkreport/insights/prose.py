@@ -233,7 +233,7 @@ def further(report: Report) -> Prose:
 def slice_note(report: Report) -> Prose:
     """What the report covers, and what it leaves out."""
     covered = f"{report.brand or 'all brands'}, {report.period.words}"
-    kept = f", only {', '.join(report.filters.words)}" if report.filters else ""
+    kept = f", only {', '.join(report.filter_words)}" if report.filters else ""
     first, last = report.data.ledger.first, report.data.ledger.last
     spans = ""
     if first is not None and last is not None:
@@ -468,16 +468,32 @@ def bridge_words(bridge: Bridge) -> str:
     if not gross > 0:
         return "From gross revenue to what is left after payouts"
     last = levels.iloc[-1]
-    left = text(abs(float(last["amount"])) / gross, Unit.MONEY)
-    if float(last["amount"]) < 0 and last["step"] == "Left after payouts":
-        return f"Each rupee of credited revenue loses {left} once payouts are taken off"
-    if float(last["amount"]) > gross:  # payouts taken back are no part of these rupees
+    part = float(last["amount"]) / gross
+    if part < 0 and last["step"] == "Left after payouts":
+        return (
+            f"Each rupee of credited revenue loses {_of_a_rupee(-part)} once payouts are taken off"
+        )
+    if part > 1:  # payouts taken back are no part of these rupees
         return "From gross revenue to what is left after payouts"
-    left = text(float(last["amount"]) / gross, Unit.MONEY)
     what = "is left after payouts" if last["step"] == "Left after payouts" else "is net revenue"
     goods = any(step.startswith("cost of goods") for step in bridge.missing)
     before = ", before the cost of goods" if goods else ""
-    return f"Of each rupee of credited revenue, {left} {what}{before}"
+    return f"Of each rupee of credited revenue, {_of_a_rupee(part)} {what}{before}"
+
+
+def _of_a_rupee(part: float) -> str:
+    """A part of a rupee; next to none of it is not none, and next to all of it not all.
+
+    Examples
+    --------
+    >>> _of_a_rupee(0.46), _of_a_rupee(0.998), _of_a_rupee(1.0), _of_a_rupee(0.002)
+    ('₹0.46', 'more than ₹0.99', '₹1.00', 'less than ₹0.01')
+    """
+    if 0 < part < 0.005:
+        return f"less than {text(0.01, Unit.MONEY)}"
+    if 0.995 <= part < 1:
+        return f"more than {text(0.99, Unit.MONEY)}"
+    return text(part, Unit.MONEY)
 
 
 def bridge_note(bridge: Bridge) -> Prose:

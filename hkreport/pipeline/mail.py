@@ -245,7 +245,6 @@ class _Report:
         return tables.number(given.get("value"))
 
     def tiles(self) -> list[tables.Tile]:
-        before = self.period.previous()
         figures = self.kpis["metrics"]
         known = {name: tables.number(each["value"]) for name, each in figures.items()}
         return [
@@ -253,7 +252,7 @@ class _Report:
                 metric,
                 figures[metric.name]["value"],
                 previous=figures[metric.name]["previous"],
-                previous_label=before.name if before else "the period before",
+                previous_label=self.period.before,
                 target=figures[metric.name]["target"],
                 reason=metric.why(known) if isinstance(metric, m.Ratio) else "",
             )
@@ -359,7 +358,9 @@ def _expected(insight: Mapping[str, Any]) -> str:
     unit = Unit(effect["unit"])
     size = text(effect["value"], unit, short=True)
     if effect["low"] is not None and effect["high"] is not None:
-        ends = (text(effect[end], unit, short=True) for end in ("low", "high"))
+        ends = [text(effect[end], unit, short=True) for end in ("low", "high")]
+        if {size, *ends} == {text(0, unit)}:  # nothing is no size to expect
+            return ""
         size += f" ({' to '.join(ends)})"
     return f" Expected: {size} {effect['words']}."
 

@@ -129,6 +129,17 @@ class Report:
         """Brand as titles show it."""
         return self.brand or "All brands"
 
+    @functools.cached_property
+    def filter_words(self) -> list[str]:
+        """One phrase a filter, with every value that was asked for by itself."""
+        values = {
+            name: tuple(dict.fromkeys(self.history.split(name, chosen)))
+            if any("," in words for words in chosen)
+            else chosen
+            for name, chosen in self.filters.values.items()
+        }
+        return replace(self.filters, values=values).words
+
     @property
     def subtitle(self) -> str:
         """Period, where the data ends within it, filters and whether it is simulated: the title block."""
@@ -138,7 +149,7 @@ class Report:
         if self.data_to is not None:
             parts.append(f"data to {periods.worded(self.data_to)} only")
         if self.filters:
-            parts.append(f"only {_in_short(self.filters.words)}")
+            parts.append(f"only {_in_short(self.filter_words)}")
         if self.data.simulated:
             parts.append("simulated data")
         return " · ".join(parts)
@@ -152,8 +163,7 @@ class Report:
     @property
     def previous_label(self) -> str:
         """What the period before is called."""
-        before = self.period.previous()
-        return before.name if before else "the period before"
+        return self.period.before
 
     def compute(self, metrics: Sequence[Metric], *by: str) -> "pd.DataFrame":
         """Metrics of the slice, grouped; see :func:`hkreport.metrics.compute`."""
@@ -953,7 +963,7 @@ _last: tuple[Any, Report] | None = None
 
 def _nothing_there(report: Report) -> str:
     """Why a slice is empty, and what there would be."""
-    chosen = f" with {', '.join(report.filters.words)}" if report.filters else ""
+    chosen = f" with {', '.join(report.filter_words)}" if report.filters else ""
     frame = report.history.rows.aggregate(
         first=report.history.rows["date"].min(), last=report.history.rows["date"].max()
     ).to_pandas()

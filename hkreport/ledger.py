@@ -372,7 +372,7 @@ class Ledger:
 
     def split(self, name: str, chosen: Sequence[str]) -> list[str]:
         """Values of a filter one by one, each of which may hold a comma if the data has it so."""
-        return _split(chosen, self._existing(name))
+        return _values_of(chosen, self._existing(name))
 
     def _chosen(self, name: str, chosen: Sequence[str]) -> "ir.BooleanValue":
         """Match values without regard to case; a value that does not exist is an error."""
@@ -383,7 +383,7 @@ class Ledger:
             )
         column = self.rows[name]
         existing = self._existing(name)
-        values = _split(chosen, existing)
+        values = _values_of(chosen, existing)
         wanted = {value.casefold() for value in values}
         lacking = [value for value in values if value.casefold() not in existing]
         if lacking:
@@ -458,7 +458,7 @@ class Ledger:
         )
 
 
-def _split(chosen: Sequence[str], existing: Mapping[str, Any]) -> list[str]:
+def _values_of(chosen: Sequence[str], existing: Mapping[str, Any]) -> list[str]:
     """The values of lists, by the folded ones that exist."""
     return [
         value

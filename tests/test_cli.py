@@ -154,6 +154,12 @@ def test_minimum_roas_says_what_it_hides(run, data):
             "Period '2020-Q1' (1 Jan 2020 to 31 Mar 2020) holds no data: the data runs from 2 Apr 2025",
             id="period_outside",
         ),
+        pytest.param(
+            ["--period", "2025-Q1", "--period", "2025-Q2"],
+            2,
+            "--period is given 2 times, and 'metrics' takes one. Give --period once,",
+            id="twice",
+        ),
         pytest.param(["--period", "soon"], 1, "Period 'soon' is not understood.", id="period"),
         pytest.param(
             ["--metric", "roass"],

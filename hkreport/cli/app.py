@@ -5,20 +5,50 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand
 
 from hkreport import __version__
-from hkreport.errors import HkreportError, about_file
+from hkreport.errors import HkreportError, UsageError, about_file
 from hkreport.units import visible
 
 __all__ = ["app", "main"]
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 STOPPED = 130  # the code of a program that Ctrl-C ended, in every shell
 
-app = typer.Typer(
+
+class _OnceEach(TyperCommand):
+    """A command that refuses an option twice where only the last would count."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; see Click."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for param in given:
+            alone = not (param.multiple or getattr(param, "is_flag", False))
+            times = sum(each is param for each in given)
+            if alone and times > 1:
+                option = param.opts[0]
+                raise UsageError(
+                    f"{option} is given {times} times, and '{ctx.info_name}' takes one.",
+                    next_step=f"Give {option} once, or run the command once for each.",
+                )
+        return list(super().parse_args(ctx, args))
+
+
+class _App(typer.Typer):
+    """An application whose commands are such."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Function], Function]:
+        """Declare a command; see Typer."""
+        return super().command(name, **{"cls": _OnceEach} | options)
+
+
+app = _App(
     name="hkreport",
     help=(
         "Reproducible insight reports for influencer campaigns.\n\n"

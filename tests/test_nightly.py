@@ -13,8 +13,9 @@ import exports
 import pytest
 from aiosmtpd.controller import Controller
 
-from hkreport.errors import DataError
-from hkreport.pipeline import delivery, home, nightly, sitecheck
+from hkreport import params, store
+from hkreport.errors import DataError, MailError
+from hkreport.pipeline import delivery, home, mail, nightly, runs, sitecheck
 from hkreport.pipeline.nightly import Failed, Skipped, Status
 
 ROOT = Path(__file__).parents[1]
@@ -250,8 +251,9 @@ def test_failed_report_is_neither_published_nor_mailed(project, first_night, inb
         runs.write_text(kept)
     assert done.returncode == 1
     said = lines(done)
-    assert said[1].startswith("site  FAILED  There is no brand 'Nutrabay' in the data.")
-    assert said[2:] == ["publish  not reached", "e-mail  not reached", "The night failed at: site."]
+    assert said[0].startswith("check  FAILED  There is no brand 'Nutrabay' in the data.")
+    rest = ["site  not reached", "publish  not reached", "e-mail  not reached"]
+    assert said[1:] == [*rest, "The night failed at: check."]
     assert inbox.handler.mails == []
     assert (project / "public" / "index.html").read_bytes() == before
 
@@ -283,6 +285,48 @@ def test_a_server_that_does_not_answer_yet_is_told_and_stops_nothing(tmp_path):
     closed = {"HOST": "127.0.0.1", "PORT": "1", "TLS": "none"}
     environment = {f"HKREPORT_SMTP_{name}": value for name, value in closed.items()}
     assert "127.0.0.1 port 1" in delivery.require_sending([], environment, root=tmp_path)
+
+
+@pytest.fixture
+def with_a_quiet_brand(tmp_path):
+    """Exports in which one brand sold in the quarter before the latest only, and both have recipients."""
+    orders = "date,orders,revenue,brand,influencer_id\n2025-02-03,1,500,Gritzo,1\n"
+    orders += "".join(f"2025-0{month}-02,1,900,HKVitals,1\n" for month in (1, 2, 3, 4, 5, 6))
+    exports.write(
+        tmp_path / "data", tracking=f"{orders}2025-06-30,1,900,HKVitals,1\n", posts="", payouts=""
+    )
+    shutil.copytree(ROOT / "params", tmp_path / "params")
+    for brand in ("HKVitals", "Gritzo"):
+        with (tmp_path / "params" / f"{brand}.yml").open("a") as stream:
+            stream.write("email:\n  sender: r@example.com\n  to: [asha@example.com]\n")
+    settings = params.load(None, root=tmp_path)
+    return store.open_data(tmp_path / "data", settings, root=tmp_path)
+
+
+def test_a_brand_of_which_nothing_is_new_keeps_nobody_from_their_mail(
+    with_a_quiet_brand, tmp_path, monkeypatch
+):
+    data = with_a_quiet_brand
+    assert delivery.with_recipients(data, root=tmp_path) == ["Gritzo", "HKVitals"]
+    assert delivery.quiet(data, ["Gritzo", "HKVitals"]) == ["Gritzo"]
+    assert delivery.quiet(data, ["Gritzo", "HKVitals"], "2025-Q1") == []
+    monkeypatch.setattr(delivery, "_report", lambda data, settings, brand, period, **_: Path(brand))
+    monkeypatch.setattr(mail, "compose", lambda folder, *_, **__: folder.name)
+    told = []
+    made = delivery.compose(data, root=tmp_path, site=tmp_path / "site", progress=told.append)
+    assert made == ["HKVitals"]  # once "Gritzo has no order, post or payout", and no mail at all
+    assert told == ["no mail where there is no report: nothing of Gritzo falls into 2025-Q2"]
+
+
+def test_a_site_without_the_report_of_a_mail_stops_the_night_at_its_start(
+    with_a_quiet_brand, tmp_path
+):
+    data, brands = with_a_quiet_brand, ["HKVitals"]
+    quarters = [runs.Run(("all",), ("quarters",))]
+    delivery.require_asked(data, brands, root=tmp_path, site=quarters)
+    earlier = [runs.Run(("all",), ("2025-Q1",))]
+    with pytest.raises(MailError, match=r"the report that they get, 2025-Q2, is none of those of"):
+        delivery.require_asked(data, brands, root=tmp_path, site=earlier)
 
 
 @pytest.mark.parametrize(

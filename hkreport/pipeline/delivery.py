@@ -12,16 +12,20 @@ from hkreport import params, views
 from hkreport.errors import MailError
 from hkreport.ledger import Filters
 from hkreport.params import Settings
-from hkreport.pipeline import cache, mail, render
+from hkreport.pipeline import cache, mail, render, runs
 from hkreport.pipeline import report as reports
 from hkreport.pipeline.outbox import Outbox, Outcome, SentLog, no_sender
 from hkreport.pipeline.smtp import LAST_ANSWER, Closed, Connection, Server
-from hkreport.store import Data
+from hkreport.store import Data, Outline
+from hkreport.views.report import resolve
 
 __all__ = [
     "LOG",
     "PREVIEWS",
     "compose",
+    "nothing_of",
+    "quiet",
+    "require_asked",
     "require_sending",
     "send",
     "take_as_arrived",
@@ -57,7 +61,7 @@ def compose(
         The project, and the site that holds the reports.
     brands : sequence of str
         As the data or params spell them; ``all`` is the report of all together. None named: every brand
-        of the data that has recipients in params.
+        that has recipients in params and anything in the period.
     period : str
         See :data:`hkreport.periods.ALLOWED`.
     to : sequence of str
@@ -74,6 +78,12 @@ def compose(
     """
     mail.checked(to)
     wanted = list(brands) or with_recipients(data, root=root, as_of=as_of, maps=maps)
+    still = [] if brands else quiet(data, wanted, period)
+    if still and len(still) == len(wanted):
+        raise MailError(f"There is no report to mail: {nothing_of(data, still, period)}.")
+    if still and progress:
+        progress(f"no mail where there is no report: {nothing_of(data, still, period)}")
+    wanted = [each for each in wanted if each not in still]
     if not wanted:
         raise MailError(
             "No brand of the data has recipients.",
@@ -94,6 +104,44 @@ def with_recipients(data: Data, *, root: Path, as_of: str = "", maps: str = "") 
     """Brands of the data for which params name somebody."""
     brands = data.ledger.values("brand")
     return [name for name in brands if _settings(name, root, as_of, maps).email.to]
+
+
+def quiet(data: Data, brands: Sequence[str], period: str = "latest") -> list[str]:
+    """Brands, as the data spells them, of which nothing falls into a period: they have no report."""
+    heard = set(data.ledger.in_period(resolve(data.ledger, period)).values("brand"))
+    return [name for name in brands if name not in heard]
+
+
+def nothing_of(data: Data, brands: Sequence[str], period: str = "latest") -> str:
+    """That nothing of some brands falls into a period, as a phrase."""
+    return f"nothing of {', '.join(brands)} falls into {resolve(data.ledger, period).name}"
+
+
+def require_asked(
+    data: Data, brands: Sequence[str], *, root: Path, site: Sequence[runs.Run]
+) -> None:
+    """Stop where a brand's latest report, of which its mail is made, is none of those of a site.
+
+    Raises
+    ------
+    MailError
+        If it is not; before anything is built or published.
+    """
+    ledger = data.ledger
+    if ledger.first is None:  # the site says that without dates there is nothing to build
+        return
+    names = tuple(ledger.values("brand"))
+    outline = Outline(data.key, data.kept, names, ledger.first, ledger.last)
+    wanted = runs.resolve(site, outline, params.brands(root))
+    asked = {(each.brand, each.period.name) for each in wanted}
+    latest = resolve(ledger, "latest").name
+    for brand in brands:
+        if (brand, latest) not in asked:
+            raise MailError(
+                f"{brand} has recipients in params/, and the report that they get, {latest}, is none of "
+                f"those of params/{runs.FILE}.",
+                next_step=f"Add {brand} with the period latest there, or take the recipients out of params/.",
+            )
 
 
 def _settings(brand: str, root: Path, as_of: str, maps: str) -> Settings:

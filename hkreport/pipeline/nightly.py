@@ -189,9 +189,13 @@ def _check(plan: Plan) -> tuple[str, str]:
     """Read the exports, and find what would keep the site or the mails from going out."""
     if plan.to:
         publish.require_target(plan.site, plan.to, root=plan.root)
+    from hkreport.pipeline import runs
+
     data = plan.open()
     later = ""
-    if plan.send and (named := _named(plan, data)):
+    named, _ = _named(plan, data)
+    delivery.require_asked(data, named, root=plan.root, site=runs.read(plan.root))
+    if plan.send and named:
         later = delivery.require_sending(
             named, plan.environment, root=plan.root, as_of=plan.as_of, maps=plan.maps
         )
@@ -206,9 +210,11 @@ def _check(plan: Plan) -> tuple[str, str]:
     )
 
 
-def _named(plan: Plan, data: store.Data) -> list[str]:
-    """Brands of the data that have recipients."""
-    return delivery.with_recipients(data, root=plan.root, as_of=plan.as_of, maps=plan.maps)
+def _named(plan: Plan, data: store.Data) -> tuple[list[str], list[str]]:
+    """Brands of the data that have recipients: those that have a report, and those that have none."""
+    found = delivery.with_recipients(data, root=plan.root, as_of=plan.as_of, maps=plan.maps)
+    still = delivery.quiet(data, found)
+    return [name for name in found if name not in still], still
 
 
 def _site(plan: Plan) -> tuple[str, str]:
@@ -250,9 +256,11 @@ def _publish(plan: Plan) -> tuple[str, str]:
 
 def _email(plan: Plan) -> tuple[str, str]:
     data = plan.open()
-    named = _named(plan, data)
+    named, still = _named(plan, data)
+    quiet = delivery.nothing_of(data, still) if still else ""
     if not named:
-        raise Skipped("no brand has recipients in params/")
+        raise Skipped(quiet or "no brand has recipients in params/")
+    quiet = f"; {quiet}" if quiet else ""
     mails = delivery.compose(
         data,
         root=plan.root,
@@ -266,7 +274,9 @@ def _email(plan: Plan) -> tuple[str, str]:
     if not plan.send:
         folder = plan.root / delivery.PREVIEWS
         paths = [path for each in mails for path in mail.preview(each, folder)]
-        return f"{len(mails)} previews written, nothing sent (--send)", "\n".join(map(str, paths))
+        return f"{len(mails)} previews written, nothing sent (--send){quiet}", "\n".join(
+            map(str, paths)
+        )
     outcomes = delivery.send(
         mails,
         plan.environment,
@@ -276,7 +286,7 @@ def _email(plan: Plan) -> tuple[str, str]:
         progress=plan.progress,
     )
     counts = Counter(outcome.state.value for outcome in outcomes)
-    words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) + quiet
     if any(outcome.state in outbox.MISSED for outcome in outcomes):
         raise Failed(words, outbox.table(outcomes))
     return words, outbox.table(outcomes)

@@ -9,7 +9,7 @@ from ingest_fixtures import only
 
 from hkreport import backends, insights, params, store, views
 from hkreport.errors import ParamsError
-from hkreport.metrics import INFLUENCER_REVENUE, REVENUE, ROAS, SPEND
+from hkreport.metrics import COST_PER_INFLUENCER_ORDER, INFLUENCER_REVENUE, REVENUE, ROAS, SPEND
 
 ORDERS = """date,orders,revenue,influencer_id,brand,discount,returns,profit
 2025-09-21,1,1180,1,Gritzo,0,0,400
@@ -203,6 +203,18 @@ def test_benchmarks_are_quartiles_of_influencers_beside_the_pooled_value(report)
     assert rows["mega"].median == pytest.approx(4.55)
     assert rows["mid"].now == pytest.approx(3250 / 750)
     assert rows["nano"].influencers == 1
+
+
+def test_who_was_never_paid_is_in_no_benchmark_of_cost(tmp_path):
+    people = "id,name,platform\n" + "".join(f"{i},N{i},YouTube\n" for i in range(1, 6))
+    orders = "date,orders,revenue,influencer_id\n" + "".join(
+        f"2025-04-{i:02},1,{100 * i},{i}\n" for i in range(1, 6)
+    )
+    paid = "influencer_id,total_payout,basis\n1,100,order\n2,300,order\n"
+    report = opened(tmp_path, "all", influencers=people, tracking=orders, payouts=paid, posts="")
+    cost = views.benchmarks(report, "platform", [COST_PER_INFLUENCER_ORDER]).iloc[0]
+    # Once five, and a median of ₹0.
+    assert (cost["influencers"], cost["median"], cost["now"]) == (2, 200, 80)
 
 
 def test_quartiles_are_those_of_the_influencers_of_a_group(tmp_path):

@@ -47,13 +47,17 @@ def spread(
     Returns
     -------
     DataFrame
-        One row an influencer: ``influencer_id``, `dimension`, the metrics (NaN where undefined).
+        One row an influencer: ``influencer_id``, `dimension`, the metrics (NaN where undefined). Who was
+        never paid has no cost of anything, as she has no return: not one of ₹0.
     """
+    needed = [*metrics, m.SPEND]
     frame = m.compute(
-        report.past.rows, metrics, by=["influencer", dimension], known=report.past.known
+        report.past.rows, needed, by=["influencer", dimension], known=report.past.known
     )
     frame = frame[(frame["influencer_id"] != UNASSIGNED) & (frame[dimension] != UNASSIGNED)]
-    return frame.drop(columns="influencer").reset_index(drop=True)
+    costs = [metric.name for metric in metrics if metric.is_cost]
+    frame = frame.assign(**{name: frame[name].where(frame["spend"] > 0) for name in costs})
+    return frame.drop(columns=["influencer", "spend"]).reset_index(drop=True)
 
 
 def benchmarks(

@@ -221,7 +221,12 @@ def parse(name: str) -> Period:
             f"Period '{name}' does not exist: {cause}. Allowed: {ALLOWED}."
         ) from cause
     if found is None:
-        raise ParamsError(f"Period '{name}' is not understood. Allowed: {ALLOWED}.")
+        day = name.strip()
+        once = re.fullmatch(r"\d{4}-\d{2}-\d{2}", day, flags=re.ASCII)
+        raise ParamsError(
+            f"Period '{name}' is not understood. Allowed: {ALLOWED}.",
+            next_step=f"One day is written {day}..{day}." if once else "",
+        )
     return found
 
 

@@ -55,6 +55,11 @@ def test_wrong_period_says_what_is_allowed(name, said):
     assert periods.ALLOWED in str(error.value)
 
 
+def test_a_day_is_told_how_it_is_written():
+    with pytest.raises(ParamsError, match=r"One day is written 2025-06-09\.\.2025-06-09\."):
+        parse("2025-06-09")
+
+
 @pytest.mark.parametrize(
     ("first", "last", "name"),
     [

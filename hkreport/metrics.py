@@ -625,6 +625,7 @@ COST_PER_MILLE = Ratio(
     good=Direction.DOWN,
     description="Spend for each thousand people reached.",
     source="Total payout / reach; exports carry reach, not impressions.",
+    caveat="What is paid for posts without a known reach counts and makes it look dearer.",
 )
 COST_PER_ENGAGEMENT = Ratio(
     name="cost_per_engagement",
@@ -662,7 +663,7 @@ ORDERS_PER_REACH = Ratio(
     denominator=REACH,
     description="Orders for each person reached.",
     source="Total orders / reach.",
-    caveat=_ALL_TRACKED,
+    caveat=f"{_ALL_TRACKED} So are those that came of posts without a known reach.",
 )
 CLICK_CONVERSION_RATE = Ratio(
     name="click_conversion_rate",

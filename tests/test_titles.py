@@ -237,6 +237,25 @@ def test_a_share_of_revenue_is_of_what_names_no_product_too(tmp_path):
     assert notebook_cells.run(cell, space) == "Biotin leads with ₹6,500, 61.3% of revenue"
 
 
+def test_what_some_platforms_took_back_is_not_hidden_from_the_shares_of_the_others():
+    """YouTube's ₹1,306 was drawn as 100 % of an influencer revenue of −₹10,115."""
+    book = nbformat.read(notebook_cells.NOTEBOOKS / "brand_report.ipynb", as_version=4)
+    (cell,) = (
+        each.source for each in book.cells if "#| label: fig-platform-share\n" in each.source
+    )
+    frame = pd.DataFrame(
+        {
+            "platform": ["YouTube", "Twitter", "TikTok"],
+            "influencer_revenue": [1306.0, -11421.0, 0.0],
+        }
+    )
+    space = {"report": views.Report, "metrics": m, "insights": insights, "by_platform": frame}
+    shown = notebook_cells.run(cell, {**space, "charts": charts})
+    assert shown.words == (
+        "Shares of influencer revenue by platform cannot be shown: some parts are negative."
+    )
+
+
 def test_the_largest_tier_is_a_share_of_those_without_a_tier_too():
     frame = pd.DataFrame(
         {"tier": ["nano", "mega", "unassigned"], "active_influencers": [30.0, 10.0, 10.0]}

@@ -288,8 +288,13 @@ class Report:
 
     @staticmethod
     def with_value(frame: "pd.DataFrame", metric: Metric) -> "pd.DataFrame":
-        """Groups in which a total is above zero: what a share of it can be drawn of."""
+        """Groups in which a total is above zero."""
         return frame[frame[metric.name] > 0].reset_index(drop=True)
+
+    @staticmethod
+    def parts_of(frame: "pd.DataFrame", metric: Metric) -> "pd.DataFrame":
+        """Groups that hold a part of a total; those below zero too, or the rest would pass for all of it."""
+        return frame[frame[metric.name].fillna(0) != 0].reset_index(drop=True)
 
     @staticmethod
     def largest_first(frame: "pd.DataFrame", metric: Metric) -> "pd.DataFrame":

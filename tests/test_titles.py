@@ -237,6 +237,28 @@ def test_a_share_of_revenue_is_of_what_names_no_product_too(tmp_path):
     assert notebook_cells.run(cell, space) == "Biotin leads with ₹6,500, 61.3% of revenue"
 
 
+def test_who_is_level_with_others_does_not_lead():
+    """Instagram was said to lead with ₹25,000, and TikTok had ₹25,000 too."""
+    frame = groups(
+        influencer_revenue=[25e3, 25e3, 13e3],
+        spend=[5e3, 4e3, 1e3],
+        roas=[5.0, 6.0, 6.0],
+        influencer_orders=[40.0, 40.0, 40.0],
+    )
+    level = "Influencer revenue by tier: micro and nano are level at ₹25,000"
+    assert insights.leader(frame, "tier", m.INFLUENCER_REVENUE) == level
+    assert insights.parts_words(frame, "tier") == level
+    assert insights.leader(frame, "tier", m.ROAS) == "Highest ROAS: micro and mid are level at 6.0×"
+    few = frame.assign(influencer_orders=[4.0, 40.0, 40.0])
+    assert insights.leader(few, "tier", m.ROAS) == (
+        "Highest ROAS, from 30 orders up: micro and mid are level at 6.0×"
+    )
+    many = pd.DataFrame({"tier": list("abcde"), "influencer_revenue": [9.0, 9.0, 9.0, 9.0, 1.0]})
+    assert insights.leader(many, "tier", m.INFLUENCER_REVENUE) == (
+        "Influencer revenue by tier: the first 4 of 5 are level at ₹9.00"
+    )
+
+
 def test_what_some_platforms_took_back_is_not_hidden_from_the_shares_of_the_others():
     """YouTube's ₹1,306 was drawn as 100 % of an influencer revenue of −₹10,115."""
     book = nbformat.read(notebook_cells.NOTEBOOKS / "brand_report.ipynb", as_version=4)

@@ -35,6 +35,11 @@ def leader(frame: "pd.DataFrame", key: str, metric: Metric, base: str = "influen
     'YouTube leads with ₹3.00 L, 75.0% of revenue'
     >>> leader(frame, "platform", m.ROAS)
     'Only YouTube has 30 orders or more: ROAS 1.20×'
+    >>> leader(frame.assign(revenue=1e5), "platform", m.REVENUE)
+    'Revenue by platform: ₹1.00 L everywhere'
+    >>> third = pd.DataFrame({"platform": ["TikTok"], "revenue": [5e4]})
+    >>> leader(pd.concat([frame.assign(revenue=1e5), third]), "platform", m.REVENUE)
+    'Revenue by platform: Instagram and YouTube are level at ₹1.00 L'
     """
     known = frame[frame[metric.name].notna() & (frame[key] != UNASSIGNED)]
     if known.empty:
@@ -49,6 +54,8 @@ def leader(frame: "pd.DataFrame", key: str, metric: Metric, base: str = "influen
         return f"{metric.label} by {_dimension(key)}: {value} everywhere"
     if not first[metric.name] > 0:  # to lose least is not to lead
         return f"{metric.label} by {_dimension(key)}"
+    if level := _level(known, key, metric.name):
+        return f"{metric.label} by {_dimension(key)}: {level} at {value}"
     whole = frame[metric.name].sum()
     if whole > 0 and (frame[metric.name].dropna() >= 0).all():
         part = text(float(first[metric.name]) / float(whole), Unit.PERCENT)
@@ -76,6 +83,8 @@ def parts_words(frame: "pd.DataFrame", key: str) -> str:
         return leader(frame, key, m.INFLUENCER_REVENUE)
     order = ["influencer_revenue", key]
     first = known.sort_values(order, ascending=[False, True]).iloc[0]
+    if _level(known, key, "influencer_revenue"):
+        return leader(frame, key, m.INFLUENCER_REVENUE)
     brought, cost = (
         text(float(first[name]) / whole, Unit.PERCENT)
         for name, whole in zip(("influencer_revenue", "spend"), sums, strict=True)
@@ -96,9 +105,25 @@ def _highest(known: "pd.DataFrame", key: str, metric: Metric, base: str) -> str:
         return f"{label} of {named(first[key])}: {value}"
     if len(enough) == 1:
         return f"Only {named(first[key])} has {ENOUGH} {cases} or more: {label} {value}"
+    if level := _level(enough, key, metric.name):
+        few = f", from {ENOUGH} {cases} up" if len(enough) < len(known) else ""
+        return f"Highest {_lower(label)}{few}: {level} at {value}"
     if len(enough) == len(known):
         return f"{name} has the highest {_lower(label)}: {value}"
     return f"Highest {_lower(label)}, from {ENOUGH} {cases} up: {named(first[key])}, {value}"
+
+
+def _level(known: "pd.DataFrame", key: str, name: str) -> str:
+    """Who share the first place; empty where one leads."""
+    first = sorted(str(who) for who in known.loc[known[name] == known[name].max(), key])
+    if len(first) < 2:
+        return ""
+    if len(first) > 3:
+        return (
+            f"the first {text(len(first), Unit.COUNT)} of {text(len(known), Unit.COUNT)} are level"
+        )
+    *others, last = (named(who) for who in first)
+    return f"{', '.join(others)} and {last} are level"
 
 
 def top_words(frame: "pd.DataFrame", name: str, label: str, count: int) -> str:

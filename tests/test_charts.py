@@ -18,6 +18,7 @@ import pytest
 
 from hkreport import charts, theme
 from hkreport import metrics as m
+from hkreport.charts import clouds
 from hkreport.errors import InputError
 from hkreport.tables import Col, Sentence
 from hkreport.units import Unit, one_line, text
@@ -166,7 +167,32 @@ def hostile() -> pd.DataFrame:
     )
 
 
-GUIDES = [(1.0, "break-even"), (2.0, "ROAS 2×")]
+GUIDES = [(1.0, "break-even on revenue"), (2.0, "ROAS 2×")]
+
+
+def below() -> pd.DataFrame:
+    """Most took back more than they sold: lines leave through the top, close to the scale's name."""
+    return pd.DataFrame(
+        {
+            "influencer": [f"Person {at}" for at in range(6)],
+            "spend": [970.0, 2540, 3080, 3070, 1402, 4860],
+            "influencer_revenue": [685.0, 1186, -594, -1540, -4142, 1227],
+        }
+    )
+
+
+def level() -> pd.DataFrame:
+    """Everybody is paid and sells one of a few round amounts, some of them on a line."""
+    every = [(500, 1000), (500, 2000), (500, 3000), (1000, 1000), (1000, 2000), (1000, 3000),
+             (1500, 1000), (1500, 2000), (1500, 5000), (2000, 2000), (500, 4000)]  # fmt: skip
+    return pd.DataFrame(
+        {
+            "influencer": [f"Person {at}" for at in range(len(every))],
+            "spend": [float(paid) for paid, _ in every],
+            "influencer_revenue": [float(sold) for _, sold in every],
+        }
+    )
+
 
 EVERY: dict[str, Callable[[], Any]] = {
     "trend": lambda: charts.trend(
@@ -233,6 +259,8 @@ EVERY: dict[str, Callable[[], Any]] = {
         m.INFLUENCER_REVENUE,
         guides=GUIDES,
     ),
+    "scatter_below": lambda: charts.scatter(below(), m.SPEND, m.INFLUENCER_REVENUE, guides=GUIDES),
+    "scatter_level": lambda: charts.scatter(level(), m.SPEND, m.INFLUENCER_REVENUE, guides=GUIDES),
     "scatter_log": lambda: charts.scatter(
         influencers(60), m.SPEND, m.INFLUENCER_REVENUE, group="tier", guides=GUIDES, log=True
     ),
@@ -749,12 +777,36 @@ def test_a_crowd_has_a_line_of_medians() -> None:
     assert few.note == ""
 
 
+@pytest.mark.parametrize("frame", [below, level])
+def test_names_of_guides_stand_clear_of_lines_and_points(
+    frame: Callable[[], pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: dict[str, Any] = {}
+    named = clouds._name_end
+
+    def watched(axes: Any, plan: Any, lines: Any, spots: Any, radii: Any) -> Any:
+        taken = named(axes, plan, lines, spots, radii)
+        found["boxes"], found["spots"] = taken[-len(lines) :], spots
+        found["lines"] = [
+            axes.transData.transform(np.linspace((x0, factor * x0), (x1, factor * x1), 500))
+            for factor, _, x0, x1 in lines
+        ]
+        return taken
+
+    monkeypatch.setattr(clouds, "_name_end", watched)
+    assert charts.scatter(frame(), m.SPEND, m.INFLUENCER_REVENUE, guides=GUIDES).svg
+    assert len(found["boxes"]) == 2
+    for left, foot, right, top in found["boxes"]:
+        for x, y in np.vstack([found["spots"], *found["lines"]]):
+            assert not (left < x < right and foot < y < top), (x, y)
+
+
 def test_guides_count_the_points_above_them() -> None:
     frame = pd.DataFrame(
         {"influencer": list("abc"), "spend": [1.0, 1.0, 1.0], "influencer_revenue": [0.5, 1.5, 2.5]}
     )
     chart = charts.scatter(frame, m.SPEND, m.INFLUENCER_REVENUE, guides=GUIDES)
-    assert chart.title == "2 of 3 above break-even"
+    assert chart.title == "2 of 3 above break-even on revenue"
     assert "1 of 3 above ROAS 2×." in chart.alt
 
 

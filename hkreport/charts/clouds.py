@@ -57,6 +57,7 @@ PARTS_OF_CROWD = 12
 NAME_AT_MOST = 110.0
 
 Box = tuple[float, float, float, float]
+_Line = tuple[float, str, float, float]  # factor, name, first and last x
 
 
 def bubbles(
@@ -288,6 +289,8 @@ def _chart(
 
 
 def _draw(plan: _Plan, words: Words) -> "Picture":
+    import numpy as np
+
     across, up = plan.measures
     looks = plan.looks
     sheet = Sheet(words, BODY, key=[(name, *look) for name, look in looks.items()])
@@ -306,8 +309,10 @@ def _draw(plan: _Plan, words: Words) -> "Picture":
         axes, f"{across.label} →", (1, 0), (0, -22), within="corner", ha="right", color=theme.SOFT
     )
     write(axes, f"↑ {up.label}", (0, 1), (0, 8), within="corner", color=theme.SOFT)
-    taken = _draw_guides(axes, plan)
-    _name_points(axes, points, areas, plan.named, taken)
+    spots = axes.transData.transform([(point.x, point.y) for point in points])
+    radii = np.sqrt(areas) / 2
+    taken = _draw_guides(axes, plan, spots, radii)
+    _name_points(axes, points, spots, radii, plan.named, taken)
     return sheet.figure
 
 
@@ -389,15 +394,16 @@ def _limits(axes: "Axes", points: Sequence[_Point], plan: _Plan) -> None:
         axes.set_ylim(low - 0.04 * span, high + 0.08 * span)
 
 
-def _draw_guides(axes: "Axes", plan: _Plan) -> list[Box]:
+def _draw_guides(axes: "Axes", plan: _Plan, spots: Any, radii: Any) -> list[Box]:
     """Lines where y is a multiple of x, named where they leave the axes; gives the names' boxes."""
     (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    taken: list[Box] = []
-    for place, (factor, label) in enumerate(plan.guides):
+    lines = []
+    for factor, label in plan.guides:
         start = max(low, bottom / factor) if plan.log_x else 0.0
         end = min(high, top / factor)
         if not end > start:
             continue
+        lines.append((factor, label, start, end))
         axes.plot(
             [start, end],
             [factor * start, factor * end],
@@ -406,59 +412,99 @@ def _draw_guides(axes: "Axes", plan: _Plan) -> list[Box]:
             linestyle=(0, (4, 3)),
             zorder=1,
         )
-        at = start * (end / start) ** 0.03 if plan.log_x else end
-        x, y = axes.transData.transform((at, factor * at))
-        width = text_width(label, theme.SMALL)
-        if plan.log_x:
-            # All lines end in the corner of the largest points, so names stand where they begin.
-            x1, y1 = axes.transData.transform((end, factor * end))
-            axes.annotate(
-                label,
-                (at, factor * at),
-                xytext=(0.0, 2.0) if place else (3.0, -1.0),
-                textcoords="offset points",
-                annotation_clip=False,
-                fontsize=theme.SMALL,
-                color=theme.SOFT,
-                rotation=math.degrees(math.atan2(y1 - y, x1 - x)),
-                rotation_mode="anchor",
-                va="bottom" if place else "top",
-            )
-        else:
-            # Steep lines leave through the top, flat ones to the right.
-            tries = (
-                [(-width - 6.0, -5.0), *((-width - 6.0, 8.0 + 12 * step) for step in range(4))]
-                if end == high
-                else [(-width - 3.0, 7.0), *((4.0, -6.0 - 12 * step) for step in range(4))]
-            )
-            boxes = [(x + dx, y + dy - 5, x + dx + width, y + dy + 5) for dx, dy in tries]
-            left, foot = axes.bbox.x0, axes.bbox.y0
-            free = (
-                place
-                for place, box in enumerate(boxes)
-                if box[0] >= left
-                and box[1] >= foot
-                and not any(_overlap(box, each) for each in taken)
-            )
-            chosen = next(free, 0)
-            taken.append(boxes[chosen])
-            write(axes, label, (at, factor * at), tries[chosen], color=theme.SOFT)
+    name = _name_along if plan.log_x else _name_end
+    taken = name(axes, plan, lines, spots, radii)
     axes.set(xlim=(low, high), ylim=(bottom, top))
+    return taken
+
+
+def _name_along(axes: "Axes", plan: _Plan, lines: Sequence[_Line], *_: Any) -> list[Box]:
+    """All lines end in the corner of the largest points, so names stand where they begin."""
+    for factor, label, start, end in lines:
+        place = plan.guides.index((factor, label))
+        at = start * (end / start) ** 0.03
+        (x, y), (x1, y1) = axes.transData.transform([(at, factor * at), (end, factor * end)])
+        axes.annotate(
+            label,
+            (at, factor * at),
+            xytext=(0.0, 2.0) if place else (3.0, -1.0),
+            textcoords="offset points",
+            annotation_clip=False,
+            fontsize=theme.SMALL,
+            color=theme.SOFT,
+            rotation=math.degrees(math.atan2(y1 - y, x1 - x)),
+            rotation_mode="anchor",
+            va="bottom" if place else "top",
+        )
+    return []
+
+
+def _name_end(
+    axes: "Axes", plan: _Plan, lines: Sequence[_Line], spots: Any, radii: Any
+) -> list[Box]:
+    """Names at the ends of the lines, where they hide no other name and, if there is room, no point or line."""
+    import numpy as np
+
+    frame = axes.bbox
+    # The name of the upright scale stands above its end, and is no place for another.
+    named = text_width(f"↑ {plan.measures[1].label}", theme.SMALL)
+    taken: list[Box] = [(frame.x0, frame.y1 + 3, frame.x0 + named + 4, frame.y1 + 13)]
+    drawn = np.vstack(
+        [
+            axes.transData.transform(np.linspace((start, factor * start), (end, factor * end), 200))
+            for factor, _, start, end in lines
+        ]
+        or [np.empty((0, 2))]
+    )
+    for factor, label, start, end in lines:
+        (x0, y0), (x, y) = axes.transData.transform([(start, factor * start), (end, factor * end)])
+        width = text_width(label, theme.SMALL)
+        if end >= axes.get_xlim()[1]:  # flat lines leave to the right
+            fall = (y - y0) / (x - x0) * (width + 6.0)
+            tries = [(-width - 6.0, dy) for dy in (8.0, -fall - 8.0)]
+            tries += [(-width - 6.0, 20.0 + 12 * step) for step in range(6)]
+            tries += [(-width - 6.0, -fall - 20.0 - 12 * step) for step in range(6)]
+        else:  # steep ones through the top
+            tries = [(-width - 3.0, 7.0), (4.0, 7.0)]
+            tries += [(4.0, -6.0 - 12 * step) for step in range(8)]
+            tries += [(-width - 6.0 - 12 * step, -6.0) for step in range(8)]
+        tries = [
+            (dx, dy)
+            for dx, dy in tries
+            if frame.x0 <= x + dx
+            and x + dx + width <= frame.x1 + RIGHT
+            and frame.y0 <= y + dy - 5
+            and y + dy <= frame.y1 + 8
+        ] or tries[:1]
+
+        def hides(
+            place: tuple[float, float], x: float = x, y: float = y, width: float = width
+        ) -> int:
+            left, middle = x + place[0], y + place[1]
+            box = (left, middle - 5, left + width, middle + 5)
+            return (
+                100 * any(_overlap(box, each) for each in taken)
+                + 2 * (not _free(box, spots, radii))
+                + (not _free(box, drawn, np.zeros(len(drawn))))
+            )
+
+        dx, dy = min(tries, key=hides)  # the first of equally good ones
+        taken.append((x + dx, y + dy - 5, x + dx + width, y + dy + 5))
+        write(axes, label, (end, factor * end), (dx, dy), color=theme.SOFT)
     return taken
 
 
 def _name_points(
     axes: "Axes",
     points: Sequence[_Point],
-    areas: Sequence[float],
+    spots: Any,
+    radii: Any,
     named: int,
     taken: list[Box],
 ) -> None:
     """Name the highest points where there is room, on the side that is free."""
     import numpy as np
 
-    spots = axes.transData.transform([(point.x, point.y) for point in points])
-    radii = np.sqrt(areas) / 2
     frame = axes.get_window_extent()
     order = sorted(range(len(points)), key=lambda at: (-points[at].y, points[at].name))
     written = 0

@@ -410,6 +410,21 @@ def _width_elsewhere(letter: str) -> float:
     return 1.2 if unicodedata.east_asian_width(letter) in "WF" else 0.7
 
 
+def has_letters(words: str) -> bool:
+    """Whether the font has all letters of a text, if not all its signs.
+
+    Examples
+    --------
+    >>> has_letters("Zoë 🔥"), has_letters("प्रिया")
+    (True, False)
+    """
+    if words.isascii():
+        return True
+    known = _glyphs()
+    whole = unicodedata.normalize("NFC", words)
+    return all(ord(each) in known for each in whole if unicodedata.category(each)[0] == "L")
+
+
 def fitted(words: object, width: float, size: float = SIZE, weight: int = 400) -> str:
     """Cut text with … so that it is no wider than `width` points.
 

@@ -24,6 +24,7 @@ from hkreport.charts.sheet import (
     key_words,
     nothing,
     numbers,
+    row_names,
     short,
     tier_rank,
     unit_of,
@@ -201,7 +202,7 @@ class _Cloud:
                 numbers(frame, x.name),
                 numbers(frame, y.name),
                 numbers(frame, size.name) if size else [1.0] * len(frame),
-                key_words(frame, label),
+                row_names(frame, label, room=NAME_AT_MOST, size=theme.SMALL),
                 key_words(frame, group) if group else [""] * len(frame),
                 strict=True,
             )

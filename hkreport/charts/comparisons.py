@@ -30,6 +30,7 @@ from hkreport.charts.sheet import (
     numbers,
     own_colours,
     ranked,
+    row_names,
     short,
     tier_rank,
     unit_of,
@@ -191,8 +192,8 @@ def _draw_dots(plan: _Dots, words: Words) -> "Picture":
         )
     key = verdict_key(frame[plan.verdict].tolist()) if plan.verdict else []
     sheet = Sheet(words, ROW * len(frame) + AXIS + 14, key=key)
-    names = key_words(frame, plan.key)
     bases = [f"n = {text(base, Unit.COUNT)}" for base in plan.bases] if plan.n else []
+    names = row_names(frame, plan.key, bases)
     looks = plan.looks
     spans = [f"{span} {sign}".strip() for span, (_, sign) in zip(plan.spans, looks, strict=True)]
     left = names_width(names, bases)

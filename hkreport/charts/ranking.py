@@ -30,6 +30,7 @@ from hkreport.charts.sheet import (
     numbers,
     own_colours,
     ranked,
+    row_names,
     short,
     verdict_key,
     write,
@@ -209,7 +210,10 @@ class _Plan:
 
 def _draw(plan: _Plan, measures: Sequence[Measure], words: Words) -> "Picture":
     who = _bar_of(plan.frame, plan.key, plan.by)
-    names = dict(zip(who, key_words(plan.frame, plan.key), strict=True))
+    # Beside the name where the name has one base, else beside each value.
+    bases = plan.few if plan.n and not plan.by else []
+    drawn = key_words(plan.frame, plan.key) if plan.by else row_names(plan.frame, plan.key, bases)
+    names = dict(zip(who, drawn, strict=True))
     groups = plan.groups
     step = THIN_BAR * len(groups) + GROUP_GAP if groups else BAR
     heads = 16.0 if len(measures) > 1 else 0.0
@@ -222,8 +226,6 @@ def _draw(plan: _Plan, measures: Sequence[Measure], words: Words) -> "Picture":
         few = f"n is shown where it is below {theme.BASE_TOO_SMALL}: read with care."
         words = words._replace(note=f"{words.note} {few}".strip())
     sheet = Sheet(words, step * len(names) + heads + foot, key=key)
-    # Beside the name where the name has one base, else beside each value.
-    bases = plan.few if plan.n and not plan.by else []
     left = names_width(list(names.values()), bases)
     width = (WIDTH - left - EDGE - PANEL_GAP * (len(measures) - 1)) / len(measures)
     for place, measure in enumerate(measures):

@@ -1,5 +1,6 @@
 """What all charts share: the finished chart, the sheet it is drawn on, and its words."""
 
+import collections
 import functools
 import io
 import math
@@ -54,6 +55,7 @@ __all__ = [
     "own_colours",
     "plural",
     "ranked",
+    "row_names",
     "short",
     "spread",
     "tier_rank",
@@ -488,6 +490,35 @@ def identities(frame: "pd.DataFrame", key: str) -> list[str]:
     id_column = f"{key}_id"
     column = id_column if id_column in frame.columns else key
     return [str(value) for value in frame[column].tolist()]
+
+
+def row_names(
+    frame: "pd.DataFrame",
+    key: str,
+    bases: Sequence[str] = (),
+    *,
+    room: float = NAMES_AT_MOST,
+    size: float = theme.SIZE,
+) -> list[str]:
+    """Names as they are drawn in `room` points, less what stands behind them.
+
+    A name that is drawn like another one (of a namesake, or of one that begins alike and is cut), or whose
+    letters the font lacks, so that print has boxes for it, is followed by its id.
+    """
+    names = key_words(frame, key)
+    if f"{key}_id" not in frame.columns:
+        return names
+    room -= max((text_width(base, theme.SMALL) + 5 for base in bases if base), default=0.0)
+    drawn = collections.Counter(fitted(name, room, size) for name in names)
+    found = []
+    for name, own in zip(names, identities(frame, key), strict=True):
+        clear = drawn[fitted(name, room, size)] == 1 and theme.has_letters(name)
+        if clear or name == own:
+            found.append(name)
+            continue
+        behind = f" ({fitted(own, room / 2, size)})"
+        found.append(fitted(name, room - text_width(behind, size), size) + behind)
+    return found
 
 
 def ranked(frame: "pd.DataFrame", key: str, name: str) -> "pd.DataFrame":

@@ -777,6 +777,24 @@ def test_a_crowd_has_a_line_of_medians() -> None:
     assert few.note == ""
 
 
+def test_a_long_name_at_the_end_of_a_line_leaves_its_value_whole() -> None:
+    """'Herbal Life Science Nutrition ₹1.…' stood there, and two grey lines had no name at all."""
+    brands = [f"Ultra Premium Super Life Science Nutrition {at}" for at in range(8)]
+    frame = pd.DataFrame(
+        [
+            {"month": month, "brand": brand, "revenue": 1.24e5 + at * 1e3}
+            for month in ("2025-01", "2025-02")
+            for at, brand in enumerate(brands)
+        ]
+    )
+    chart = charts.trend(frame, "month", m.REVENUE, by="brand")
+    words = [line.words for line in texts(chart.svg)]
+    for at in range(6):
+        end = f"… ₹1.{24 + at} L"
+        assert any(each.endswith(end) for each in words), end
+    assert chart.note == f"Grey: {brands[6]} and {brands[7]}."
+
+
 @pytest.mark.parametrize("kind", ["bars", "dots", "scatter"])
 def test_names_that_look_alike_in_print_carry_their_ids(kind: str) -> None:
     """Names in letters that the font lacks are boxes in a PDF, and long ones are cut: none could be told apart."""

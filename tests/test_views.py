@@ -1,6 +1,7 @@
 """Frames beyond sums by group, worked by hand on the small campaign of exports.py."""
 
 import datetime
+from types import SimpleNamespace
 
 import exports
 import pandas as pd
@@ -160,6 +161,17 @@ def test_steps_that_the_data_cuts_are_named(early_posts, tmp_path):
     both = "The first month begins on 20 Jul 2025 and the last month ends on 2 Aug 2025."
     assert views.time_note(early_posts, sold) == both
     assert views.time_note(early_posts, frame.iloc[:0]) == ""
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(8, ""), (12, "Of 12 brands, the 8 with most revenue in this period.")]
+)
+def test_brands_that_a_grid_leaves_out_are_told(count, said):
+    """Lines and grids of 12 brands showed 8 of them, and nothing said so."""
+    names = [*(f"Brand {at}" for at in range(count)), "unassigned"]
+    frame = pd.DataFrame({"brand": names, "revenue": 1.0})
+    stub = SimpleNamespace(by=lambda _: frame, largest_first=views.Report.largest_first)
+    assert views.brands_note(stub) == said
 
 
 def test_one_platform_without_a_name_is_no_platform(early_posts):

@@ -40,6 +40,7 @@ from hkreport.errors import InputError, ParamsError
 from hkreport.metrics import TIME_STEPS, UNASSIGNED
 from hkreport.tables import Sentence, key_text, number, require_columns
 from hkreport.theme import fitted, text_width
+from hkreport.units import Unit, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ def trend(
         title or _peak(x, steps, seen, measure, key_words(dated, by) if by else ()),
         subtitle
         or f"{_over_time(x, by, steps, measure)}{_extras(previous, previous_label, ahead)}",
-        f"{note} {undated}".strip(),
+        " ".join(filter(None, (note, undated, _unnamed(key_words(dated, by) if by else ())))),
     )
     alt = alt_text(
         f"Line chart of {_lower(words.subtitle)}, {counted(len(dated), 'value')}.",
@@ -484,6 +485,17 @@ class _End(NamedTuple):
     label: str
 
 
+def _unnamed(series: Sequence[str]) -> str:
+    """What the grey lines of a crowd are, which have no name at their end."""
+    rest = list(dict.fromkeys(series))[len(theme.PALETTE) :]
+    if len(rest) < 2:
+        return ""
+    if len(rest) > 3:
+        return f"Grey: {text(len(rest), Unit.COUNT)} others."
+    *others, last = rest
+    return f"Grey: {', '.join(others)} and {last}."
+
+
 def _ends(lines: Sequence[_Line], measure: Measure) -> list[_End]:
     """Last value of each line, with what is written beside it; light lines of many stay unnamed."""
     ends = []
@@ -492,8 +504,10 @@ def _ends(lines: Sequence[_Line], measure: Measure) -> list[_End]:
         known = [at for at, value in enumerate(line.values) if value == value]
         if known and not (crowded and line.light):
             value = line.values[known[-1]]
-            words = f"{line.name} {short(value, measure)}".strip()
-            label = fitted(words, 0.3 * WIDTH, theme.SMALL, theme.BOLD)
+            # A value that is cut would be another value, so the name gives way.
+            amount = f" {short(value, measure)}"
+            room = 0.3 * WIDTH - text_width(amount, theme.SMALL, theme.BOLD)
+            label = f"{fitted(line.name, room, theme.SMALL, theme.BOLD)}{amount}".strip()
             ends.append(_End(line, line.steps[known[-1]], value, label))
     return ends
 

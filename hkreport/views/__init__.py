@@ -13,6 +13,7 @@ from hkreport.views.deeper import (
 )
 from hkreport.views.portfolio import (
     brands,
+    brands_note,
     brands_over_time,
     shared_influencers,
     time_note,
@@ -41,6 +42,7 @@ __all__ = [
     "Report",
     "benchmarks",
     "brands",
+    "brands_note",
     "brands_over_time",
     "bridge",
     "cohorts",

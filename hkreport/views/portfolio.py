@@ -10,7 +10,14 @@ from hkreport.views.report import Report
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["brands", "brands_over_time", "shared_influencers", "time_note", "time_step"]
+__all__ = [
+    "brands",
+    "brands_note",
+    "brands_over_time",
+    "shared_influencers",
+    "time_note",
+    "time_step",
+]
 
 SHOWN = 8  # brands in a grid; the table has all
 QUARTERS_FROM = 14  # months of data from which time is cut by quarter
@@ -24,6 +31,15 @@ def brands(report: Report) -> "pd.DataFrame":
 def _largest(report: Report) -> list[str]:
     frame = brands(report)
     return list(frame.loc[frame["brand"] != UNASSIGNED, "brand"].head(SHOWN))
+
+
+def brands_note(report: Report) -> str:
+    """Which brands a grid shows, where they are not all; empty otherwise."""
+    frame = brands(report)
+    named = int((frame["brand"] != UNASSIGNED).sum())
+    return (
+        f"Of {named} brands, the {SHOWN} with most revenue in this period." if named > SHOWN else ""
+    )
 
 
 def time_step(report: Report) -> str:
@@ -52,7 +68,8 @@ def brands_over_time(report: Report) -> "pd.DataFrame":
 
 
 def time_note(report: Report, frame: "pd.DataFrame") -> str:
-    """Which of the steps over time are not whole, because the orders begin or end within them."""
+    """Which brands are left out over time, and which steps are cut where the orders begin or end."""
+    shown = brands_note(report)
     step = time_step(report)
     first, last = report.data.ledger.first, report.data.ledger.last
     if frame.empty or first is None or last is None:
@@ -65,7 +82,7 @@ def time_note(report: Report, frame: "pd.DataFrame") -> str:
     if closing.start <= last < closing.last:
         cut.append(f"the last {step} ends on {periods.worded(last)}")
     words = " and ".join(cut)
-    return f"{words[:1].upper()}{words[1:]}." if cut else ""
+    return " ".join(filter(None, (shown, f"{words[:1].upper()}{words[1:]}." if cut else "")))
 
 
 def shared_influencers(report: Report) -> "pd.DataFrame":

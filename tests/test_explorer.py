@@ -591,6 +591,20 @@ def hand_written(tmp_path: Path, **changed: str) -> store.Data:
     return opened(exports.write(tmp_path / "exports", **changed))
 
 
+def test_paper_holds_every_column_every_key_and_no_control(chromium, file):
+    """The last columns were cut off at the edge of the paper, and labels stood there without their fields."""
+    tab = chromium.new_page(viewport={"width": 718, "height": 1000})  # A4 less 10 mm at each side
+    tab.goto(file.as_uri())
+    tab.wait_for_selector("#live:not([hidden])")
+    tab.emulate_media(media="print")
+    cells = "[...document.querySelectorAll('#table th, #table td')]"
+    assert tab.evaluate(f"Math.max(...{cells}.map(e => e.getBoundingClientRect().right))") <= 718
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 718
+    assert tab.locator(".key:visible").count() > 3
+    assert tab.locator(":is(select, input, .field, #csv):visible").count() == 0
+    tab.close()
+
+
 def test_hostile_names_are_inert_and_no_formula_reaches_the_csv(chromium, tmp_path):
     influencers = exports.INFLUENCERS.replace("Kiran $x$ #1", HOSTILE).replace(
         "Unpaid Person", "=1+1"

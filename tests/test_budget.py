@@ -152,6 +152,14 @@ def test_luck_of_the_weeks_that_today_is_the_mean_of_recommends_no_move():
     assert said <= 0.2 * 24
 
 
+def test_a_move_does_not_depend_on_the_order_of_the_cells():
+    fees, revenue, *_ = history(4, level=np.linspace(20.0, 60.0, 8))
+    there = np.random.default_rng(9).permutation(8)
+    (plain, _), (other, _) = moved(fees, revenue), moved(fees[there], revenue[there])
+    assert other.gain.value == pytest.approx(plain.gain.value, rel=1e-6)
+    assert other.after == pytest.approx(plain.after[there], rel=1e-6)
+
+
 def test_recommended_moves_gain_on_average_what_they_promise():
     promised, true, recommended = [], [], 0
     for seed in range(30):

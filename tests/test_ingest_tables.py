@@ -259,6 +259,27 @@ def test_what_unpaid_orders_are_worth_is_grouped_as_rupees_are(tmp_path, revenue
     ]
 
 
+def test_orders_without_payout_stand_by_their_worth_not_by_id(tmp_path):
+    sold = "influencer_id,date,source,orders,revenue\n" + "".join(
+        f"{who},2025-06-01,influencer,1,{worth}\n"
+        for who, worth in (("I1", 70), ("I2", 900), ("I3", 80))
+    )
+    made, frame = paid(
+        tmp_path, "influencer_id,total_payout\nI4,5\n", influencers=INFLUENCERS, tracking=sold
+    )
+    unpaid = frame[frame["kind"] == "orders without payout"]
+    assert unpaid["influencer_id"].tolist() == ["I2", "I3", "I1"]
+    assert any(
+        "(largest: I2: credited orders worth ₹900 " in each.message for each in made.check.problems
+    )
+
+
+@pytest.mark.parametrize("rate", ["14587000000", "99999999999.5"])
+def test_a_rate_of_very_many_rupees_is_read(tmp_path, rate):
+    made, _ = paid(tmp_path, f"influencer_id,basis,rate,total_payout\nI1,order,{rate},{rate}\n")
+    assert made.check.derived["payouts"]["rows"] == 1
+
+
 def test_two_bases_refunds_and_double_payments(tmp_path):
     text = ("payout_id,influencer_id,basis,rate,total_payout\nA,I1,post,500,500\nB,I1,order,30,300\nC,I2,post,500,500\n"
             "C,I2,post,500,500\nD,I3,post,500,(500)\n")  # fmt: skip

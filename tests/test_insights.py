@@ -406,7 +406,7 @@ def test_steady_growth_is_no_break():
         noise = np.random.default_rng(seed).normal(0, 0.1, 40)
         found = changes.level_break(np.exp(0.01 * np.arange(40) + noise), 27)
         said += found.change.p_value <= 0.01
-    assert said / 150 <= 0.15
+    assert said / 150 <= 0.05
 
 
 def test_half_a_season_is_no_break():
@@ -422,6 +422,16 @@ def test_half_a_season_is_no_break():
         steps += changes.level_break(np.exp(noise) * step, 45).change.p_value <= 0.01
     assert seasons <= 4
     assert steps >= 95
+
+
+def test_a_season_as_small_as_the_noise_is_seldom_a_break():
+    """A wave fits such weeks hardly better than a step does: 12 to 17 of a hundred were told as breaks."""
+    said = 0
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        turn, noise = 2 * np.pi * (np.arange(60) + rng.uniform(0, 52)) / 52, rng.normal(0, 0.05, 60)
+        said += changes.level_break(np.exp(0.1 * np.cos(turn) + noise), 40).change.p_value <= 0.01
+    assert said / 150 <= 0.07
 
 
 def test_a_break_is_dated_with_an_interval_that_holds_the_week():

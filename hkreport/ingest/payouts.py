@@ -282,7 +282,9 @@ def _list_exceptions(con: duckdb.DuckDBPyConnection, has: Has, rules: Mapping[st
         FROM ({union}) AS e
         LEFT JOIN (SELECT influencer_id, any_value(name) AS name FROM table_influencers GROUP BY 1) AS i
             ON i.influencer_id = e.influencer_id
+        LEFT JOIN tracked AS t ON t.influencer_id = e.influencer_id
         ORDER BY list_position({list(KINDS)!r}, e.kind), abs(e.paid - coalesce(e.expected, 0)) DESC,
+            CASE WHEN e.kind = 'orders without payout' THEN t.revenue_tracked END DESC NULLS LAST,
             e.influencer_id, e.row""")
 
 
@@ -417,7 +419,7 @@ def _say_exceptions(con: duckdb.DuckDBPyConnection, say: Say) -> dict[str, int]:
         kinds[kind] = int(rows)
         some = con.execute(
             "SELECT row, influencer_id || ': ' || explanation FROM reconciliation WHERE kind = ? "
-            "ORDER BY abs(coalesce(difference, paid, 0)) DESC, influencer_id, row LIMIT 5",
+            "ORDER BY abs(coalesce(difference, paid, 0)) DESC, rowid LIMIT 5",
             [kind],
         ).fetchall()
         amount = float(difference if difference is not None else abs(paid or 0))

@@ -466,10 +466,13 @@ def _redrawn(
 ) -> float:
     """What a move promises more than it gains where levels and elasticities are off by their noise."""
     spread = np.minimum(curves.noise / math.sqrt(max(weeks, 1.0)), 1.0)
+    # Each cell takes its luck by its size: cells come in the order of their names, which say nothing.
+    place = np.lexsort((revenue, before)).argsort()
     found = []
     for _ in range(REDRAWN):
-        level = revenue * np.exp(spread * rng.standard_normal(len(spread)) - spread**2 / 2)
-        beta = curves.beta + curves.beta_error * rng.standard_normal(len(spread))
+        luck, other = rng.standard_normal((2, len(spread)))[:, place]
+        level = revenue * np.exp(spread * luck - spread**2 / 2)
+        beta = curves.beta + curves.beta_error * other
         beta = np.clip(beta, LEAST_BETA, MOST_BETA)
         chosen = allocate(before, level, beta, **limits)
         told, seen = (

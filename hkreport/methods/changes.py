@@ -22,6 +22,9 @@ LEAST_SIDE, MOST_SIDE = 6, 16
 
 YEAR = 52  # weeks
 
+# By how much a step must beat every course without one, on the Bayesian criterion (BIC): positive evidence.
+CLEARLY = 3.0
+
 # Coverage of the interval of dates of a break.
 DATED = 0.9
 
@@ -132,7 +135,7 @@ def level_break(values: Floats, first: int, *, confidence: float = 0.95) -> Brea
     before, after = place - low, high - place
     # A step has two parameters, since its week was looked for.
     step = _worth(_unexplained(shown[low:place], shown[place:high]), 2, high - low)
-    if not seasonal and _smooth(shown[low:high]) < step:
+    if not seasonal and _smooth(shown[low:high]) < step * math.exp(CLEARLY / (high - low)):
         p_value = 1.0
     gap, error, freedom = _t(shown[low:place], shown[place:high])
     half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error

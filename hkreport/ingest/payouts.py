@@ -189,7 +189,8 @@ def _slack(con: duckdb.DuckDBPyConnection) -> float:
     """Half the last digit that the rates of the file carry."""
     for digits in (0, 2, 4):
         found = con.execute(
-            f"SELECT count(*) FROM table_payouts WHERE rate * {10**digits} <> trunc(rate * {10**digits})"
+            "SELECT count(*) FROM (SELECT CAST(rate AS DECIMAL(38, 6)) AS rate FROM table_payouts) "
+            f"WHERE rate * {10**digits} <> trunc(rate * {10**digits})"
         ).fetchone()
         if found and not found[0]:
             return 0.51 / 10**digits if digits else 0.0

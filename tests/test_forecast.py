@@ -207,6 +207,18 @@ def test_forecasts_of_simulated_brands_come_true(festival):
     assert np.mean([each.knows for each in made]) > (0.4 if festival else 0.0)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_forecast_is_the_same_in_another_currency(seed):
+    """The search for the smoothing constant stopped elsewhere at a million times the amounts."""
+    values = np.random.default_rng(seed).lognormal(4, 0.2, 70)
+    plain = forecast(values, ahead=8)
+    for money in (1e-3, 1e6, 1e7):
+        other = forecast(money * values, ahead=8)
+        assert other.method == plain.method
+        assert other.mean / money == pytest.approx(plain.mean, rel=1e-5)
+        assert np.array(other.total) / money == pytest.approx(np.array(plain.total), rel=1e-4)
+
+
 def test_the_same_series_gives_the_same_numbers():
     series = noisy(60, seed=9, phi=0.7)
     first, second = forecast(series, ahead=8), forecast(series, ahead=8)

@@ -269,9 +269,10 @@ def _smoothing(y: Floats, ahead: int, first: int) -> Model:
         if at_end not in constants:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of convergence: the backtest judges the result
-                smoothing = SimpleExpSmoothing(
-                    y[: known if at_end else first], initialization_method="estimated"
-                )
+                seen = y[: known if at_end else first]
+                # In units of its own size: the search for the constant stops by absolute steps.
+                size = float(np.abs(seen).mean()) or 1.0
+                smoothing = SimpleExpSmoothing(seen / size, initialization_method="estimated")
                 fitted = float(smoothing.fit().params["smoothing_level"])
             constants[at_end] = float(np.clip(fitted, 0.01, 1.0))
         # The level at the end: older values count less and less, and what is left the first one.

@@ -551,7 +551,7 @@ def test_few_buyers_are_refused_with_the_size_that_would_do(study):
 def test_an_open_window_is_refused(study):
     refused(
         study,
-        "Too few buyers (40 in control) to estimate lift; about ",
+        "Too few buyers so far (40 in control) to estimate lift; about ",
         plan(end=datetime.date(2026, 1, 31)),
         assignments=units(),
         tracking=tracking(orders()),

@@ -179,7 +179,9 @@ def too_few_buyers(
     # Control has enough where the campaign drove nearly everybody away.
     scarce = bought[0] < FEWEST_BUYERS <= bought[1]
     few, which = (bought[0], "treatment") if scarce else (bought[1], "control")
-    said = f"Too few buyers ({few} in {which}) to estimate lift"
+    # What is open is too few for now, however many they are.
+    now = " so far" if is_open else ""
+    said = f"Too few buyers{now} ({few} in {which}) to estimate lift"
     base = arms[1] if bought[1] > 1 else arms[0]
     share = len(arms[0]) / max(len(arms[0]) + len(arms[1]), 1)
     if bought[1] < 2 or base.mean() <= 0 or not 0 < share < 1:

@@ -420,7 +420,9 @@ def test_sequence_is_tightest_where_it_was_planned():
     [
         pytest.param([], "Too few buyers so far (0 in treatment) to estimate lift.", id="none_yet"),
         pytest.param([9.0], "Too few buyers so far (1 in treatment) to estimate lift", id="one"),
-        pytest.param([0.0] * 300, "Too few buyers so far (0 in treatment) to estimate lift", id="zeros"),
+        pytest.param(
+            [0.0] * 300, "Too few buyers so far (0 in treatment) to estimate lift", id="zeros"
+        ),
         pytest.param([1.0] * 40, "chance cannot be judged", id="constant"),
     ],
 )

@@ -651,6 +651,7 @@ def test_auto_passes_over_a_quarto_that_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", "")  # of a machine that has another one
     program(tmp_path, "sys.exit(3)")
     assert render.choose_engine("auto").name == "pandoc"
     with pytest.raises(RenderError, match="does not answer to --version"):

@@ -381,3 +381,19 @@ def test_a_quoted_tilde_is_the_home_folder(run, data, monkeypatch, tmp_path):
     (found,) = records(run, f"~/{data.name}")
     assert found["revenue"] == 13_100
     assert options.existing(Path("~nobody/x")) == Path("~nobody/x")
+
+
+def test_a_service_without_standard_streams_gives_none_of_them_to_a_file(tmp_path):
+    """Else a kernel has no output to write to, and a file that is opened gets what is printed."""
+    first, reach = tmp_path / "first.txt", "[os.fstat(number) and number for number in range(3)]"
+    script = (
+        "import os, sys, typer\nfrom hkreport.cli import app, main\n"
+        "@app.command()\ndef tell(path: str) -> None:\n"
+        "    stream = open(path, 'w')\n    print('printed'); os.system('echo of a child')\n"
+        "    print('to nobody', file=sys.stderr)\n"
+        f"    stream.write(f'{{stream.fileno() > 2}} {{sys.stdin.read()!r}} {{{reach}}}')\n"
+        f"sys.argv = ['hkreport', 'tell', {str(first)!r}]\nmain()\n"
+    )
+    closed = ["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, script]
+    assert subprocess.run(closed, check=False, cwd=ROOT).returncode == 0
+    assert first.read_text(encoding="utf-8") == "True '' [0, 1, 2]"

@@ -65,6 +65,7 @@ app = _App(
 
 def main() -> None:
     """Run the command line; every expected failure is one sentence and an exit code."""
+    _streams_are_open()
     _warnings_stay_warnings()
     arguments = sys.argv[1:]
     as_json = (
@@ -82,6 +83,21 @@ def main() -> None:
     if code == STOPPED:  # Typer takes the interruption for itself
         _stopped(as_json)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _streams_are_open() -> None:
+    """Give what was started without them its three streams: else the next file opened would be one of them.
+
+    Some services start programs so, and what they print is for nobody.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is taken, which is this one; processes that we start have it too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            stream = open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def _warnings_stay_warnings() -> None:

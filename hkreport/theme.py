@@ -6,6 +6,7 @@ chart. What is drawn belongs to :mod:`hkreport.charts`.
 
 import contextlib
 import functools
+import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -352,9 +353,10 @@ def _width(words: str, weight: int) -> float:
     """
     known = "" if words.isascii() else _glyphs()
     plain = words if words.isascii() else "".join(c for c in words if ord(c) in known)
-    letters = sum(_advance(letter, weight) for letter in plain)
+    # Exact: what `sum` rounds depends on the Python, and so would the names that a drawing gives its parts.
+    letters = math.fsum(_advance(letter, weight) for letter in plain)
     foreign = "" if plain is words else (c for c in words if ord(c) not in known)
-    return letters + sum(map(_width_elsewhere, foreign))
+    return letters + math.fsum(map(_width_elsewhere, foreign))
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -171,6 +172,13 @@ def test_width_of_text_is_the_sum_of_the_font_s_advances(weight: int, face: str)
     units = sum(advances[glyphs[ord(letter)]][0] for letter in words)
     width = 10 * units / font["head"].unitsPerEm
     assert theme.text_width(words, 10, weight) == pytest.approx(width, rel=0.02)
+
+
+@pytest.mark.parametrize("words", ["HKV_DailyWellness_2025Q4", "Manya Ramakrishnan", "\u0939" * 8])
+def test_width_of_text_is_the_same_in_every_python(words: str) -> None:
+    """Python 3.12 sums floats otherwise than 3.11, and a drawing names its parts by the last digit."""
+    letters = [Fraction(theme.text_width(letter, 1)) for letter in words]
+    assert theme.text_width(words, 1) == float(sum(letters))
 
 
 @given(st.text(max_size=60), st.floats(20, 200))

@@ -6,6 +6,7 @@ bands and the backtest are in :mod:`hkreport.methods.forecast`.
 
 import datetime
 import functools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -203,7 +204,7 @@ class _Series:
         days = self.days[metric.name]
         if daily:
             return list(days)
-        return [sum(days[at : at + 7]) for at in range(0, len(days), 7)]
+        return [math.fsum(days[at : at + 7]) for at in range(0, len(days), 7)]
 
     def forecast(self, metric: Metric, *, daily: bool = False) -> "Forecast | None":
         """The forecast of a metric by week or day; None where there is no whole week."""

@@ -88,7 +88,7 @@ HELD = 1_000_000
 SPREAD = 1_000_000
 
 # What says which events a piece of a payout may be spread over.
-SCOPE = ("influencer_id", "own_brand", "own_campaign", "not_after")
+SCOPE = ("influencer_id", "own_brand", "own_campaign", "not_after", "on_own_day")
 
 # How DuckDB writes the ledger: a fifth of its work less than by itself, for files a tenth larger.
 WRITTEN: Mapping[str, Any] = {"PARQUET_VERSION": "V2", "DICTIONARY_SIZE_LIMIT": 8_000}
@@ -1098,7 +1098,8 @@ def _events(orders: "ir.Table", posts: "ir.Table") -> "ir.Table":
     return events.mutate(
         event=ibis.row_number().over(
             group_by="influencer_id", order_by=[*order, events["w_orders"]]
-        )
+        ),
+        on_own_day=ibis.literal(False),
     )
 
 
@@ -1139,37 +1140,42 @@ def _spend(
     import ibis
 
     pieces, events = stored(_pieces(payouts, rules)), stored(_events(orders, posts))
-    on_own_day = pieces["own_date"].notnull() & pieces["not_after"].isnull()
-    works = [(pieces.filter(~on_own_day), events)]
-    if int(pieces.filter(on_own_day).count().to_pandas()):
-        works.append((pieces.filter(on_own_day), stored(_whenever(events))))
     if not little_by_little:
-        parts = [_spread(few, over)[0] for few, over in works]
+        spread, _ = _spread(pieces, _with_whenever(pieces, events))
+    elif int(pieces.filter(pieces["on_own_day"]).count().to_pandas()):
+        both = stored(_with_whenever(pieces, events))
+        _forget(events)
+        spread = _spread_in_shares(pieces, both)
     else:
-        parts = [_spread_in_shares(few, over) for few, over in works]
-    spread = functools.reduce(lambda left, right: left.union(right), parts)
+        spread = _spread_in_shares(pieces, events)
     return spread.mutate(kind=ibis.literal("payout"), channel=ibis.literal("influencer"))
 
 
-def _whenever(events: "ir.Table") -> "ir.Table":
-    """Events of all days together, for payouts that have a day of their own.
+def _with_whenever(pieces: "ir.Table", events: "ir.Table") -> "ir.Table":
+    """Events, and beside them those of all days together for payouts that have a day of their own.
 
     One payout an order would otherwise be spread over every day of its influencer, only to be added up again.
     """
     import ibis
 
+    dated = pieces.filter(pieces["on_own_day"]).select("influencer_id").distinct()
+    theirs = events.semi_join(dated, "influencer_id")
     by = ["influencer_id", *EVENT_DIMENSIONS, "product_price"]
     # As much as any single event may weigh; see _units.
     most = ibis.literal(10**18).cast("decimal(38, 0)")
     sums = {
-        name: ibis.least(events[name].cast("decimal(38, 0)").sum(), most).cast("int64")
+        name: ibis.least(theirs[name].cast("decimal(38, 0)").sum(), most).cast("int64")
         for name in (f"w_{each}" for each in PLACES)
     }
-    found = events.group_by(by).aggregate(**sums)
+    whenever = theirs.group_by(by).aggregate(**sums)
     number = ibis.row_number().over(
-        group_by="influencer_id", order_by=[found[name] for name in (*by, "w_orders")]
+        group_by="influencer_id", order_by=[whenever[name] for name in (*by, "w_orders")]
     )
-    return found.mutate(date=ibis.null().cast("date"), event=number)
+    whenever = whenever.mutate(
+        date=ibis.null().cast("date"), event=number, on_own_day=ibis.literal(True)
+    )
+    whenever = _as_meant(whenever.select(*events.columns), events.schema())
+    return events.union(whenever)
 
 
 def _spread_in_shares(pieces: "ir.Table", events: "ir.Table") -> "ir.Table":
@@ -1198,10 +1204,11 @@ def _shares_of_work(
     """
     import ibis
 
-    paid = pieces.group_by("influencer_id").aggregate(pieces=pieces.count())
-    found = events.group_by("influencer_id").aggregate(events=events.count())
-    both = paid.inner_join(found, "influencer_id")
-    both = both.mutate(pairs=both["pieces"] * both["events"])
+    by = ["influencer_id", "on_own_day"]
+    paid = pieces.group_by(by).aggregate(pieces=pieces.count())
+    found = events.group_by(by).aggregate(events=events.count())
+    both = paid.inner_join(found, by)
+    both = both.group_by("influencer_id").aggregate(pairs=(both["pieces"] * both["events"]).sum())
     before = both["pairs"].sum().over(ibis.cumulative_window(order_by="influencer_id"))
     both = both.mutate(share=((before - both["pairs"]) / SPREAD).floor())
     firsts = both.group_by("share").aggregate(first=both["influencer_id"].min()).to_pandas()
@@ -1250,13 +1257,9 @@ def _spread(pieces: "ir.Table", events: "ir.Table") -> "tuple[ir.Table, list[ir.
         "place",
         **{f"part_{name}": _part(joined, name) for name in weights},
     )
-    where = events.rename(
-        {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date", "event")}
-    )
-    joined = parts.left_join(
-        where,
-        [parts["influencer_id"] == where["e_influencer_id"], parts["event"] == where["e_event"]],
-    )
+    known_by = ("influencer_id", "on_own_day", "event")
+    where = events.rename({f"e_{name}": name for name in (*known_by, "brand", "campaign", "date")})
+    joined = parts.left_join(where, [parts[name] == where[f"e_{name}"] for name in known_by])
     amounts = {
         "spend": _by_method(joined),
         "spend_by_orders": _share(joined, "orders"),
@@ -1304,10 +1307,16 @@ def _joined(
     with such conditions.
     """
     named = events.rename(
-        {f"e_{name}": name for name in ("influencer_id", "brand", "campaign", "date")}
+        {f"e_{name}": name for name in ("influencer_id", "on_own_day", "brand", "campaign", "date")}
     )
     scopes = pieces.select("scope", *SCOPE).distinct()
-    both = scopes.inner_join(named, [scopes["influencer_id"] == named["e_influencer_id"]])
+    both = scopes.inner_join(
+        named,
+        [
+            scopes["influencer_id"] == named["e_influencer_id"],
+            scopes["on_own_day"] == named["e_on_own_day"],
+        ],
+    )
     both = both.filter(
         both["own_brand"].isnull() | (both["own_brand"] == both["e_brand"]),
         both["own_campaign"].isnull() | (both["own_campaign"] == both["e_campaign"]),
@@ -1370,6 +1379,8 @@ def _pieces(payouts: "ir.Table", rules: Rules) -> "ir.Table":
     parts = [part.select(*keys, "amount") for part in (single, first, second)]
     rows = functools.reduce(lambda left, right: left.union(right), parts)
     summed = rows.group_by(keys).aggregate(amount=rows["amount"].sum().cast("decimal(38, 6)"))
+    # A refund must know what came before it, and that by its days.
+    summed = summed.mutate(on_own_day=summed["own_date"].notnull() & summed["not_after"].isnull())
     # Pieces of one scope differ in amount and day alone, and are spread over the same events.
     return summed.mutate(scope=ibis.dense_rank().over(order_by=[summed[key] for key in SCOPE]))
 

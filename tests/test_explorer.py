@@ -296,7 +296,7 @@ def test_the_csv_is_what_the_command_prints_byte_for_byte(tab, data, monkeypatch
 ALIKE = """date,orders,revenue,influencer_id,brand,campaign,product
 2025-01-05,1,9269.88,1,A,Summer,Tub
 2025-01-06,1,200,2,A,summer,Bar
-2025-02-06,1,400,2,B,Winter,Bar
+2025-02-06,1,400,2,B,Winter,bar
 2025-01-07,1,70,,A,Summer,Tub
 """
 
@@ -307,13 +307,15 @@ def test_spelling_ties_and_dates_are_as_the_command_has_them(chromium, tmp_path)
         tmp_path,
         tracking=ALIKE,
         posts=posts,
+        products="product,brand\nTub,A\nBar,A\nbar,B\n",  # listed in two spellings: two products
         payouts="influencer_id,total_payout,basis\n1,3089.96,order\n2,300,order\n",
     )
     tab = visit(chromium, page.build(data, SETTINGS, tmp_path / "x.html"))
     names = ["revenue", "roas", "posts"]
     january = "2025-01-01..2025-01-31"
     for selection in (
-        Selection({"campaign": ["summer"]}),
+        Selection({"product": ["bar"]}),
+        Selection({"product": ["Bar"]}),
         Selection({"campaign": ["Summer"]}, january, 3.0),
         Selection({"campaign": ["Winter"]}, january),
         Selection({"campaign": ["Winter"], "brand": ["B"]}),

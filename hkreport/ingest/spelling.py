@@ -662,15 +662,10 @@ def _tell_brand(job: Job, staged: Staged, rules: list[str]) -> None:
             disputed = (
                 f"FROM stage_{table} AS s JOIN branded_{table} AS b ON {same} WHERE b.disputed"
             )
-            if staged.source.plain:
-                some = job.rows(
-                    f"SELECT {staged.source.row_sql('n')}, brand FROM (SELECT min(s.n) AS n, b.brand "
-                    f"{disputed} GROUP BY b.brand, {', '.join(f'b.raw_{each}' for each in texts)}) "
-                    "ORDER BY n LIMIT 5"
-                )
-            else:
-                number = staged.source.row_sql("s.n")
-                some = job.rows(f"SELECT {number}, b.brand {disputed} LIMIT 5")
+            # A join gives its rows in any order.
+            some = job.rows(
+                f"SELECT {staged.source.row_sql('s.n')}, b.brand {disputed} ORDER BY s.n LIMIT 5"
+            )
         job.say(
             table,
             "brand",

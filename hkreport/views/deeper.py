@@ -50,7 +50,7 @@ def spread(
         One row an influencer: ``influencer_id``, `dimension`, the metrics (NaN where undefined). Who was
         never paid has no cost of anything, as she has no return: not one of ₹0.
     """
-    needed = [*metrics, m.SPEND]
+    needed: list[m.Metric] = [*metrics, m.SPEND]
     frame = m.compute(
         report.past.rows, needed, by=["influencer", dimension], known=report.past.known
     )

@@ -33,7 +33,7 @@ from hkreport.ingest.plain import Plain
 from hkreport.ingest.posters import known_posts
 from hkreport.ingest.read import Unusable, quoted
 from hkreport.ingest.spelling import spell_tables
-from hkreport.ingest.stage import IN_MEMORY_BYTES, stage
+from hkreport.ingest.stage import stage
 from hkreport.ingest.survey import together
 from hkreport.ingest.verdicts import exact_sum, judge_tables
 from hkreport.ledger import draw_no_bars
@@ -139,7 +139,7 @@ def load(
         )
         candidates, left, not_used = choose_files(job, workdir)
         candidates, left = with_brands_of_names(job, candidates, left)
-        _prepare(job, candidates, workdir)
+        _prepare(job, workdir)
         files = workdir / "files"
         files.mkdir()
         chosen, others = join_parts(job, candidates, left, files)
@@ -183,13 +183,13 @@ def load(
     )
 
 
-def _prepare(job: Job, chosen: Mapping[str, Sequence[Candidate]], workdir: Path) -> None:
-    """Set the connection up: nothing is fetched from anywhere, and large data spills to disk."""
+def _prepare(job: Job, workdir: Path) -> None:
+    """Set the connection up: nothing is fetched from anywhere, and what is large spills to disk."""
     job.con.execute("SET autoinstall_known_extensions = false")
     draw_no_bars(job.con)
     job.con.execute(f"SET temp_directory = {quoted(workdir / 'spill')}")
-    if sum(each.source.size for some in chosen.values() for each in some) > IN_MEMORY_BYTES:
-        job.con.execute(f"SET memory_limit = '{MEMORY}'")
+    # Small files too: what payouts come to over what was sold does not follow from their size.
+    job.con.execute(f"SET memory_limit = '{MEMORY}'")
     job.con.execute(
         "CREATE OR REPLACE MACRO trim_zeros(x) AS CASE WHEN x = trunc(x) "
         "THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE rtrim(CAST(x AS VARCHAR), '0') END"

@@ -664,7 +664,9 @@ def _tell_brand(job: Job, staged: Staged, rules: list[str]) -> None:
             )
             # A join gives its rows in any order.
             some = job.rows(
-                f"SELECT {staged.source.row_sql('s.n')}, b.brand {disputed} ORDER BY s.n LIMIT 5"
+                f"SELECT {staged.source.row_sql('n')}, brand FROM (SELECT min(s.n) AS n, b.brand "
+                f"{disputed} GROUP BY b.brand, {', '.join(f'b.raw_{each}' for each in texts)}) "
+                "ORDER BY n LIMIT 5"
             )
         job.say(
             table,

@@ -409,6 +409,39 @@ def test_steady_growth_is_no_break():
     assert said / 150 <= 0.08
 
 
+def test_growth_that_slows_down_is_no_step():
+    """Against the year before it falls from one course to another: two in five of such brands had a break."""
+    slowing: list[bool] = []
+    steps: list[bool] = []
+    for seed in range(200):
+        rng, weeks = np.random.default_rng(seed), np.arange(104)
+        noise, end = rng.normal(0, 0.05, 104), rng.integers(52, 104)
+        grown = np.exp(0.01 * np.minimum(weeks, end) + noise)
+        step = 0.75 ** (weeks >= rng.integers(92, 97))
+        for made, series in ((slowing, grown), (steps, np.exp(noise) * step)):
+            found = changes.level_break(series, 91)
+            made.append(found.is_step and found.change.p_value <= 0.01)
+    assert sum(slowing) <= 14
+    assert sum(steps) >= 188
+
+
+@pytest.mark.parametrize("course", ["slows", "falls"])
+def test_only_a_step_is_said_to_have_come_in_a_week(tmp_path, course):
+    weeks, noise = np.arange(104), np.random.default_rng(3).normal(0, 0.03, 104)
+    grown = 0.02 * np.minimum(weeks, 85) if course == "slows" else np.log(1 - 0.25 * (weeks >= 96))
+    days = pd.Timestamp("2023-07-03") + pd.to_timedelta(7 * weeks, "D")
+    rows = [
+        f"T{week},organic,,,u{week},HKVitals,Biotin,{day:%Y-%m-%d},1,{9000 * math.exp(step):.0f}"
+        for week, day, step in zip(weeks, days, grown + noise, strict=True)
+    ]
+    tracking = "\n".join([exports.TRACKING.splitlines()[0], *rows, ""])
+    report = tiny(tmp_path / "data", tracking=tracking)
+    (told,) = (each for each in insights.find(report) if each.rule == "trend_break")
+    assert ("bit by bit" in told.statement) == (course == "slows")
+    assert told.statement.startswith("Since about the week of 5 May 2025") == (course == "falls")
+    assert told.severity == ("medium" if course == "slows" else "high")
+
+
 def test_half_a_season_is_no_break():
     """Below a year and a half of weeks a wave of the year rises and falls but once; a step stays one."""
     seasons = steps = 0

@@ -50,36 +50,51 @@ def trend_break(report: "Report") -> Iterator[Insight]:
     if change.p_value > LIMIT or abs(change.value) < rules.least_break:
         return
     before = float(np.mean(values[max(0, found.at - found.before) : found.at]))
-    way = "higher" if change.value > 0 else "lower"
-    basis = "than a year before, compared with the weeks until then" if found.is_seasonal else "than in the weeks before"  # fmt: skip
-    doubt = "" if found.is_seasonal else "; on so short a past, a season may look alike"
-    ends = sorted(abs(end_) for end_ in (change.low, change.high))
     dates = [weeks[min(place, len(weeks) - 1)] for place in (found.first, found.last)]
-    since, *around = (
-        periods.worded(datetime.date.fromisoformat(day)) for day in (weeks[found.at], *dates)
-    )
+    statement, action = _break_words(found, weeks[found.at], dates)
     stake = abs(change.value) * before * found.after
     yield Insight(
         rule="trend_break",
         kind="trend",
         subject=weeks[found.at],
-        statement=(
-            f"Since about the week of {since} ({changes.DATED:.0%} interval {' to '.join(around)}), "
-            f"weekly revenue is {text(abs(change.value), Unit.PERCENT)} "
-            f"{way} {basis} ({change.confidence:.0%} interval {text(ends[0], Unit.PERCENT)} to "
-            f"{text(ends[1], Unit.PERCENT)}, {found.before} weeks against {found.after}{doubt})."
-        ),
+        statement=statement,
         evidence=Evidence.of(
             change, numbers={"weeks_before": found.before, "weeks_after": found.after,
                              "earliest_week": dates[0], "latest_week": dates[1],
-                             "weekly_revenue_before": before, "is_seasonal": found.is_seasonal},
+                             "weekly_revenue_before": before, "is_seasonal": found.is_seasonal,
+                             "is_step": found.is_step},
         ),
-        severity="high" if change.value < 0 else "low",
-        action="Find out what changed that week: stock, price, tracking, campaigns, or the market."
-        if change.value < 0
-        else "Find out what changed that week, and keep it.",
+        severity="low" if change.value > 0 else "high" if found.is_step else "medium",
+        action=action,
         stake=stake,
     )  # fmt: skip
+
+
+def _break_words(found: changes.Break, week: str, around: list[str]) -> tuple[str, str]:
+    """What is said of a break, and what to do about it."""
+    change = found.change
+    since, *dates = (periods.worded(datetime.date.fromisoformat(day)) for day in (week, *around))
+    way = "higher" if change.value > 0 else "lower"
+    low, high = sorted(abs(end) for end in (change.low, change.high))
+    share, *ends = (text(each, Unit.PERCENT) for each in (abs(change.value), low, high))
+    interval = f"{change.confidence:.0%} interval {' to '.join(ends)}"
+    if not found.is_step:
+        return (
+            f"Held against the same weeks a year before, revenue of the {found.after} weeks from {since} on "
+            f"is {share} {way} than that of the {found.before} weeks until then ({interval}). Whether that came "
+            "in one week or bit by bit, as growth that slows or picks up does, these weeks do not tell.",
+            "Look at when it began, in these weeks or before them, and at what changed then.",
+        )
+    basis = "than a year before, compared with the weeks until then" if found.is_seasonal else "than in the weeks before"  # fmt: skip
+    doubt = "" if found.is_seasonal else "; on so short a past, a season may look alike"
+    return (
+        f"Since about the week of {since} ({changes.DATED:.0%} interval {' to '.join(dates)}), "
+        f"weekly revenue is {share} {way} {basis} ({interval}, {found.before} weeks against "
+        f"{found.after}{doubt}).",
+        "Find out what changed that week, and keep it."
+        if change.value > 0
+        else "Find out what changed that week: stock, price, tracking, campaigns, or the market.",
+    )
 
 
 def creative_fatigue(report: "Report") -> Iterator[Insight]:

@@ -25,6 +25,9 @@ YEAR = 52  # weeks
 # By how much a step must beat every course without one, on the Bayesian criterion (BIC): positive evidence.
 CLEARLY = 3.0
 
+# Steps that either end of a course keeps beyond its bend.
+BEND = 3
+
 # Coverage of the interval of dates of a break.
 DATED = 0.9
 
@@ -54,6 +57,8 @@ class Break:
         Steps compared on each side.
     is_seasonal : bool
         Whether each step was held against the same step a year before.
+    is_step : bool
+        Whether a step fits clearly better than any course without one: else it may have come bit by bit.
     """
 
     at: int
@@ -63,6 +68,7 @@ class Break:
     before: int
     after: int
     is_seasonal: bool
+    is_step: bool
 
 
 def level_break(values: Floats, first: int, *, confidence: float = 0.95) -> Break | Refusal:
@@ -91,8 +97,11 @@ def level_break(values: Floats, first: int, *, confidence: float = 0.95) -> Brea
     fit no more than better); with a season of 20 %, none; with one of 10 %, or of 20 % at a noise of 10 %, 3 to
     7 % (9 to 18). Of steps by 25 % it finds 99 to 100 %, at a noise of 10 % 79 to 82 (83 to 91; 250 series each,
     measured). A season hides a step: beside one of 20 %, steps by 25 % are found in a tenth to a third of such
-    short series. Held against the year before, steady growth and seasons are level by
-    themselves; growth that slows down is not, and is read as a break in about a tenth.
+    short series. Held against the year before, steady growth and seasons are level by themselves, and growth
+    that slows down is a line with a bend: the weeks after it are lower against that year, but that is no step
+    unless it fits clearly better. Of 80, 104 and 156 weeks, noise 5 %, that grow by 1 to 3 % a week and then
+    stand still, 1 to 6 % are called steps (18 to 48 where nothing had to be beaten); of steps by 25 % 95 to 98
+    are, at a noise of 10 % half of those that are found (82; 250 series each).
 
     References
     ----------
@@ -137,7 +146,8 @@ def level_break(values: Floats, first: int, *, confidence: float = 0.95) -> Brea
     before, after = place - low, high - place
     # A step has two parameters, since its week was looked for.
     step = _worth(_unexplained(shown[low:place], shown[place:high]), 2, high - low)
-    if not seasonal and _smooth(shown[low:high]) < step * math.exp(CLEARLY / (high - low)):
+    is_step = _smooth(shown[low:high], seasonal) >= step * math.exp(CLEARLY / (high - low))
+    if not seasonal and not is_step:
         p_value = 1.0
     gap, error, freedom = _t(shown[low:place], shown[place:high])
     half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
@@ -164,6 +174,7 @@ def level_break(values: Floats, first: int, *, confidence: float = 0.95) -> Brea
         before=before,
         after=after,
         is_seasonal=seasonal,
+        is_step=is_step,
     )
 
 
@@ -171,16 +182,24 @@ def _unexplained(left: Floats, right: Floats) -> float:
     return float(((left - left.mean()) ** 2).sum() + ((right - right.mean()) ** 2).sum())
 
 
-def _smooth(values: Floats) -> float:
-    """How well courses without a step fit at best: a straight line, a wave of a year, or both."""
+def _smooth(values: Floats, seasonal: bool) -> float:
+    """How well courses without a step fit at best: a straight line, a wave of a year, or both.
+
+    Held against the year before there is no wave, and growth that slows down is a line with a bend.
+    """
     time = np.arange(len(values)) - (len(values) - 1) / 2
     turn = 2 * np.pi * time / YEAR
-    level, line, wave = np.ones(len(time)), [time], [np.cos(turn), np.sin(turn)]
+    line, wave = [time], [np.cos(turn), np.sin(turn)]
+    # Courses with their parameters: a bend has a place as well.
+    courses = [(line, 1), (wave, 2), (line + wave, 3)]
+    if seasonal:
+        bends = ([time, np.maximum(time - bend, 0.0)] for bend in time[BEND:-BEND])
+        courses = [(line, 1), *((bent, 3) for bent in bends)]
     found = []
-    for course in (line, wave, line + wave):
-        design = np.stack([level, *course], axis=1)
+    for course, parameters in courses:
+        design = np.stack([np.ones(len(time)), *course], axis=1)
         rests = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
-        found.append(_worth(float(rests @ rests), len(course), len(values)))
+        found.append(_worth(float(rests @ rests), parameters, len(values)))
     return min(found)
 
 

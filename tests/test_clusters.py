@@ -86,6 +86,16 @@ def test_false_alarms_stay_at_their_level_where_a_user_level_test_does_not(monke
             id="two_treated",
         ),
         pytest.param(
+            [1.0] * 9, [2.0], "cities",
+            "With 1 control city, chance alone could give this difference; no causal claim.",
+            id="one_control_city",
+        ),
+        pytest.param(
+            [1.0], [2.0] * 9, "influencers",
+            "With 1 treated influencer, chance alone could give this difference; no causal claim.",
+            id="one_treated_influencer",
+        ),
+        pytest.param(
             [1.0] * 9, [], "campaigns",
             "With 0 control campaigns, chance alone could give this difference; no causal claim.",
             id="no_control",

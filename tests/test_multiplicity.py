@@ -48,6 +48,14 @@ def test_roas_interval_is_the_jackknife_of_its_logarithm():
     )
 
 
+@pytest.mark.parametrize("spend", [[300.0, 1.0], [300.0, 1.0, 1.0], [1.0, 1.0]])
+def test_so_few_influencers_that_they_leave_a_return_open_give_an_open_interval(spend):
+    """It ran over the largest float where two were paid very differently."""
+    revenue = np.geomspace(10_000, 0.001, len(spend))
+    found = many.roas_with_interval(revenue, np.array(spend))
+    assert (found.low, found.high) == (0.0, np.inf)
+
+
 @pytest.mark.parametrize(
     ("revenue", "spend"),
     [

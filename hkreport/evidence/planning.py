@@ -459,7 +459,7 @@ def plan_cities(
     table = pd.DataFrame(items, columns=["item", "value"])
     few = min(plan.treated, plan.control)
     if few < FEWEST_CLUSTERS:
-        said = f"With {few} cities in the smaller arm, chance alone could give a difference; assign at least {FEWEST_CLUSTERS} to each arm."
+        said = f"With {few} {'city' if few == 1 else 'cities'} in the smaller arm, chance alone could give a difference; assign at least {FEWEST_CLUSTERS} to each arm."
     elif plan.lift <= lift:
         said = "These cities are enough: assign them at random, in pairs of like size, before the first day."
     elif enough is not None:

@@ -24,6 +24,8 @@ FEWEST_SPLITS = 20  # ways to split the clusters; fewer cannot give p = 0.05
 DRAWS = 9_999  # random splits where there are too many to go through
 SEED = 20250105
 
+ONE = {"cities": "city"}  # of many; the others end in s
+
 ASSUMPTION = "Clusters were assigned at random and do not influence each other."
 
 
@@ -67,8 +69,9 @@ def cluster_difference(
     splits = math.comb(len(first) + len(second), len(first))
     if fewest < FEWEST_CLUSTERS or splits < FEWEST_SPLITS:
         arm = "control" if len(second) <= len(first) else "treated"
+        many = (ONE.get(noun) or noun.removesuffix("s")) if fewest == 1 else noun
         return Refusal(
-            f"With {fewest} {arm} {noun}, chance alone could give this difference; no causal claim."
+            f"With {fewest} {arm} {many}, chance alone could give this difference; no causal claim."
         )
     both = np.concatenate([first, second])
     same = no_spread(first, second)

@@ -92,8 +92,9 @@ def difference_in_differences(
     if panel.earlier < MIN_EARLIER or treated_units < MIN_TREATED:
         return Refusal("Too few treated regions or earlier periods to test parallel trends.")
     if controls < MIN_CONTROL or math.comb(len(panel.treated), treated_units) < MIN_SPLITS:
+        others = "region" if controls == 1 else "regions"
         return Refusal(
-            f"With {controls} control regions, chance alone could give this difference; no causal claim."
+            f"With {controls} control {others}, chance alone could give this difference; no causal claim."
         )
     if relative:
         level = panel.values[:, : panel.launch].mean(1, keepdims=True)

@@ -40,6 +40,9 @@ MANY = 5_000
 # further ones are drawn for it (Besag and Clifford 1991); those that matter take all of them.
 SURE = 100
 
+# Logarithm of a ROAS to either side of which an interval says nothing: a factor of a million.
+WIDEST = math.log(1e6)
+
 
 def adjust_fdr(p_values: Floats) -> Floats:
     """Benjamini–Hochberg q-values: the smallest false discovery rate at which each would be stated.
@@ -184,7 +187,8 @@ def roas_with_interval(
     -------
     Estimate
         Sum of revenue ÷ sum of spend; `low` and `high` are NaN below two influencers or where leaving
-        one out leaves no revenue. The p-value, that two ratios are equal, needs `minus`.
+        one out leaves no revenue, 0 and infinite where so few leave it open. The p-value, that two
+        ratios are equal, needs `minus`.
 
     Examples
     --------
@@ -204,7 +208,9 @@ def roas_with_interval(
         count = len(without)
         error = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
         half = float(stats.t.ppf((1 + confidence) / 2, number - 1)) * error
-        low, high = math.exp(value - half), math.exp(value + half)
+        low, high = 0.0, math.inf
+        if half < WIDEST:
+            low, high = math.exp(value - half), math.exp(value + half)
         if minus is not None and error > 0:
             p_value = float(2 * stats.t.sf(abs(value) / error, number - 1))
     return Estimate(

@@ -254,6 +254,43 @@ def test_buyers_only_are_read_when_the_window_has_closed(study, last):
     assert (found.iroas is None) == (last == 20)
 
 
+@pytest.mark.parametrize(
+    "known", [pytest.param(False, id="new"), pytest.param(True, id="customers")]
+)
+def test_a_file_that_lists_buyers_of_later_weeks_lists_buyers_only(study, known):
+    """Made from orders, it lists nobody who did not buy: as a list of all, ₹40,000 caused were ₹24,000."""
+    within, after = orders(), orders(140, 100).drop(index=[*range(80), *range(140, 180)])
+    after = after.assign(tracking_id="n" + after["tracking_id"], date=datetime.date(2025, 12, 9))
+    sold = [within, after]
+    if known:
+        earlier = orders(140, 100).assign(date=datetime.date(2025, 9, 1))
+        sold.append(earlier.assign(tracking_id="e" + earlier["tracking_id"]))
+    found = study(plan(), assignments=units(140, 100), tracking=tracking(*sold))
+    # Who had bought before is listed whether or not they did again.
+    assert found.readings[0].arms.only_buyers is not known
+    revenue = row(found.estimates, "quantity", "Incremental net")
+    assert revenue.value == pytest.approx(24_000 if known else 40_000)
+
+
+@pytest.mark.parametrize("missing", [0, 1, 3])
+def test_days_of_a_test_without_any_order_are_told(study, missing):
+    many = pd.concat(
+        [
+            orders(160, 120).assign(tracking_id=lambda f, n=n: f"{n}" + f["tracking_id"])
+            for n in "ab"
+        ]
+    )
+    lost = [START + datetime.timedelta(days=n) for n in range(9, 9 + missing)]
+    many = many[~many["date"].isin(lost)]
+    found = study(plan(), assignments=units(), tracking=tracking(many))
+    told = found.health[found.health["check"] == "Days without orders"]["result"].tolist()
+    assert len(told) == (missing > 0)
+    if missing == 3:
+        assert told[0].startswith(
+            "Nobody ordered on 12 Nov 2025, 13 Nov 2025, 14 Nov 2025; if they"
+        )
+
+
 def test_few_buyers_do_not_say_how_many_users_would_do(study):
     found = study(
         plan(recorded="buyers"), assignments=units(60, 20), tracking=tracking(orders(60, 20))

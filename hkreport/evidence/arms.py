@@ -47,6 +47,10 @@ NOUNS = {
 
 MOST_IN_BOTH = 0.01  # share of units in both arms from which the arms are not arms
 
+# Units without an earlier order who may all have ordered since by chance; fewer say nothing of the file.
+MOST_BY_CHANCE = 10
+CHANCE = 0.001  # of a day without orders in the whole window, below which such days are told
+
 # What is summed over a unit's orders.
 SUMS = ("orders", "revenue", "net", "profit", "unknown", "credited", "credited_revenue")
 
@@ -90,6 +94,9 @@ class Arms:
         Units of other arms or days that the file lists beside these; empty without any.
     late : int
         Units assigned after the one window of all had begun; what they ordered before counts.
+    silent : tuple of date
+        Days of the window on which nobody ordered, although so many order on the others that chance leaves
+        none out.
     """
 
     plan: Experiment
@@ -106,6 +113,7 @@ class Arms:
     reached_control: int
     left_out: str
     late: int
+    silent: tuple[datetime.date, ...]
 
     @property
     def nouns(self) -> tuple[str, str]:
@@ -231,10 +239,62 @@ def gather(report: Report, plan: Experiment) -> Arms | Refusal:
             f"Orders do not name the {plan.unit}, so they cannot be matched to the arms of {title}."
         )
     shared = shared_units(report, plan)
-    return _matched(report, plan, frame) if shared is None else shared
+    if shared is not None:
+        return shared
+    only_buyers = plan.unit == "user" and (
+        plan.recorded == "buyers" or _lists_buyers(report, plan, listed)
+    )
+    return _matched(report, plan, frame, only_buyers)
 
 
-def _matched(report: Report, plan: Experiment, listed: "pd.DataFrame") -> Arms | Refusal:
+def _lists_buyers(report: Report, plan: Experiment, listed: "ir.Table") -> bool:
+    """Whether all units that had not ordered before have ordered since: who did not is then not listed.
+
+    Since, not within the window: a file made from orders lists buyers of later weeks as well.
+    """
+    import ibis
+
+    orders = report.data.ledger.rows
+    orders = orders.filter(orders["kind"] == "order", orders["user_id"].notnull())
+    seen = orders.group_by(buyer=orders["user_id"]).aggregate(first=orders["date"].min())
+    units = listed.left_join(seen, listed["unit_id"] == seen["buyer"])
+    began = ibis.literal(plan.start)
+    if plan.outcome_days is not None:
+        began = units["day"].fill_null(began)
+    never = units["buyer"].isnull()
+    counts = units.aggregate(
+        never=never.sum(), new=(units["first"] >= began).fill_null(False).sum()
+    ).to_pandas()
+    never, new = (int(counts[name].fillna(0).iloc[0]) for name in ("never", "new"))
+    return never == 0 and new >= MOST_BY_CHANCE
+
+
+def _silent(report: Report, plan: Experiment) -> tuple[datetime.date, ...]:
+    """Days of the window on which the brand sold nothing, where chance leaves no day without orders."""
+    import ibis
+
+    ledger = report.data.ledger
+    if ledger.first is None or ledger.last is None:
+        return ()
+    start, end = max(plan.start, ledger.first), min(plan.closes, ledger.last)
+    rows = ledger.rows.filter(
+        ledger.rows["kind"] == "order",
+        ledger.rows["date"] >= ibis.literal(start),
+        ledger.rows["date"] <= ibis.literal(end),
+    )
+    if report.brand is not None:
+        rows = rows.filter(rows["brand"] == report.brand)
+    frame = rows.group_by("date").aggregate(rows=rows.count()).to_pandas()
+    sold = {day.date() if hasattr(day, "date") else day for day in frame["date"]}
+    days = [start + number * DAY for number in range((end - start).days + 1)]
+    silent = tuple(day for day in days if day not in sold)
+    usual = float(frame["rows"].sum()) / max(len(sold), 1)
+    return silent if len(days) * math.exp(-usual) < CHANCE else ()
+
+
+def _matched(
+    report: Report, plan: Experiment, listed: "pd.DataFrame", only_buyers: bool
+) -> Arms | Refusal:
     """Units with what they ordered."""
     import pandas as pd
 
@@ -262,7 +322,6 @@ def _matched(report: Report, plan: Experiment, listed: "pd.DataFrame") -> Arms |
         plan.payout_per_order * frame["credited"] + plan.payout_share * frame["credited_revenue"]
     )
     last = report.data.ledger.last
-    bought = frame["orders"] > 0
     return Arms(
         plan=plan,
         units=frame,
@@ -272,14 +331,15 @@ def _matched(report: Report, plan: Experiment, listed: "pd.DataFrame") -> Arms |
         first_day=report.data.ledger.first,
         last_day=last,
         # Cities sell something anyway; that all of them did says nothing about who is recorded.
-        only_buyers=plan.unit == "user"
-        and (plan.recorded == "buyers" or (whole - in_both > 1 and bool(bought.all()))),
+        only_buyers=only_buyers
+        or (plan.unit == "user" and whole - in_both > 1 and bool((frame["orders"] > 0).all())),
         profit_known="profit" in known and not frame["unknown"].any(),
         net_of=_net_words(report),
         shared_file=report.brand is not None and len(report.data.ledger.values("brand")) > 1,
         reached_control=int((~frame["treated"] & (frame["credited"] > 0)).sum()),
         left_out=left_out(report, plan),
         late=int(frame.loc[late, "times"].sum()) if plan.outcome_days is None else 0,
+        silent=_silent(report, plan),
     )
 
 

@@ -27,6 +27,8 @@ COLUMNS = ("experiment", "check", "result", "verdict")
 # Days at the start of a window before the first order of all in which nobody may just have ordered.
 QUIET_DAYS = 2
 
+MOST_DAYS = 5  # without orders, named one by one
+
 LEAKS = (
     0.05  # share of control's buyers with a withheld code from which the hold-out is called leaky
 )
@@ -106,6 +108,8 @@ def check_buyers(arms: Arms, notes: Notes) -> Refusal | None:
         window = f"{window}; {late}"
         verdict = "poor" if arms.is_open or arms.unseen_days > QUIET_DAYS else "ok"
     notes.add("Outcome window", f"{dates(arms.plan)}, {window}", verdict)
+    if arms.silent:
+        notes.add("Days without orders", _silent_words(arms), "ok")
     bought = [int((values > 0).sum()) for values in arms.pair("orders")]
     shown = [text(float(value), Unit.COUNT) for value in bought]
     words = f"{shown[0]} in treatment, {shown[1]} in control"
@@ -145,6 +149,18 @@ def _late_words(arms: Arms) -> str:
         return ""
     days = "1 day" if arms.unseen_days == 1 else f"{text(float(arms.unseen_days), Unit.COUNT)} days"
     return f"the data begin on {worded(arms.first_day)}, {days} after it does"
+
+
+def _silent_words(arms: Arms) -> str:
+    """Which days of the window brought no order at all."""
+    days = [worded(day) for day in arms.silent[:MOST_DAYS]]
+    more = len(arms.silent) - len(days)
+    named_days = ", ".join(days) + (f" and {more} more" if more else "")
+    those, they = ("this day", "it is") if len(arms.silent) == 1 else ("these days", "they are")
+    return (
+        f"Nobody ordered on {named_days}; if {they} missing from the exports, what {those} brought is not "
+        "counted in either arm"
+    )
 
 
 def check_before(arms: Arms, notes: Notes) -> None:

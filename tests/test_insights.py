@@ -442,6 +442,13 @@ def test_only_a_step_is_said_to_have_come_in_a_week(tmp_path, course):
     assert told.severity == ("medium" if course == "slows" else "high")
 
 
+def test_a_brand_beside_one_that_took_back_more_than_it_sold_brings_no_share(tmp_path):
+    back = exports.TRACKING.replace("SuperMilk,2025-06-29,1,500", "SuperMilk,2025-06-29,1,-6000")
+    said = insights.portfolio(tiny(tmp_path / "data", brand="all", tracking=back)).markdown
+    assert "of it" not in said
+    assert "100.0" not in said
+
+
 def test_half_a_season_is_no_break():
     """Below a year and a half of weeks a wave of the year rises and falls but once; a step stays one."""
     seasons = steps = 0

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from hkreport import views
-from hkreport.evidence import returns
+from hkreport.evidence import comparisons, returns
+from hkreport.methods.estimate import Estimate
 
 NANO = [900 + 130 * n for n in range(12)]  # credited revenue of twelve equal fees
 MICRO = [2000 + 10 * n for n in range(11)]
@@ -114,6 +115,28 @@ def test_one_group_is_not_compared(found, folder):
     alone = returns.group_returns(opened(folder), "platform")
     assert alone.title == "On fixed fees, there is only Instagram, so nothing to compare it with"
     assert "fixed fees" in found.title
+
+
+def test_what_the_ways_of_allocating_disagree_on_is_not_called_chance(folder, monkeypatch):
+    """Kept from being stated by one rule, it was told as no difference beyond chance."""
+    made = comparisons.Comparison(
+        dimension="tier",
+        level="nano",
+        n=12,
+        n_rest=12,
+        n_eff=12.0,
+        n_eff_rest=12.0,
+        ratio=Estimate(value=2.0, low=1.5, high=2.6, confidence=0.95, n=24, method="t"),
+        p_value=0.0001,
+        q_value=0.001,
+        by_rule={"by_posts": 2.0, "by_orders": 0.8},
+    )
+    family = comparisons.Family((made,), (), 999, 0.05)
+    monkeypatch.setattr(comparisons, "family", lambda report: family)
+    title = returns.group_returns(opened(folder), "tier").title
+    assert (
+        title == "On fixed fees, tiers differ by some ways of allocating payouts and not by others"
+    )
 
 
 def test_nobody_on_fixed_fees_makes_no_claim(folder):

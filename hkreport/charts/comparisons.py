@@ -192,7 +192,8 @@ def _draw_dots(plan: _Dots, words: Words) -> "Picture":
         )
     key = verdict_key(frame[plan.verdict].tolist()) if plan.verdict else []
     sheet = Sheet(words, ROW * len(frame) + AXIS + 14, key=key)
-    bases = [f"n = {text(base, Unit.COUNT)}" for base in plan.bases] if plan.n else []
+    # More taken back than sold is no number of cases.
+    bases = [f"n = {text(max(base, 0.0), Unit.COUNT)}" for base in plan.bases] if plan.n else []
     names = row_names(frame, plan.key, bases)
     looks = plan.looks
     spans = [f"{span} {sign}".strip() for span, (_, sign) in zip(plan.spans, looks, strict=True)]

@@ -242,6 +242,8 @@ def _title(report: "Report", dimension: str, frame: "pd.DataFrame") -> str:
     levels = set(frame[frame["payout_basis"] == basis][dimension]) - {UNASSIGNED}
     if len(levels) == 1:
         words = f"{where}there is only {named(levels.pop())}, so nothing to compare it with"
+    elif any(each.q_value <= limit for each in mine):
+        words = f"{where}{plural} differ by some ways of allocating payouts and not by others"
     elif any(each.p_value == each.p_value for each in mine):
         words = f"{where}{plural} do not differ in return beyond chance"
     else:

@@ -520,7 +520,8 @@ def portfolio(report: Report) -> Prose:
     else:
         first = named_.iloc[0]
         share = float(first["revenue_share"])
-        if share > 0:
+        # Where others' returns leave less in all than one brought, it is no share.
+        if 0 < share <= 1:
             said.append(f"{named(first['brand'])} brings {text(share, Unit.PERCENT)} of it.")
         paid = named_[named_["roas"].notna()].sort_values(["roas", "brand"])
         if len(paid) > 1:

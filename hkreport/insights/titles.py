@@ -325,7 +325,11 @@ def best_cell(frame: "pd.DataFrame", rows: str, across: str, metric: Metric) -> 
     >>> frame = pd.DataFrame({"brand": ["A", "B"], "platform": ["YouTube"] * 2, "roas": [9.0, 2.0],
     ...                       "influencer_orders": [3.0, 300.0]})
     >>> best_cell(frame, "brand", "platform", m.ROAS)
-    'ROAS is highest for B on YouTube, at 2.0×, where there are enough orders to say'
+    'Only B on YouTube has 30 orders or more: ROAS 2.0×'
+    >>> best_cell(frame.assign(influencer_orders=90.0), "brand", "platform", m.ROAS)
+    'ROAS is highest for A on YouTube, at 9.0×, among those with 30 orders or more'
+    >>> best_cell(frame.assign(influencer_orders=90.0, roas=2.0), "brand", "platform", m.ROAS)
+    'Highest ROAS, from 30 orders up: 2.0× in several places'
     """
     known = frame[frame[metric.name].notna() & (frame["influencer_orders"] >= ENOUGH)]
     known = known[(known[rows] != UNASSIGNED) & (known[across] != UNASSIGNED)]
@@ -333,7 +337,14 @@ def best_cell(frame: "pd.DataFrame", rows: str, across: str, metric: Metric) -> 
         return f"{metric.label} by {_dimension(rows)} and {_dimension(across)}"
     first = known.sort_values([metric.name, rows, across], ascending=[False, True, True]).iloc[0]
     value = text(float(first[metric.name]), metric.unit)
+    if len(known) == 1:
+        return (
+            f"Only {named(first[rows])} on {named(first[across])} has {ENOUGH} orders or more: "
+            f"{metric.label} {value}"
+        )
+    if int((known[metric.name] == first[metric.name]).sum()) > 1:
+        return f"Highest {_lower(metric.label)}, from {ENOUGH} orders up: {value} in several places"
     return (
         f"{metric.label} is highest for {named(first[rows])} on {named(first[across])}, at {value}, "
-        "where there are enough orders to say"
+        f"among those with {ENOUGH} orders or more"
     )

@@ -24,7 +24,7 @@ from hkreport.pipeline import cache
 ROOT = Path(__file__).parents[1]
 # Module and how often it takes the whole ledger, not only its bounds and names.
 READ_PAST: dict[str, int] = {
-    "evidence/arms.py": 4,
+    "evidence/arms.py": 6,
     "evidence/attribution.py": 1,
     "evidence/counterfactual.py": 1,
     "evidence/journeys.py": 1,

@@ -250,12 +250,20 @@ def gather(report: Report, plan: Experiment) -> Arms | Refusal:
 def _lists_buyers(report: Report, plan: Experiment, listed: "ir.Table") -> bool:
     """Whether all units that had not ordered before have ordered since: who did not is then not listed.
 
-    Since, not within the window: a file made from orders lists buyers of later weeks as well.
+    Since, not within the window: a file made from orders lists buyers of later weeks as well. What was
+    ordered after both the window and the period is no report's concern.
     """
     import ibis
 
     orders = report.data.ledger.rows
-    orders = orders.filter(orders["kind"] == "order", orders["user_id"].notnull())
+    until = max(report.period.end, plan.closes + DAY)
+    orders = orders.filter(
+        orders["kind"] == "order",
+        orders["user_id"].notnull(),
+        orders["date"] < ibis.literal(until),
+    )
+    if report.brand is not None:
+        orders = orders.filter(orders["brand"] == report.brand)
     seen = orders.group_by(buyer=orders["user_id"]).aggregate(first=orders["date"].min())
     units = listed.left_join(seen, listed["unit_id"] == seen["buyer"])
     began = ibis.literal(plan.start)

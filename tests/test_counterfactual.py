@@ -224,7 +224,7 @@ def drifting() -> Panel:
         pytest.param(
             drifting(),
             "city 0, city 1, city 2 and 12 more and the control regions drifted apart before launch "
-            "(p = 0.000), so their later difference is not an effect.",
+            "(p < 0.001), so their later difference is not an effect.",
             id="no_parallel_trends",
         ),
     ],

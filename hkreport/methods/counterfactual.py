@@ -105,9 +105,10 @@ def difference_in_differences(
         panel = replace(panel, values=panel.values / level)
     drift = _compare(_slopes(panel.values[:, : panel.launch]), panel.treated, confidence)
     if drift.p_value < SUSPECT:
+        chance = "p < 0.001" if drift.p_value < 0.001 else f"p = {drift.p_value:.3f}"
         return Refusal(
-            f"{panel.names} and the control regions drifted apart before launch "
-            f"(p = {drift.p_value:.3f}), so their later difference is not an effect."
+            f"{panel.names} and the control regions drifted apart before launch ({chance}), so "
+            f"their later difference is not an effect."
         )
     effect = _compare(_changes(panel), panel.treated, confidence)
     window = max(min(panel.later, panel.earlier // 2), 1)

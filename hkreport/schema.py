@@ -657,7 +657,9 @@ TRACKING = Table(
             "dateofpurchase",
             "dateofsale",
             "salesdate",
+            "datecreated",
             "day",
+            "week",
             "month",
             required=True,
         ),
@@ -859,6 +861,7 @@ PAYOUTS = Table(
             "payee",
             "beneficiaryname",
             "beneficiary",
+            "contactname",
             required=True,
         ),
         _money(

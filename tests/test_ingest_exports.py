@@ -324,3 +324,22 @@ def test_a_total_beside_what_is_paid_is_no_revenue(tmp_path):
     dataset = load(only(tmp_path, payouts=payouts))
     assert not dataset.has("tracking")
     assert dataset.check.totals["spend"] == 500
+
+
+def test_the_price_of_an_item_is_that_of_the_line_where_amazon_writes_it(tmp_path):
+    lines = "403-1,2025-05-01,WHEY,2,3000.00,INF_1\n403-2,2025-05-02,BIOTIN,1,700.00,INF_2\n"
+    amazon = "amazon-order-id,purchase-date,sku,quantity,item-price,Influencer ID\n" + lines
+    dataset = load(only(tmp_path / "amazon", orders=amazon))
+    assert records(dataset, "tracking", "orders", "revenue") == [(1, 3000), (1, 700)]
+    # Elsewhere it is the price of one piece.
+    with pytest.raises(DataError, match="revenue"):
+        load(only(tmp_path / "other", orders=amazon.replace("amazon-order-id", "Order ID")))
+
+
+def test_a_gateway_calls_who_is_paid_its_contact(tmp_path):
+    paid = "id,amount,mode,contact_name\npout_1,1000,IMPS,Asha Rao\npout_2,600,UPI,Dev Mehta\n"
+    dataset = load(only(tmp_path, payouts=paid))
+    assert records(dataset, "payouts", "influencer_id", "total_payout") == [
+        ("Asha Rao", 1000),
+        ("Dev Mehta", 600),
+    ]

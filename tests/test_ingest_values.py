@@ -520,7 +520,32 @@ def test_a_month_without_a_day_is_read_as_its_first_and_said(cell, day, tmp_path
     assert cell in problem(dataset, "date_month").message
 
 
-@pytest.mark.parametrize("cell", ["2025-13", "13/2025", "Feb 25", "Smarch 2025", "25-02"])
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [("2025-W23", date(2025, 6, 2)), ("2025W1", date(2024, 12, 30)), ("W53 2020", date(2020, 12, 28)),
+     ("KW 5/2025", date(2025, 1, 27)), ("Week 23, 2025", date(2025, 6, 2))],
+)  # fmt: skip
+def test_a_week_is_read_as_its_monday_and_said(cell, day, tmp_path):
+    dataset = load(only(tmp_path, tracking=f'Week,orders,revenue\n"{cell}",1,5\n'))
+    assert records(dataset, "tracking", "date") == [(day,)]
+    assert cell in problem(dataset, "date_week").message
+
+
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [("5 जनवरी 2025", date(2025, 1, 5)), ("07 फ़रवरी 2025", date(2025, 2, 7)), ("मई 2025", date(2025, 5, 1)),
+     ("07 \u095eरवरी 2025", date(2025, 2, 7)), ("9 अगस्त 2025", date(2025, 8, 9)), ("05. März 2025", date(2025, 3, 5)),
+     ("7 Dez. 2025", date(2025, 12, 7)), ("1er juil. 2025", date(2025, 7, 1)), ("5 février 2025", date(2025, 2, 5)),
+     ("7 août 2025 10:20", date(2025, 8, 7)), ("Mai 25, 2025", date(2025, 5, 25)), ("9 dic 2025", date(2025, 12, 9))],
+)  # fmt: skip
+def test_months_have_names_in_other_languages(cell, day, tmp_path):
+    dataset = load(only(tmp_path, tracking=f'date,orders,revenue\n"{cell}",1,5\n'))
+    assert records(dataset, "tracking", "date") == [(day,)]
+
+
+@pytest.mark.parametrize(
+    "cell", ["2025-13", "13/2025", "Feb 25", "Smarch 2025", "25-02", "2025-W54", "2021-W53", "W23"]
+)
 def test_what_may_be_no_month_is_left_out(cell, tmp_path):
     dataset = load(only(tmp_path, tracking=f"date,orders,revenue\n{cell},1,5\n"))
     assert problem(dataset, "unreadable").examples[0].value == cell

@@ -93,9 +93,12 @@ NETWORK_WORDS = frozenset(
 # elsewhere is what was paid, or a sum of anything. A shop calls the number of an order its name, too.
 OF_SHOPS = frozenset({"name", "financialstatus"})
 OF_CONVERSIONS = frozenset({"conversionid"})
+# The price of an item is that of one piece elsewhere; there it is that of the line, its quantity included.
+OF_AMAZON = frozenset({"amazonorderid"})
 ONLY_THERE: Mapping[frozenset[str], Mapping[str, str]] = {
     OF_SHOPS: {"tracking_id": "name", "brand": "vendor", "revenue": "total"},
     OF_CONVERSIONS: {"revenue": "total"},
+    OF_AMAZON: {"tracking_id": "amazonorderid", "revenue": "itemprice"},
 }
 # A channel is a network, or that of a person there: its cells say which.
 CHANNELS = frozenset("channel channelname".split())
@@ -254,7 +257,9 @@ def match(
                 if name not in places and header in folded:
                     places[name] = folded.index(header)
                     taken.add(places[name])
-        numbered = bool({*folded, *map(_long, headers)} & ORDER_IDS) or set(folded) >= OF_SHOPS
+        numbered = bool({*folded, *map(_long, headers)} & ORDER_IDS) or any(
+            set(folded) >= kind for kind in (OF_SHOPS, OF_AMAZON)
+        )
         if "orders" not in (overrules or {}) and _counts_no_orders(places, headers, head):
             place = places.pop("orders")
             taken.discard(place)

@@ -5,7 +5,8 @@ show. What that leaves comes here, each distinct text once. The decision between
 first is made for a column as a whole, from every value that can only be read one way.
 """
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hkreport.ingest.read import quoted
@@ -16,6 +17,13 @@ __all__ = ["Order", "date_query", "decide", "fast_date", "files_apart", "shape_q
 INDIA_MINUTES = 330  # Asia/Kolkata is UTC+05:30 all year
 FIRST_YEAR, LAST_YEAR = 1990, 2100  # outside these a number is hardly a date
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+# What months are called where their English beginning is not: in Hindi, German, French and Spanish.
+OTHER_MONTHS: Mapping[str, str] = {
+    "jan": "जनवरी|जन|jän|ene", "feb": "फ़रवरी|फरवरी|फ़र|फर|fév|fev", "mar": "मार्च|mär|mae",
+    "apr": "अप्रैल|avr|abr", "may": "मई|mai", "jun": "जून|juin", "jul": "जुलाई|juil",
+    "aug": "अगस्त|aoû|aou|ago", "sep": "सितंबर|सितम्बर|सित", "oct": "अक्टूबर|अक्तूबर|अक्टू|okt",
+    "nov": "नवंबर|नवम्बर|नव", "dec": "दिसंबर|दिसम्बर|दिस|dez|déc|dic",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,7 @@ def date_query(relation: str, day_first: bool) -> str:
     -------
     str
         SQL giving ``raw``, ``value`` TIMESTAMP, ``kind`` (``nothing``, ``iso``, ``numeric``,
-        ``short_year``, ``words``, ``month``, ``serial``, ``epoch``, ``compact``, ``unreadable``), ``zoned``,
+        ``short_year``, ``words``, ``month``, ``week``, ``serial``, ``epoch``, ``compact``, ``unreadable``), ``zoned``,
         and for numeric dates ``reading``: ``only_day``, ``only_month`` or ``either``.
     """
     months = "[" + ", ".join(quoted(m) for m in MONTHS) + "]"
@@ -129,7 +137,7 @@ def date_query(relation: str, day_first: bool) -> str:
     forms = {
         "ymd": (r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + time, ("y", "m", "d")),
         "num": (week + r"(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4}|\d{2})" + time, ("a", "b", "y")),
-        "dmy": (week + r"(\d{1,2})(?:st|nd|rd|th)?(?:\s+of)?[-/.,\s]*" + month + r"[-/.,'\s]*(\d{4}|\d{2})" + time,
+        "dmy": (week + r"(\d{1,2})(?:st|nd|rd|th|er)?(?:\s+of)?[-/.,\s]*" + month + r"[-/.,'\s]*(\d{4}|\d{2})" + time,
                 ("d", "w", "y")),
         "mdy": (week + month + r"[-/.\s]*(\d{1,2})(?:st|nd|rd|th)?[-/.,'\s]+(\d{4}|\d{2})" + time,
                 ("w", "d", "y")),
@@ -144,19 +152,22 @@ def date_query(relation: str, day_first: bool) -> str:
     first = "true" if day_first else "false"
     number = "TRY_CAST(t AS DECIMAL(20, 6))"
     return f"""
-    WITH cells AS (
+    WITH written AS (
         SELECT raw, lower(regexp_replace(trim(raw, ' \t\u00a0\u200b\ufeff''"'), '[\\s\\p{{Z}}]+', ' ', 'g')) AS t
         FROM {relation}
+    ), cells AS (
+        SELECT raw, {_in_english("t")} AS t, {_monday("t")} AS monday FROM written
     ), texts AS (
-        SELECT raw, regexp_full_match(t, {quoted(months_only)}) AS is_month,
-            CASE WHEN NOT is_month THEN t
+        SELECT raw, monday IS NOT NULL AS is_week, regexp_full_match(t, {quoted(months_only)}) AS is_month,
+            CASE WHEN is_week THEN CAST(monday AS VARCHAR)
+                 WHEN NOT is_month THEN t
                  WHEN t < 'a' THEN regexp_replace(replace(t, '/', '-'), '^(\\d{{1,2}}) ?- ?(\\d{{4}})$', '\\2-\\1') || '-01'
                  ELSE '1 ' || t END AS t
         FROM cells
     ), forms AS (
-        SELECT raw, t, is_month, {extracts} FROM texts
+        SELECT raw, t, is_week, is_month, {extracts} FROM texts
     ), parts AS (
-        SELECT raw, t, is_month, CASE
+        SELECT raw, t, is_week, is_month, CASE
             WHEN {nothing("raw")} THEN 'nothing'
             WHEN ymd.y <> '' THEN 'iso'
             WHEN num.y <> '' THEN CASE WHEN strlen(num.y) = 2 THEN 'short_year' ELSE 'numeric' END
@@ -205,7 +216,7 @@ def date_query(relation: str, day_first: bool) -> str:
             WHEN p.p LIKE 'a%' AND hour24 = 12 THEN 0 ELSE hour24 END AS hour
         FROM moments
     ), valued AS (
-        SELECT raw, is_month, kind, reading, coalesce(p.z, '') NOT IN ('', 'ist', 'asia/kolkata', 'asia/calcutta')
+        SELECT raw, is_week, is_month, kind, reading, coalesce(p.z, '') NOT IN ('', 'ist', 'asia/kolkata', 'asia/calcutta')
                 AND kind NOT IN ('serial', 'epoch') AS zoned,
             CASE kind
             WHEN 'serial' THEN TIMESTAMP '1899-12-30' + to_microseconds(CAST({number} * 86400000000 AS BIGINT))
@@ -224,9 +235,35 @@ def date_query(relation: str, day_first: bool) -> str:
     SELECT raw, CASE WHEN year(value) BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN value END AS value,
         CASE WHEN kind = 'nothing' THEN kind
              WHEN value IS NULL OR year(value) NOT BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN 'unreadable'
-             WHEN is_month THEN 'month' ELSE kind END AS kind,
+             WHEN is_week THEN 'week' WHEN is_month THEN 'month' ELSE kind END AS kind,
         zoned, CASE WHEN value IS NOT NULL THEN reading END AS reading
     FROM valued"""
+
+
+def _in_english(cell: str) -> str:
+    """Build SQL that puts the English abbreviation for a month that is named in another language."""
+    word, rest = r"(^|[^\p{L}\p{M}])(?:", r")[\p{L}\p{M}]*\.?"
+    every = word + "|".join(OTHER_MONTHS.values()) + rest
+    change = f"nfc_normalize({cell})"
+    for name, others in OTHER_MONTHS.items():
+        names = unicodedata.normalize("NFC", others)
+        change = f"regexp_replace({change}, {quoted(word + names + rest)}, {quoted(chr(92) + '1' + name)})"
+    every = unicodedata.normalize("NFC", every)
+    return f"CASE WHEN regexp_matches(nfc_normalize({cell}), {quoted(every)}) THEN {change} ELSE {cell} END"
+
+
+def _monday(cell: str) -> str:
+    """Build SQL for the first day of a week by its number, as 2025-W23 or W23 2025; NULL for all else."""
+    form = r"(?:(\d{4})[- ]?(?:w|kw|week)[- ]?(\d{1,2})|(?:w|kw|week)[- ]?(\d{1,2})[-/, ]+(\d{4}))"
+    year, week = (
+        f"concat({', '.join(f'regexp_extract({cell}, {quoted(form)}, {group})' for group in groups)})"
+        for groups in ((1, 4), (2, 3))
+    )
+    # The 4th of January lies in the first week of its year, whatever its weekday.
+    first = f"date_trunc('week', TRY_CAST({year} || '-01-04' AS DATE))"
+    day = f"CAST({first} AS DATE) + 7 * (TRY_CAST({week} AS INTEGER) - 1)"
+    known = f"regexp_full_match({cell}, {quoted(form)}) AND isoyear({day}) = TRY_CAST({year} AS INTEGER)"
+    return f"CASE WHEN {known} THEN {day} END"
 
 
 def _names(names: tuple[str, ...]) -> str:

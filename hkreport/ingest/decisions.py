@@ -66,6 +66,7 @@ DATE_KINDS: Mapping[str, str] = {
     "epoch": "are seconds or milliseconds since 1970, read in Indian time",
     "compact": "are written as YYYYMMDD",
     "month": "name a month without a day and were read as its first day",
+    "week": "name a week and were read as its Monday, so that a week across two months counts for the first",
     "short_year": "have a year of two digits, read as 1970 to 2069",
 }
 

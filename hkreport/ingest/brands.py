@@ -16,6 +16,8 @@ __all__ = ["BrandBook", "default_brands", "leading_brands"]
 
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_A-Za-z]+")
+# What stands between brands where a cell lists several.
+_BETWEEN = re.compile(r"[,;/|&+\n]| and ", re.IGNORECASE)
 SHORT = 4  # an alias of at most so many letters must stand as a word of its own
 # Short spellings that are English words too.
 ENGLISH = frozenset("on in at as is be of or so up us it my me we by to go do no an am".split())
@@ -88,6 +90,20 @@ class BrandBook:
     def exact(self, text: str) -> str | None:
         """The brand that `text` is, if it is one."""
         return self.by_spelling.get(fold(text))
+
+    def several(self, text: str) -> set[str]:
+        """The brands that `text` lists, if it is a list of two or more of them and of nothing else.
+
+        Examples
+        --------
+        >>> book = BrandBook({"HKVitals": ("HK",), "MuscleBlaze": ("MB",), "Salt & Stone": ()})
+        >>> sorted(book.several("HKVitals, MB")), book.several("Salt & Stone"), book.several("HK / Hkvitals")
+        (['HKVitals', 'MuscleBlaze'], set(), set())
+        """
+        pieces = [each for each in _BETWEEN.split(text) if each.strip()]
+        found = {self.exact(each) for each in pieces}
+        brands = {each for each in found if each}
+        return brands if len(brands) > 1 and len(brands) == len(found) else set()
 
     def within(self, text: str) -> str | None:
         """The brand that `text` begins or ends with; the longest spelling, the beginning first.

@@ -5,7 +5,7 @@ distinct texts and joined back as a small map.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from hkreport.errors import listed
 from hkreport.ingest import values
@@ -206,9 +206,14 @@ def _spell_labels(work: Spelling) -> None:
             union[text] = union.get(text, 0) + rows
     brands = by_column.get("brand", {})
     named = [each for each in brands if each.casefold() not in RESERVED]
-    work.book = BrandBook(
-        work.job.settings.brands, sorted(named, key=lambda each: (-brands[each], each))
-    )
+    named.sort(key=lambda each: (-brands[each], each))
+    known = BrandBook(work.job.settings.brands)
+    work.book = BrandBook(work.job.settings.brands, named)
+    several = {each for each in named if not known.exact(each) and work.book.several(each)}
+    if several:
+        work.book = BrandBook(
+            work.job.settings.brands, [each for each in named if each not in several]
+        )
     for name, meant in work.book.near_misses():
         work.job.say(
             None,
@@ -220,7 +225,7 @@ def _spell_labels(work: Spelling) -> None:
             f"If they are one, add '{name}' to {meant} in params/brands.yml.",
         )
     decided = {
-        column: _brand_spellings(work.book, union)
+        column: _brand_spellings(work.book, union, several)
         if column == "brand"
         else values.label_map(column, union)
         for column, union in by_column.items()
@@ -232,6 +237,7 @@ def _spell_labels(work: Spelling) -> None:
             work.changes[table, column] = mine
             if column == "brand":
                 _tell_reserved(work, table, counts)
+                _tell_several(work, table, [each for each in counts if each in several])
             _tell_spelling(work, table, column, mine, counts, change.unknown)
 
 
@@ -280,12 +286,30 @@ def _listed_products(job: Job) -> set[str]:
     return {name for (name,) in job.rows(query)}
 
 
-def _brand_spellings(book: BrandBook, union: Mapping[str, int]) -> values.LabelChange:
+def _brand_spellings(
+    book: BrandBook, union: Mapping[str, int], several: Collection[str]
+) -> values.LabelChange:
     becomes = {
         text: RESERVED[text.casefold()] if text.casefold() in RESERVED else book.exact(text) or text
         for text in union
     }
+    becomes |= dict.fromkeys(several)
     return values.LabelChange({old: new for old, new in becomes.items() if old != new})
+
+
+def _tell_several(work: Spelling, table: str, texts: Sequence[str]) -> None:
+    """Warn of cells that name several brands: no rule says which part of the row is whose."""
+    if not texts:
+        return
+    rows = sum(work.counts[table, "brand"][each][0] for each in texts)
+    first = work.example(table, "brand", texts[0])
+    work.job.say(
+        table, "brand", "several_brands", "warning", rows,
+        f"{table}.brand: {in_words(rows, Unit.COUNT)} {rows_words(rows)} {'names' if rows == 1 else 'name'} several brands at once, "
+        f"and {'is' if rows == 1 else 'are'} read without a brand from this column (first: row {first.row}, {first.value}). To have "
+        "them in a brand, split such rows, one for each.",
+        [work.example(table, "brand", each) for each in texts[:MOST_EXAMPLES]],
+    )  # fmt: skip
 
 
 def _tell_reserved(work: Spelling, table: str, counts: Counts) -> None:

@@ -513,3 +513,30 @@ def test_what_the_list_of_products_keeps_apart_stays_apart(tmp_path):
         products="product,brand\nFit,Gritzo\nFIT,MuscleBlaze\n",
     )
     assert dataset.check.revenue_by_brand == {"Gritzo": 100, "MuscleBlaze": 200}
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_cell_that_lists_brands_is_no_brand_of_its_own(large, tmp_path, monkeypatch):
+    """₹150 stood beside the two brands as those of two more, and what was paid for both as a third's."""
+    if large:
+        for module in ("spelling", "stage"):
+            monkeypatch.setattr(f"hkreport.ingest.{module}.MATERIALISED_ROWS", 0)
+    dataset = load(
+        tmp_path,
+        tracking="date,influencer_id,brand,product,orders,revenue\n2025-06-01,1,HKVitals,Biotin,1,500\n"
+        "2025-06-02,1,MuscleBlaze,Whey,1,1500\n2025-06-02,1,HKVitals & MB,Combo,1,100\n"
+        "2025-06-03,1,MuscleBlaze / HKV,HKVitals Zinc,1,50\n2025-06-04,1,Salt & Stone,Soap,1,7\n",
+        payouts='influencer_id,basis,brand,total_payout\n1,post,"HKVitals, MuscleBlaze",1000\n',
+    )
+    # What the product says is not contradicted by a list.
+    assert dataset.check.revenue_by_brand == {
+        "HKVitals": 550, "MuscleBlaze": 1500, "Salt & Stone": 7, "unassigned": 100,
+    }  # fmt: skip
+    assert not any(isinstance(each, str) for each in column(dataset, "payouts", "brand"))
+    said = {
+        each.table: each.message for each in dataset.check.problems if each.rule == "several_brands"
+    }
+    assert said["tracking"].startswith(
+        "tracking.brand: 2 rows name several brands at once, and are read"
+    )
+    assert "(first: row 2, HKVitals, MuscleBlaze)" in said["payouts"]

@@ -26,6 +26,7 @@ from hkreport.ingest.filenames import with_brands_of_names
 from hkreport.ingest.files import choose_files
 from hkreport.ingest.job import Job, Settings
 from hkreport.ingest.links import with_post_column
+from hkreport.ingest.networks import find_networks
 from hkreport.ingest.parts import join_parts
 from hkreport.ingest.payouts import reconcile
 from hkreport.ingest.people import with_people
@@ -149,6 +150,7 @@ def load(
         job.progress("Spelling names alike")
         spell_tables(job)
         judge_tables(job)
+        find_networks(job)
         _tell_decisions(job)
         job.progress("Comparing the tables")
         find_contradictions(job)

@@ -234,7 +234,7 @@ def prepare(
             field = Field(source.header_row, width, key, source.delimiter, MOST_HASHES)
         seen = look(path, field)
         query = _csv_query(path, width, source.header_row, source.delimiter, marked=False)
-        if seen.plain and _reads(con, query):
+        if seen.plain and not _begins_in_quotes(path) and _reads(con, query):
             unlike = are_distinct([seen.hashes])
             return replace(source, query=query, volume=volume, unlike=unlike)
     return _mended(source, path, workdir / f"{number}-mended.csv")
@@ -512,6 +512,17 @@ def _reads(con: duckdb.DuckDBPyConnection, query: str) -> bool:
     except duckdb.Error:
         return False
     return True
+
+
+def _begins_in_quotes(path: Path) -> bool:
+    """Whether the first line break of a file stands inside a cell, as in a header that is wrapped.
+
+    DuckDB takes the first break for the one that ends all records: a spreadsheet writes another one there, and no
+    record would be found.
+    """
+    with path.open("rb") as file:
+        line = file.readline(LONGEST_LINE)
+    return line.count(b'"') % 2 == 1
 
 
 def _csv_query(path: Path, width: int, skip: int, delimiter: str, *, marked: bool = True) -> str:

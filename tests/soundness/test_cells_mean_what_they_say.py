@@ -540,3 +540,19 @@ def test_a_cell_that_lists_brands_is_no_brand_of_its_own(large, tmp_path, monkey
         "tracking.brand: 2 rows name several brands at once, and are read"
     )
     assert "(first: row 2, HKVitals, MuscleBlaze)" in said["payouts"]
+
+
+@pytest.mark.parametrize("header", ['"Net\nRevenue"', '"Revenue\n"', '"Net\r\nRevenue"'])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_wrapped_header_does_not_hide_the_orders_below(header, end, tmp_path):
+    """A spreadsheet ends lines by \\r\\n and breaks them in cells by \\n: all orders were gone, ₹0 for ₹2,200."""
+    lines = [
+        f"date,influencer_id,{header},orders,notes",
+        '2025-04-05,I1,1500,2,"two\nlines"',
+        "2025-04-06,I2,700,1,",
+        "",
+    ]
+    (tmp_path / "tracking.csv").write_bytes(end.join(lines).encode())
+    dataset = ingest.load(tmp_path)
+    assert dataset.check.totals["revenue"] == 2200
+    assert column(dataset, "tracking", "orders") == [2, 1]

@@ -320,7 +320,13 @@ def test_a_cost_beside_orders_is_that_of_the_goods_and_spend_is_not(tmp_path):
 
 @pytest.mark.parametrize(
     ("header", "warned"),
-    [("Amount Paid", True), ("Cost", True), ("Total", False), ("Net Amount", False)],
+    [
+        ("Amount Paid", True),
+        ("Cost", True),
+        ("Commission", True),
+        ("Total", False),
+        ("Net Amount", False),
+    ],
 )
 def test_an_amount_beside_orders_that_may_be_paid_to_influencers_is_warned_of(
     header, warned, tmp_path

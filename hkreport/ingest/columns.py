@@ -704,10 +704,12 @@ def doubtful_payout(given: Candidate) -> str | None:
         return None
     found = match(TABLES["payouts"], own.unused, head=())
     place = found.places.get("total_payout")
-    header = None if place is None else own.unused[place]
-    if header is None or not PAID_TO_SOMEBODY.search(fold(header)):
-        return None
-    return header if _is_numeric(source, source.headers.index(header)) else None
+    total = [] if place is None else [own.unused[place]]
+    likely = [each for each in total if PAID_TO_SOMEBODY.search(fold(each))]
+    # It may be an amount, or a rate.
+    likely += [each for each in own.unused if fold(each) in ("commission", "commissions")]
+    numeric = (each for each in likely if _is_numeric(source, source.headers.index(each)))
+    return next(numeric, None)
 
 
 def unread(given: Candidate, name: str) -> tuple[list[str], tuple[str, ...]]:

@@ -301,7 +301,7 @@ def test_a_shop_numbers_its_orders_by_name_and_says_the_total_once(tmp_path):
         ("#1001", 1, 1350, "HKVitals", "Biotin"),
         ("#1002", 1, 1049, "MuscleBlaze", "Whey"),
     ]
-    assert problem(dataset, "missing").examples[0].row == 3
+    assert problem(dataset, "item_line").examples[0].row == 3
 
 
 def test_a_conversion_has_a_total_and_a_bank_names_who_is_paid(tmp_path):
@@ -343,3 +343,17 @@ def test_a_gateway_calls_who_is_paid_its_contact(tmp_path):
         ("Asha Rao", 1000),
         ("Dev Mehta", 600),
     ]
+
+
+def test_further_items_of_an_order_of_a_shop_are_not_missed(tmp_path):
+    head = "Name,Financial Status,Total,Created at,Lineitem name,Vendor,Influencer ID\n"
+    first = "#1001,paid,1500.00,2025-05-01,Whey,MuscleBlaze,INF_1\n"
+    item = "#1001,,,2025-05-01,Bar,MuscleBlaze,\n"
+    lone = "#1003,,,2025-05-03,Bar,MuscleBlaze,\n"
+    dataset = load(only(tmp_path, orders=head + first + item + lone))
+    # An order without any amount is still one that is missed.
+    assert (dataset.check.totals["orders"], dataset.check.totals["revenue"]) == (2, 1500)
+    assert dataset.check.tables["tracking"].rows_used == 1
+    said = problem(dataset, "item_line")
+    assert (said.severity, said.count, said.examples[0].row) == ("note", 1, 3)
+    assert problem(dataset, "missing", "revenue").examples[0].row == 4

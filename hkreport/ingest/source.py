@@ -21,6 +21,7 @@ __all__ = [
 TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".psv")
 PARQUET_ENDINGS = (".parquet", ".pq")
 WORKBOOK_ENDINGS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+ITEM = "item_line"  # what a record is that only names one more item of an order
 ELSEWHERE = "elsewhere"  # what is wrong with a record that is read from another file
 FILE_BRAND = "(file name)"  # in place of a header, where the name of the file says the brand
 PART = 10**12  # rows of a second file are this much above those of the first

@@ -18,7 +18,7 @@ from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS, SUMMED, Plan, Reading
 from hkreport.ingest.read import Source, Unusable, prepare, quoted
 from hkreport.ingest.source import ELSEWHERE
 from hkreport.ingest.survey import Survey, of_parts, survey, usual
-from hkreport.ingest.totals import TOTAL_WORDS, mark_sums
+from hkreport.ingest.totals import TOTAL_WORDS, mark_items, mark_sums
 from hkreport.ingest.values import BLANKS, fast_flag
 from hkreport.pseudonyms import sealed
 from hkreport.schema import Kind, Table
@@ -144,6 +144,7 @@ def stage(
             "but are not the sum of the other rows of that day, and count as any other. Remove sums from the export."
         )
         source = replace(source, notes=(*source.notes, ("total_counted", sentence)))
+    mark_items(con, match)
     counted = con.execute(
         f"SELECT count(*) FROM stage_{name} WHERE mark IS DISTINCT FROM 'blank'"
     ).fetchone()

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from hkreport.ingest.columns import Match
-from hkreport.ingest.source import PART
+from hkreport.ingest.source import ITEM, PART
 from hkreport.pseudonyms import USER
 from hkreport.schema import Column, Kind
 
-__all__ = ["LONGEST_TOTAL", "TOTAL_WORDS", "mark_sums"]
+__all__ = ["LONGEST_TOTAL", "TOTAL_WORDS", "mark_items", "mark_sums"]
 
 TOTAL_WORDS = "(grand|sub|overall)?totals?|sum|overall|(opening|closing)balance"
 LONGEST_TOTAL = 20
@@ -128,13 +128,38 @@ def _mark_above(
     _mark_as_sums(con, name, how, "SELECT row FROM above WHERE is_sum")
 
 
+def mark_items(con: duckdb.DuckDBPyConnection, match: Match) -> None:
+    """Mark the further items of an order in ``read_TABLE``, where a row is an order by its id.
+
+    A shop says the amount of an order once, on its first line, and leaves it empty on those of its other items.
+    """
+    columns = {"tracking_id", "revenue"}
+    if (
+        match.table.name != "tracking"
+        or "orders" not in match.constants
+        or not columns <= match.places.keys()
+    ):
+        return
+    amounts = "SELECT tracking_id FROM read_tracking WHERE mark IS NULL AND revenue IS NOT NULL"
+    items = (
+        "SELECT row FROM read_tracking WHERE mark IS NULL AND revenue IS NULL AND u_revenue IS NULL "
+        f"AND tracking_id IN ({amounts})"
+    )
+    if con.execute(f"{items} LIMIT 1").fetchone():
+        _mark_as(con, "tracking", "items", items, ITEM)
+
+
 def _mark_as_sums(con: duckdb.DuckDBPyConnection, name: str, how: str, rows: str) -> None:
+    _mark_as(con, name, how, rows, "total_row")
+
+
+def _mark_as(con: duckdb.DuckDBPyConnection, name: str, how: str, rows: str, mark: str) -> None:
     """Put the mark on rows of ``read_TABLE``; `how` they were found names what is kept of it."""
     con.execute(f"CREATE OR REPLACE TABLE {how}_{name} AS {rows}")
     con.execute(f"ALTER VIEW read_{name} RENAME TO before_{how}_{name}")
     con.execute(
         f"CREATE VIEW read_{name} AS SELECT * REPLACE (CASE WHEN mark IS NULL AND row IN "
-        f"(SELECT row FROM {how}_{name}) THEN 'total_row' ELSE mark END AS mark) FROM before_{how}_{name}"
+        f"(SELECT row FROM {how}_{name}) THEN '{mark}' ELSE mark END AS mark) FROM before_{how}_{name}"
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hkreport.ingest.check import Quarantined, Severity
 from hkreport.ingest.job import Job, Rule
 from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS
-from hkreport.ingest.source import ELSEWHERE
+from hkreport.ingest.source import ELSEWHERE, ITEM
 from hkreport.ingest.stage import MATERIALISED_ROWS, Staged
 from hkreport.pseudonyms import USER
 from hkreport.schema import TABLES, Column, Kind, Table
@@ -27,6 +27,8 @@ MARKS = (
     ("repeated_header", "the line repeats the header", "NULL", "Remove the line."),
     ("placeholder", "the line holds only dots", "'…'", "Put the missing rows back, or remove the line."),
     (ELSEWHERE, "what they hold is in another of the files as well, and is read from there", "",
+     "Nothing need be done."),
+    (ITEM, "what they hold is a further item of an order whose amount stands on another line", "tracking_id",
      "Nothing need be done."),
     ("total_row", "the line is a total", "'Total'", "Remove the line: the report makes its own totals."),
 )  # fmt: skip
@@ -165,7 +167,7 @@ def _reasons(staged: Staged, soft: Sequence[str]) -> list[tuple[Rule, str]]:
     def add(rule: str, column: str, condition: str, value: str, words: str, mend: str) -> None:
         message = f"{staged.source.label}: {{count}} {{rows}} left out: {words}. {mend}"
         # What another file holds as well is not lost.
-        severity: Severity = "note" if rule == ELSEWHERE else "error"
+        severity: Severity = "note" if rule in (ELSEWHERE, ITEM) else "error"
         reasons.append((Rule(rule, column or None, severity, condition, value, message), mend))
 
     for mark, words, value, mend in MARKS:

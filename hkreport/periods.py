@@ -11,10 +11,12 @@ from enum import StrEnum
 
 from hkreport.errors import ParamsError
 
-__all__ = ["ALLOWED", "Grain", "Period", "parse", "resolve", "steps", "worded"]
+__all__ = ["ALLOWED", "Grain", "Period", "parse", "resolve", "steps", "undated", "worded"]
 
 Date = datetime.date
 DAY = datetime.timedelta(days=1)
+
+NO_DAY = Date(1970, 1, 1)  # stands where a day is asked for and the data has none; never printed
 
 # `latest` takes a quarter whose first and last days may be this far from the data's; and the data may end
 # so long before a period that is still held against a whole one.
@@ -57,6 +59,11 @@ class Period:
     grain: Grain
 
     @property
+    def is_undated(self) -> bool:
+        """Whether it stands for data in which nothing has a date: its days are no days of the data."""
+        return (self.start, self.end, self.grain) == (NO_DAY, NO_DAY + DAY, Grain.ALL)
+
+    @property
     def days(self) -> int:
         """Number of days."""
         return (self.end - self.start).days
@@ -74,7 +81,11 @@ class Period:
         --------
         >>> parse("2025-Q2").words, parse("2025-06-15..2025-06-15").words
         ('1 Apr 2025 to 30 Jun 2025', '15 Jun 2025')
+        >>> undated().words
+        'undated data'
         """
+        if self.is_undated:
+            return "undated data"
         first, last = worded(self.start), worded(self.last)
         return first if first == last else f"{first} to {last}"
 
@@ -87,6 +98,8 @@ class Period:
         >>> parse("2025-Q2").when, parse("2025-06-15..2025-06-15").when
         ('from 1 Apr 2025 to 30 Jun 2025', 'on 15 Jun 2025')
         """
+        if self.is_undated:
+            return f"in {self.words}"
         return f"{'on' if self.days == 1 else 'from'} {self.words}"
 
     @property
@@ -260,6 +273,11 @@ def _parse(name: str) -> Period | None:
             raise ValueError(f"{last} is before {start}")
         return Period(upper, start, last + DAY, Grain.RANGE)
     return None
+
+
+def undated() -> Period:
+    """The period of data in which nothing has a date: everything, on no day that may be named."""
+    return Period("all", NO_DAY, NO_DAY + DAY, Grain.ALL)
 
 
 def resolve(name: str, first: Date, last: Date) -> Period:

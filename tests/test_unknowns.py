@@ -2,17 +2,19 @@
 
 import dataclasses
 import math
+import types
 
 import exports
 import pandas as pd
 import pytest
 from ingest_fixtures import only
 
-from hkreport import charts, insights, ledger, params, store, tables, views
+from hkreport import charts, insights, ledger, params, periods, store, tables, views
 from hkreport import metrics as m
 from hkreport.evidence import comparisons, definitions, ranking, returns
 from hkreport.insights import causes
 from hkreport.methods.estimate import Refusal
+from hkreport.pipeline import home
 from hkreport.views import luck
 
 
@@ -261,3 +263,37 @@ def test_a_file_of_which_no_row_could_be_used_is_not_known(tmp_path, unreadable)
     report = views.open_report(brand="all", period="2025-Q2", data=str(folder))
     assert math.isnan(report.value(m.REVENUE))
     assert math.isnan(report.value(m.ROAS))  # once 0.0×, below break-even
+
+
+@pytest.fixture
+def undated(tmp_path):
+    """A report of nothing but payouts, none of which has a date."""
+    folder = only(
+        tmp_path / "exports",
+        payouts="influencer_id,basis,rate,total_payout\nI1,post,500,500\nI2,order,70,700\n",
+    )
+    data = store.open_data(folder, params.load(None))
+    return views.open_report(brand="all", period="all", opened=data, settings=params.load(None))
+
+
+def test_data_without_dates_is_given_none(undated):
+    assert undated.subtitle == "All dates: undated data"
+    assert undated.period.when == "in undated data"
+    assert "1970" not in plain(insights.headline(undated))
+
+
+def test_order_value_of_an_influencer_without_known_orders_does_not_say_that_there_were_none(
+    undated,
+):
+    table = tables.Table(
+        undated.influencers, [tables.Col.key("influencer"), tables.Col.of(m.AVERAGE_ORDER_VALUE)]
+    )
+    assert "n/a (orders not known)" in table.html
+    assert "no orders" not in table.html
+
+
+def test_the_front_page_counts_no_day_of_a_report_without_dates():
+    dated = types.SimpleNamespace(period=periods.parse("2025-Q2"))
+    bare = types.SimpleNamespace(period=periods.undated())
+    assert home._span([dated, bare]) == "1 Apr 2025 to 30 Jun 2025"
+    assert home._span([bare, bare]) == "undated data"

@@ -321,8 +321,11 @@ def _subtitle(there: Sequence[Entry]) -> str:
 
 
 def _span(there: Sequence[Entry]) -> str:
-    first = min(entry.period.start for entry in there)
-    end = max(entry.period.end for entry in there)
+    dated = [entry.period for entry in there if not entry.period.is_undated]
+    if not dated:
+        return there[0].period.words
+    first = min(period.start for period in dated)
+    end = max(period.end for period in dated)
     return Period("", first, end, Grain.RANGE).words
 
 

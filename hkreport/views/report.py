@@ -438,7 +438,8 @@ class Report:
         the totals.
         """
         frame = self.compute(
-            [*INFLUENCER_METRICS, m.AVERAGE_ORDER_VALUE, m.PERFORMANCE_SCORE], "influencer"
+            [*INFLUENCER_METRICS, m.ORDERS, m.AVERAGE_ORDER_VALUE, m.PERFORMANCE_SCORE],
+            "influencer",
         )
         frame = frame[frame["influencer_id"] != UNASSIGNED]
         rows = self.current.rows.filter(self.current.rows["influencer_id"].notnull())
@@ -1045,8 +1046,7 @@ def resolve(ledger: Ledger, period: str) -> Period:
                 "The data has no dates, so it cannot be cut by period.",
                 next_step="Report everything with PERIOD=all.",
             )
-        day = datetime.date(1970, 1, 1)
-        return Period("all", day, day + datetime.timedelta(days=1), periods.Grain.ALL)
+        return periods.undated()
     return periods.resolve(period, ledger.first, ledger.last)
 
 

@@ -362,6 +362,22 @@ def test_a_reader_filters_by_mouse_and_the_address_keeps_the_view(tab, chromium,
     until(tab, "location.hash.slice(1) === ''")
 
 
+def test_an_address_may_spell_values_in_another_case(tab):
+    tab.evaluate(GO, "brand=hkvitals&platform=YOUTUBE&tier=Micro")
+    chips = tab.locator("#chips").inner_text()
+    assert all(words in chips for words in ("Brand: HKVitals", "Platform: YouTube", "Tier: micro"))
+    assert "The address names" not in tab.locator("#notes").inner_text()
+    until(tab, "location.hash.includes('brand=HKVitals&') && location.hash.includes('tier=micro')")
+
+
+def test_what_the_address_names_and_the_data_lacks_is_said_until_the_next_choice(tab):
+    tab.evaluate(GO, "brand=Gone+with+the+wind")
+    said = "names the brand “Gone with the wind”, which this data does not have"
+    assert said in tab.locator("#notes").inner_text()
+    tab.select_option("#by", "platform")
+    assert "The address names" not in tab.locator("#notes").inner_text()
+
+
 def test_back_and_forward_walk_through_what_was_chosen(tab):
     def settled(part):
         until(tab, f"decodeURIComponent(location.hash) === {part!r}")

@@ -58,7 +58,8 @@ const nameOf = (id) => {
 
 const showNotes = () => {
   const { current, against } = shown;
-  const notes = [];
+  const notes = state.absent.map(([name, typed]) =>
+    `The address names the ${facts.labels[name].toLowerCase()} “${oneLine(typed)}”, which this data does not have: it filters nothing here.`);
   if (against.words) notes.push(against.words);
   if (current.hidden) {
     const { influencers, revenue, spend, others } = current.hidden;

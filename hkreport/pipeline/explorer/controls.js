@@ -168,7 +168,7 @@ const listen = () => {
 };
 
 const set = (changes) => {
-  Object.assign(state, changes);
+  Object.assign(state, { absent: [] }, changes);
   last.chosen = true;
   update();
 };

@@ -39,6 +39,7 @@ const fresh = () => ({
   by: "influencer", sort: "", down: true, page: 0, size: 25, columns: null,
   topBy: "influencer", topMetric: "influencer_revenue", topCount: 10, topEnd: "",
   productMetric: "revenue", platformMetric: "influencer_revenue",
+  absent: [], // what the address names and this data does not have
 });
 let state = fresh();
 const TEXTS = ["from", "to", "search", "compare", "by", "sort", "topBy", "topMetric", "topEnd", "productMetric", "platformMetric"];
@@ -53,13 +54,23 @@ const toHash = () => {
   if (state.columns) words.set("columns", state.columns.join(" "));
   return words.toString();
 };
+// The data's own spelling of a value that a person typed into the address; of two that differ in case only, as typed.
+const spellings = (all) => {
+  const [exact, alike] = [new Set(all), new Map()];
+  for (const value of exact) {
+    const folded = value.toLowerCase();
+    alike.set(folded, alike.has(folded) ? undefined : value);
+  }
+  return (typed) => (exact.has(typed) ? typed : alike.get(typed.toLowerCase()));
+};
 const fromHash = (hash = location.hash) => {
   const words = new URLSearchParams(hash.slice(1));
   const read = fresh();
   for (const name of Object.keys(read.values)) {
     const allowed = name === "influencer" ? cube.people.influencer_id : valuesOf(cube, name);
-    const all = new Set(allowed.map((value) => value ?? UNASSIGNED));
-    read.values[name] = [...new Set(words.getAll(name))].filter((value) => all.has(value));
+    const spelt = spellings(allowed.map((value) => value ?? UNASSIGNED));
+    read.values[name] = [...new Set(words.getAll(name).map(spelt))].filter((value) => value !== undefined);
+    for (const typed of new Set(words.getAll(name))) if (spelt(typed) === undefined) read.absent.push([name, typed]);
   }
   for (const name of TEXTS) if (words.has(name)) read[name] = words.get(name);
   for (const name of ["from", "to"]) if (!isDay(read[name])) read[name] = "";

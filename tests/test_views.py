@@ -81,6 +81,33 @@ def test_concentration_of_spend_that_is_not_known_is_not_a_sum_of_nothing(tmp_pa
     assert ROAS.why(frame.iloc[0].to_dict()) == "spend not known"
 
 
+@pytest.mark.parametrize(
+    ("sold", "named"),
+    [
+        pytest.param("2025-04-02,1,500,1\n2025-04-20,1,-900,1", False, id="returns_above_sales"),
+        pytest.param("2025-04-02,1,500,1\n2025-08-20,1,300,1", False, id="sales"),
+        pytest.param("2025-04-20,1,-900,1\n2025-08-20,1,300,1", True, id="returns_alone"),
+        pytest.param("2025-04-03,1,90,\n2025-08-20,1,300,1", True, id="orders_of_others"),
+        pytest.param("2025-04-20,1,-900,1", True, id="nothing_but_returns"),
+    ],
+)
+def test_a_quarter_whose_returns_outweigh_its_sales_is_none_in_which_nothing_was_sold(
+    tmp_path, sold, named
+):
+    report = opened(
+        tmp_path,
+        "all",
+        influencers="id,name,platform\n1,Asha,YouTube\n",
+        tracking=f"date,orders,revenue,influencer_id\n{sold}\n",
+        payouts="influencer_id,basis,rate,total_payout\n1,post,400,400\n",
+        posts="post_id,influencer_id,date,reach\nP1,1,2025-04-01,1000\n",
+    )
+    said = " ".join(report.fragility.reasons)
+    assert (
+        "100% of all spend in the data (every brand and date) falls in quarters" in said
+    ) == named
+
+
 def test_cohorts_follow_influencers_and_count_steps_in_which_nobody_came_back(report):
     cohorts = views.cohorts(report)
     assert cohorts.step == "month"

@@ -776,7 +776,12 @@ def _read_allocated(data: Ledger) -> list[float] | None:
     any_brand = bool(data.values("brand"))  # of orders too: spend may have reached none of theirs
     lost = (brands["quarter"] == UNASSIGNED) | ((brands["brand"] == UNASSIGNED) & any_brand)
     unassigned = float(brands.loc[lost, "spend"].sum() / all_spend)
-    apart = (sums["influencer_revenue"] <= 0) & (sums["quarter"] != UNASSIGNED)
+    # Returns may outweigh what was sold: that is a poor quarter, and no quarter without sales.
+    sales = data.rows.filter(data.rows["influencer_revenue"] > 0)
+    sold = m.compute(sales, [m.INFLUENCER_REVENUE], by=by, known=data.known)
+    keys = ["influencer_id", "quarter"]
+    idle = ~sums.set_index(keys).index.isin(sold.set_index(keys).index)
+    apart = (sums["influencer_revenue"] <= 0) & idle & (sums["quarter"] != UNASSIGNED)
     displaced = float(sums.loc[apart, "spend"].sum() / all_spend)
     rules = books.allocation(data.rows)
     fell = rules["allocation"].str.contains("having nothing")

@@ -84,8 +84,8 @@ def dictionary() -> str:
         "payouts, if no other file is one of them. Where no file lists the influencers, their platform,",
         "followers and the like are read from the rows that name them; an order that names only a post",
         "is its influencer's, and so is one that names only a coupon code which the list of influencers",
-        "has; a date may stand in several columns. Where the list of influencers has no platform, that of",
-        "their posts or orders is taken. This page is made from `hkreport/schema.py`.",
+        "has; a date may stand in several columns. A post without a platform has that of its address. This",
+        "page is made from `hkreport/schema.py`.",
     ]
     for table in TABLES.values():
         lines += ["", f"## {table.name}", "", f"One row: {table.grain}. {table.meaning}", ""]

@@ -761,26 +761,6 @@ def test_a_channel_that_holds_no_networks_is_no_platform(tmp_path):
     assert records(dataset, "posts", "platform") == [(None,), (None,)]
 
 
-UNPLACED = "influencer_id,name,followers\nINF_1,Asha,12000\nINF_2,Dev,84000\nINF_3,Kiran,900\n"
-
-
-def test_influencers_without_a_platform_take_that_of_their_posts_or_orders(tmp_path):
-    orders = "date,influencer_id,platform,orders,revenue\n2025-04-05,INF_1,YouTube,1,5\n2025-04-05,INF_2,insta,1,7\n2025-04-06,INF_3,Amazon,1,9\n"
-    posts = "influencer_id,date,platform,url\nINF_1,2025-04-01,IG,\nINF_1,2025-04-02,,https://instagram.com/p/ABCDEF\nINF_1,2025-04-03,YouTube,\n"
-    dataset = load(only(tmp_path, influencers=UNPLACED, tracking=orders, posts=posts))
-    assert records(dataset, "influencers", "influencer_id", "platform") == [
-        ("INF_1", "Instagram"), ("INF_2", "Instagram"), ("INF_3", None),
-    ]  # fmt: skip
-    assert "for 2 of 3 influencers" in problem(dataset, "platform_of_posts").message
-    assert "of 1 of 3 influencers" in problem(dataset, "platform_missing").message
-
-
-def test_a_list_of_influencers_needs_no_platform(tmp_path):
-    dataset = load(only(tmp_path, influencers=UNPLACED, tracking=TRACKING))
-    assert records(dataset, "influencers", "name", "platform")[0] == ("Asha", None)
-    assert problem(dataset, "platform_missing").severity == "warning"
-
-
 @pytest.mark.parametrize(
     ("url", "network"),
     [("https://www.instagram.com/reel/AbC/?igsh=1", "Instagram"), ("youtu.be/xyz", "YouTube"),

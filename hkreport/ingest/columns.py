@@ -164,13 +164,6 @@ class Match:
     constants: Mapping[str, str] = field(default_factory=dict)
     composed: Mapping[str, Composed] = field(default_factory=dict)
 
-    @property
-    def lacking(self) -> tuple[str, ...]:
-        """What is missing and nothing else can say; on which network influencers are, their posts do."""
-        return tuple(
-            each for each in self.missing if (self.table.name, each) != ("influencers", "platform")
-        )
-
 
 @dataclass(frozen=True)
 class Candidate:

@@ -270,14 +270,14 @@ def _wrong_columns(table: str, candidate: Candidate) -> list[str]:
         f"Found: {_headers(source)}. {did_you_mean(header, source.headers)}".strip()
         for header in found.strange
     ]
-    if not found.lacking:
+    if not found.missing:
         return wrong
     sentences = [
-        f"{source.label} has no column for {listed(found.lacking)}, which {table} needs. "
+        f"{source.label} has no column for {listed(found.missing)}, which {table} needs. "
         f"Found: {_headers(source)}."
     ]
     taken: set[str] = set()
-    for name in found.lacking:
+    for name in found.missing:
         parts = _parts(source) if name == "total_payout" else []
         if len(parts) > 1:
             sentences.append(

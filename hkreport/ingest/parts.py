@@ -173,7 +173,7 @@ def _find_parts(
 def _is_like(main: Candidate, other: Candidate) -> bool:
     """Whether two files have the columns that parts of one table have."""
     one, two = set(main.match.places), set(other.match.places)
-    if other.match.lacking or other.derived or other.match.constants != main.match.constants:
+    if other.match.missing or other.derived or other.match.constants != main.match.constants:
         return False
     if _composed(main) != _composed(other):
         return False

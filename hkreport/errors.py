@@ -5,6 +5,7 @@ here imports another module of the package.
 """
 
 import difflib
+import errno
 import shlex
 from collections.abc import Iterable
 
@@ -121,6 +122,10 @@ def about_file(error: OSError) -> tuple[str, str]:
     if isinstance(error, FileExistsError | NotADirectoryError):
         return f"{name}: a file is where a folder is needed.", "Name another, or move it away."
     step = "Check that the path exists and that the disk has room."
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        step = (
+            "Allow more open files (ulimit -n 1024), or build fewer reports at a time (--jobs 1)."
+        )
     if isinstance(error, PermissionError):
         step = "Allow reading or writing there, or choose another folder."
     return f"{f'{name}: ' if name else ''}{error.strerror or error}.", step

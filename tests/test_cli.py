@@ -1,5 +1,6 @@
 """The command line: contracts of its output, and one clear sentence for each wrong input."""
 
+import errno
 import json
 import os
 import subprocess
@@ -328,6 +329,34 @@ def test_ctrl_c_is_told_in_one_sentence_wherever_it_comes(run, data, monkeypatch
     assert "Traceback" not in err
     if form == "json":
         assert json.loads(out)["error"]["kind"] == "interrupted"
+
+
+class OwnKind(Exception):
+    """As ZeroMQ's: neither an OSError nor without its number."""
+
+    errno = errno.EMFILE
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "kind"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "hkreport: Too many open files. Allow more open files", "files"),
+        (OwnKind("Too many open files"), "hkreport: Too many open files. Allow more open files", "files"),
+        (MemoryError(), "hkreport: The memory that this process may use is full. Allow more", "memory"),
+        (ImportError("x.so: failed to map segment"), "hkreport: A package cannot be loaded: x.so: failed to map segment. "
+         "Where memory is limited", "environment"),
+    ],
+    ids=["descriptors", "of_a_library", "memory", "package"],
+)  # fmt: skip
+def test_limits_of_the_system_are_told_in_one_sentence(run, data, monkeypatch, error, said, kind):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(metrics, "compute", refuse)
+    code, out, err = run("metrics", data, "--format", "json")
+    assert code == 1
+    assert err.splitlines()[-1].startswith(said)
+    assert json.loads(out)["error"]["kind"] == kind
 
 
 @pytest.mark.parametrize("command", [["check"], ["metrics"], ["report", "--data"]], ids=" ".join)

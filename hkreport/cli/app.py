@@ -1,5 +1,6 @@
 """The application, and how every failure becomes one sentence and an exit code."""
 
+import errno
 import itertools
 import json
 import os
@@ -127,14 +128,35 @@ def _explain(error: BaseException, as_json: bool) -> None:
     """End with one sentence where the error is an expected one."""
     if isinstance(error, HkreportError):
         _fail(error.kind, error.message, error.next_step, error.exit_code, as_json)
-    if isinstance(error, OSError):
-        _fail("files", *about_file(error), 1, as_json)
+    refused = _refusal(error)
+    if refused is not None:
+        _fail("files", *about_file(refused), 1, as_json)
+    if isinstance(error, MemoryError):
+        step = (
+            "Allow more (ulimit -v shows the limit), or build fewer reports at a time (--jobs 1)."
+        )
+        _fail("memory", "The memory that this process may use is full.", step, 1, as_json)
+    if isinstance(error, ImportError) and not (error.name or "").startswith("hkreport"):
+        said = " ".join(str(error).split()).rstrip(".")
+        step = "Where memory is limited (ulimit -v), allow more; else delete .venv and run 'make setup'."
+        _fail("environment", f"A package cannot be loaded: {said}.", step, 1, as_json)
     # Typer carries its own copy of click, whose exceptions have no public home.
     told = getattr(error, "format_message", None)
     if told is not None:
         said = told().rstrip()
         end = "" if said.endswith((".", "?", "!")) else "."
         _fail("usage", f"{said}{end}", f"See '{_where(error)} --help'.", 2, as_json)
+
+
+def _refusal(error: BaseException) -> OSError | None:
+    """What the operating system refused, where a library has an error of its own kind for it."""
+    if isinstance(error, OSError):
+        return error
+    number = getattr(error, "errno", None)
+    # Libraries count errors of their own from far above those of the system.
+    if not isinstance(number, int) or number not in errno.errorcode:
+        return None
+    return OSError(number, os.strerror(number))
 
 
 def _follows(arguments: Sequence[str], option: str, value: str) -> bool:

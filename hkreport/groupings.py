@@ -41,6 +41,10 @@ USUAL: tuple[tuple[str, ...], ...] = (
 # grouping anew, and 2 GB hold about 90 million of them.
 TOGETHER = 70_000_000
 
+# Rows whose different values DuckDB tells apart in lists. A table for each count and grouping costs more
+# than the counting (a tenth of a second for a brand's quarter); lists of many rows cost more than that.
+LISTED = 100_000
+
 SET = "hk_set"
 NAME = "hk_name"
 ONCE = "hk_once"
@@ -87,6 +91,7 @@ class Sums:
         self._everything: pd.DataFrame | None = None
         self._frames: dict[tuple[str, ...], pd.DataFrame] = {}
         self._needed: list[Total | Distinct] = []
+        self._listed = False
 
     def over(self, needed: Sequence[Total | Distinct], by: Sequence[str]) -> "pd.DataFrame":
         """The sums by the group keys, with NaN where a sum is undefined."""
@@ -111,8 +116,10 @@ class Sums:
         every = dict.fromkeys([*m.sums(m.CATALOGUE.values()), *needed])
         self._needed = [need for need in every if _columns(need) <= there]
         size = len(self._usual)
-        if self.many:
-            size = max(1, TOGETHER // max(1, int(self.rows.count().to_pandas())))
+        if self.many or self.rows.get_backend().name == "duckdb":
+            rows = int(self.rows.count().to_pandas())
+            size = max(1, TOGETHER // max(1, rows)) if self.many else size
+            self._listed = rows <= LISTED
         few = [self._usual[at : at + size] for at in range(0, len(self._usual), size)]
         parts = [self._fitting(usual) for usual in few]
         self._everything = m.finished(
@@ -175,7 +182,7 @@ class Sums:
         wanted = [
             f'coalesce(sum({ONCE}), 0) + count(distinct {CODE}) as "{need.name}"'
             if fewer and need == m.CUSTOMERS
-            else f'{_sum(need)} as "{need.name}"'
+            else f'{_sum(need, listed=self._listed)} as "{need.name}"'
             for need in self._needed
         ]
         wanted += [
@@ -258,9 +265,12 @@ def _columns(need: Total | Distinct) -> set[str]:
     return found | ({need.complete} if need.complete else set())
 
 
-def _sum(need: Total | Distinct) -> str:
+def _sum(need: Total | Distinct, *, listed: bool) -> str:
     if isinstance(need, Total):
         return f'sum("{need.column}")'
+    if listed:
+        values = f'list("{need.column}") filter (where {_among(need)})'
+        return f"coalesce(len(list_distinct({values})), 0)"
     return f'count(distinct "{need.column}") filter (where {_among(need)})'
 
 

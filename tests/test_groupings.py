@@ -59,6 +59,29 @@ def test_customers_who_come_back_are_counted_once_in_each_group():
         assert found["customers"].tolist() == expected
 
 
+@pytest.mark.parametrize("listed", [0, groupings.LISTED])
+def test_different_values_are_counted_alike_by_lists_and_by_tables(monkeypatch, listed):
+    monkeypatch.setattr(groupings, "LISTED", listed)
+    ledger = c.build(
+        tracking=[
+            c.order("a", "2025-06-01", 10, user_id="once", campaign="X"),
+            c.order("a", "2025-06-01", 10, user_id="back", campaign="X"),
+            c.order("b", "2025-06-02", 10, user_id="back", campaign="Y"),
+            c.order(None, "2025-06-02", 10),
+        ],
+        payouts=[c.payout("c", 50)],
+    )
+    sums = Sums(ledger.rows, ledger.known, [(), ("influencer",)])
+    counts = [metrics.CUSTOMERS, metrics.ACTIVE_INFLUENCERS, metrics.CAMPAIGNS]
+    whole = metrics.compute(sums, counts, known=ledger.known)
+    assert whole.iloc[0].tolist() == [2, 2, 2]
+    each = metrics.compute(sums, counts, by=["influencer"], known=ledger.known)
+    # a, b, c who is only paid, and nobody
+    assert each["customers"].tolist() == [2, 1, 0, 0]
+    assert each["active_influencers"].tolist() == [1, 1, 0, 0]
+    assert each["campaigns"].tolist() == [1, 1, 0, 0]
+
+
 def test_many_groups_are_sorted_as_few_are(monkeypatch):
     frame = pd.DataFrame(
         {

@@ -274,6 +274,9 @@ class Ledger:
     first: datetime.date | None
     last: datetime.date | None
     many: bool = False
+    _values: dict[str, list[str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def counted_by(self) -> str:
@@ -306,10 +309,12 @@ class Ledger:
         return replace(self, rows=rows, many=False)
 
     def values(self, dimension: str) -> list[str]:
-        """Different values of a dimension, sorted; rows without one are left out."""
-        column = self.rows[dimension]
-        frame = self.rows.filter(column.notnull()).select(dimension).distinct().to_pandas()
-        return sorted(frame[dimension].astype(str))
+        """Different values of a dimension, sorted; rows without one are left out. Read once."""
+        if dimension not in self._values:
+            column = self.rows[dimension]
+            frame = self.rows.filter(column.notnull()).select(dimension).distinct().to_pandas()
+            self._values[dimension] = sorted(frame[dimension].astype(str))
+        return [*self._values[dimension]]
 
     def where(self, filters: Filters) -> tuple["Ledger", Hidden | None]:
         """Cut revenue and spend alike by the filters.

@@ -319,11 +319,16 @@ def _finished(report: Report, frame: "pd.DataFrame", level: str, key: str) -> "p
 
 def _names(report: Report, ids: Sequence[str]) -> dict[str, str]:
     """Influencers by id; where two share a name, with the id behind it."""
-    rows = report.data.ledger.rows
-    rows = rows.filter(rows["influencer_id"].isin(list(ids)))
-    people = rows.group_by("influencer_id").aggregate(influencer=rows["influencer"].max())
-    frame = people.to_pandas().dropna()
-    found = dict(zip(frame["influencer_id"], frame["influencer"], strict=True))
+    # Whoever sold something in the period is named there; the whole ledger is read for the others alone.
+    found: dict[str, str] = {}
+    for rows in (report.population.rows, report.data.ledger.rows):
+        lacking = [each for each in ids if each not in found]
+        if not lacking:
+            break
+        rows = rows.filter(rows["influencer_id"].isin(lacking))
+        people = rows.group_by("influencer_id").aggregate(influencer=rows["influencer"].max())
+        frame = people.to_pandas().dropna()
+        found |= dict(zip(frame["influencer_id"], frame["influencer"], strict=True))
     names = {each: str(found.get(each, each)) for each in ids}
     alike = Counter(names.values())
     return {each: name if alike[name] == 1 else f"{name} ({each})" for each, name in names.items()}

@@ -4,7 +4,9 @@ YAML 1.1 takes the last of two values for one key in silence, ``030`` for 24 and
 keys mean belongs to the modules that read them.
 """
 
+import copy
 import datetime
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +102,12 @@ def parsed(text: str) -> Any:
         limit: 030
                ^
     """
+    return copy.deepcopy(_once(text))
+
+
+@functools.lru_cache(maxsize=32)
+def _once(text: str) -> Any:
+    """The same; a process opens its settings several times, and reading them takes longer than copying."""
     loader = _Plain(text)
     try:
         return loader.get_single_data()

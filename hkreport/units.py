@@ -232,11 +232,14 @@ def visible(words: object) -> str:
     >>> visible("\x1b[31mred\u202e"), visible("two\nlines")
     ('�[31mred�', 'two\nlines')
     """
+    plain = str(words)
+    if plain.isprintable():  # nearly all are, and then there is nothing of these in them
+        return plain
     return re.sub(
         "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
         "\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]",
         "\ufffd",
-        str(words),
+        plain,
     )
 
 
@@ -261,4 +264,4 @@ def one_line(words: object) -> str:
     >>> one_line(" Asha\n Rao ")
     'Asha Rao'
     """
-    return re.sub(r"\s+", " ", visible(words)).strip()
+    return " ".join(visible(words).split())

@@ -36,7 +36,8 @@ def find_networks(job: Job) -> None:
         return
     job.con.execute("ALTER VIEW table_posts RENAME TO listed_posts")
     job.view(
-        "table_posts", f"SELECT * REPLACE (coalesce(platform, {network}) AS platform) FROM listed_posts"
+        "table_posts",
+        f"SELECT * REPLACE (coalesce(platform, {network}) AS platform) FROM listed_posts",
     )
     job.found["posts"] = {*job.found["posts"], "platform"}
     job.say(

@@ -659,8 +659,8 @@ TRACKING = Table(
             "salesdate",
             "datecreated",
             "day",
-            "week",
             "month",
+            "week",
             required=True,
         ),
         _signed_number(

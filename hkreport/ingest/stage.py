@@ -144,7 +144,8 @@ def stage(
             "but are not the sum of the other rows of that day, and count as any other. Remove sums from the export."
         )
         source = replace(source, notes=(*source.notes, ("total_counted", sentence)))
-    mark_items(con, match)
+    if found is None:  # in what a survey found plain every row has an amount
+        mark_items(con, match)
     counted = con.execute(
         f"SELECT count(*) FROM stage_{name} WHERE mark IS DISTINCT FROM 'blank'"
     ).fetchone()

@@ -7,6 +7,7 @@ pieces add up to the payouts exactly. Everything is an Ibis expression; DuckDB r
 What the numbers mean belongs to :mod:`hkreport.metrics`.
 """
 
+import calendar
 import contextlib
 import datetime
 import functools
@@ -80,6 +81,9 @@ ALLOCATION_RULES: Mapping[str, str] = {
     "spend_by_posts": "all by posts",
     "spend_equally": "equally over the months and brands in which the influencer was active",
 }
+
+# Different firsts of months, and no other day, from which rows are sums of whole months.
+MONTHLY = 3
 
 # Rows of a slice that an embedded database keeps for a report: half a gigabyte at most.
 HELD = 1_000_000
@@ -264,7 +268,8 @@ class Ledger:
     known : frozenset of str
         Measures (and ``user_id``, ``influencer_id``, ``campaign``) that the data set has at all.
     first, last : date or None
-        First and last day with an order (with a post, where there are no orders).
+        First and last day with an order (with a post, where there are no orders). Where every one of them is on
+        the first of a month, they are sums of months, and the last day is that of the last month.
     many : bool
         Whether these are too many rows for :meth:`held`, so that each query reads them from files.
     """
@@ -562,17 +567,24 @@ def read(
 
 def _described(rows: "ir.Table", known: frozenset[str]) -> Ledger:
     """Add the first and last day to the rows."""
-    frame = rows.group_by("kind").aggregate(first=rows["date"].min(), last=rows["date"].max())
-    span = {row.kind: (row.first, row.last) for row in frame.to_pandas().itertuples()}
-    first, last = next(
-        (
-            (_day(span[kind][0]), _day(span[kind][1]))
-            for kind in ("order", "post", "payout")
-            if kind in span and _day(span[kind][0]) is not None
-        ),
-        (None, None),
+    date = rows["date"]
+    frame = rows.group_by("kind").aggregate(
+        first=date.min(), last=date.max(), later=(date.day() > 1).sum()
     )
-    return Ledger(rows, known, first, last)
+    span = {row.kind: row for row in frame.to_pandas().itertuples()}
+    for kind in ("order", "post", "payout"):
+        if kind in span and (first := _day(span[kind].first)) is not None:
+            last = _day(span[kind].last)
+            assert last is not None
+            if not span[kind].later and _is_monthly(rows.filter(rows["kind"] == kind)):
+                last = last.replace(day=calendar.monthrange(last.year, last.month)[1])
+            return Ledger(rows, known, first, last)
+    return Ledger(rows, known, None, None)
+
+
+def _is_monthly(rows: "ir.Table") -> bool:
+    """Whether rows of which all are on the first of a month are sums of months: of more than a few."""
+    return int(rows["date"].nunique().to_pandas()) >= MONTHLY
 
 
 def _day(value: object) -> datetime.date | None:

@@ -82,8 +82,10 @@ ALLOCATION_RULES: Mapping[str, str] = {
     "spend_equally": "equally over the months and brands in which the influencer was active",
 }
 
-# Different firsts of months, and no other day, from which rows are sums of whole months.
+# Different firsts of months, and no other day, from which rows are sums of whole months; and so with a day
+# of the week.
 MONTHLY = 3
+WEEKLY = 5
 
 # Rows of a slice that an embedded database keeps for a report: half a gigabyte at most.
 HELD = 1_000_000
@@ -269,9 +271,12 @@ class Ledger:
         Measures (and ``user_id``, ``influencer_id``, ``campaign``) that the data set has at all.
     first, last : date or None
         First and last day with an order (with a post, where there are no orders). Where every one of them is on
-        the first of a month, they are sums of months, and the last day is that of the last month.
+        the first of a month, they are sums of months, and the last day is that of the last month; where every
+        one is a Monday, that of the last week.
     many : bool
         Whether these are too many rows for :meth:`held`, so that each query reads them from files.
+    step : {'day', 'week', 'month'}
+        What a date of theirs stands for: a week where all are the same day of it.
     """
 
     rows: "ir.Table"
@@ -279,6 +284,7 @@ class Ledger:
     first: datetime.date | None
     last: datetime.date | None
     many: bool = False
+    step: str = "day"
     _values: dict[str, list[str]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -529,6 +535,7 @@ def read(
     backend: Any = None,
     *,
     days: "tuple[datetime.date | None, datetime.date | None] | None" = None,
+    step: str = "day",
 ) -> Ledger:
     """Open a ledger that :func:`build` kept or :meth:`Ledger.write` wrote, in a DuckDB of its own or elsewhere.
 
@@ -539,7 +546,9 @@ def read(
         See :class:`Ledger`.
     backend : ibis backend, optional
     days : tuple of date or None, optional
-        First and last day, if they are known; otherwise all rows are read for them.
+        First and last day, if they are known; otherwise all rows are read for them, and for the `step`.
+    step : {'day', 'week', 'month'}
+        See :class:`Ledger`.
 
     Raises
     ------
@@ -562,29 +571,37 @@ def read(
     else:
         rows = backend.read_parquet(path, table_name="ledger")
     rows = rows.select(*_columns())
-    return Ledger(rows, known, *days) if days else _described(rows, known)
+    return Ledger(rows, known, *days, step=step) if days else _described(rows, known)
 
 
 def _described(rows: "ir.Table", known: frozenset[str]) -> Ledger:
-    """Add the first and last day to the rows."""
+    """Add the first and last day to the rows, and what a date of theirs stands for."""
     date = rows["date"]
+    weekday = date.day_of_week.index()
     frame = rows.group_by("kind").aggregate(
-        first=date.min(), last=date.max(), later=(date.day() > 1).sum()
-    )
+        first=date.min(), last=date.max(), later=(date.day() > 1).sum(),
+        weekday=weekday.min(), weekdays=weekday.max() - weekday.min(),
+    )  # fmt: skip
     span = {row.kind: row for row in frame.to_pandas().itertuples()}
     for kind in ("order", "post", "payout"):
         if kind in span and (first := _day(span[kind].first)) is not None:
             last = _day(span[kind].last)
             assert last is not None
-            if not span[kind].later and _is_monthly(rows.filter(rows["kind"] == kind)):
+            own = rows.filter(rows["kind"] == kind)
+            if not span[kind].later and _different_days(own) >= MONTHLY:
                 last = last.replace(day=calendar.monthrange(last.year, last.month)[1])
+                return Ledger(rows, known, first, last, step="month")
+            # Many post on one day of the week; nobody sells on one only.
+            if kind == "order" and not span[kind].weekdays and _different_days(own) >= WEEKLY:
+                # A week begins on its Monday; dates of another day may be that of its end.
+                last += datetime.timedelta(days=0 if span[kind].weekday else 6)
+                return Ledger(rows, known, first, last, step="week")
             return Ledger(rows, known, first, last)
     return Ledger(rows, known, None, None)
 
 
-def _is_monthly(rows: "ir.Table") -> bool:
-    """Whether rows of which all are on the first of a month are sums of months: of more than a few."""
-    return int(rows["date"].nunique().to_pandas()) >= MONTHLY
+def _different_days(rows: "ir.Table") -> int:
+    return int(rows["date"].nunique().to_pandas())
 
 
 def _day(value: object) -> datetime.date | None:

@@ -224,9 +224,13 @@ def _told(kept: Path) -> dict[str, Any] | None:
     """
     try:
         told = json.loads((kept / "check.json").read_text(encoding="utf-8"))
-        _days(told["outline"])
+        whole = told["outline"]["step"] in ("day", "week", "month") and bool(_days(told["outline"]))
         sizes = {kept / name: size for name, size in told["files"].items()}
-        whole = bool(told["check"]) and all(path.stat().st_size == sizes[path] for path in sizes)
+        whole = (
+            whole
+            and bool(told["check"])
+            and all(path.stat().st_size == sizes[path] for path in sizes)
+        )
         whole = whole and all(_ends_well(path) for path in sizes if path.suffix == ".parquet")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -412,7 +416,7 @@ def _fill(
     shutil.rmtree(fresh / HANDED_OVER, ignore_errors=True)
     told = {
         "check": found.check,
-        "outline": {"brands": made.values("brand"), "span": span},
+        "outline": {"brands": made.values("brand"), "span": span, "step": made.step},
         "files": {
             path.relative_to(fresh).as_posix(): path.stat().st_size
             for path in sorted(fresh.rglob("*"))
@@ -553,11 +557,13 @@ def _open(folder: Path, key: str, kept: Path) -> Data:
 
     known = frozenset(json.loads((kept / "known.json").read_text(encoding="utf-8")))
     told = json.loads((kept / "check.json").read_text(encoding="utf-8"))
-    place = kept / "ledger.parquet"
+    place, outline = kept / "ledger.parquet", told["outline"]
     marker = kept / SIMULATED
     return Data(
         folder=folder,
-        ledger=ledger.read(place, known, backends.connect(place), days=_days(told["outline"])),
+        ledger=ledger.read(
+            place, known, backends.connect(place), days=_days(outline), step=outline["step"]
+        ),
         check=told["check"],
         reconciliation=pd.read_parquet(kept / "reconciliation.parquet"),
         simulated=json.loads(marker.read_text(encoding="utf-8")) if marker.exists() else None,

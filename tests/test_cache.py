@@ -430,7 +430,7 @@ def test_all_brands_together_read_the_settings_of_each(root):
 @pytest.mark.parametrize(
     ("pattern", "known"),
     [
-        (r"data\.ledger(?!\.(?:first|last|known|counted_by|values)\b)", READ_PAST),
+        (r"data\.ledger(?!\.(?:first|last|step|known|counted_by|values)\b)", READ_PAST),
         (r"data\.table\(", READ_BESIDE),
     ],
 )

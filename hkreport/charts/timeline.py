@@ -116,7 +116,10 @@ def trend(
     if previous and dated[previous].isna().all():
         previous = ""
     if not any(value == value for value in values):
-        return nothing(f"The trend of {in_sentence(measure.label)}", _valueless(frame, dated, x))
+        why = _valueless(frame, dated, x)
+        if forecast and frame.empty:
+            why = f"nothing is forecast by {x}"
+        return nothing(f"The trend of {in_sentence(measure.label)}", why)
     drawn = [name for name in (measure.name, previous, low, high) if name]
     if not any(abs(value) > 0 for name in drawn for value in numbers(dated, name)):
         why = "no whole week has any" if x == "week" else "every value is 0"

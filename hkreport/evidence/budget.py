@@ -41,6 +41,7 @@ COLUMNS = ("from", "to", "change", "expected_gain", "gain_low", "gain_high",
 
 NO_FEES = "No fixed fees were paid in this selection, so there is no money to move."
 NO_PAYOUTS = "The exports hold no payouts, so there is no money to move."
+SUMS_OF_MONTHS = "The exports hold sums of months, so what a week's fees bring cannot be read."
 NO_ORDERS = "The exports hold no orders, so what fees bring cannot be read."
 NOTHING_SOLD = (
     "No revenue is credited to anybody on a fixed fee, so what fees bring cannot be read."
@@ -144,6 +145,8 @@ def plan(report: "Report") -> Plan:
         return _refused(cells, now, weeks, Refusal(why))
     if "influencer_revenue" not in report.current.known:
         return _refused(cells, now, weeks, Refusal(NO_ORDERS))
+    if report.data.ledger.step == "month":
+        return _refused(cells, now, weeks, Refusal(SUMS_OF_MONTHS))
     if report.filters.min_roas is not None:
         return _refused(cells, now, weeks, Refusal(PICKED))
     if (now[["platform", "tier"]] == UNASSIGNED).all(axis=None):

@@ -165,6 +165,10 @@ def compare(report: Report, plan: Experiment) -> Cities | Refusal:
         return shared
     if "order_city" not in report.data.ledger.known:
         return Refusal(f"Orders do not name the city, so they cannot be matched to {title}.")
+    if report.data.ledger.step == "month":
+        return Refusal(
+            f"The exports hold sums of months: orders of the days of {title} cannot be told."
+        )
     last = report.data.ledger.last
     if last is None or last < plan.closes:
         return Refusal(f"{title} ({dates(plan)}) runs beyond the data: nothing is read yet.")

@@ -31,6 +31,9 @@ DAY = datetime.timedelta(days=1)
 WEEK = datetime.timedelta(days=7)
 
 NO_WEEK = "There is no whole week of sales in the data before the end of this period."
+SUMS_OF_MONTHS = (
+    "The exports hold sums of months: what the next weeks bring cannot be told from them."
+)
 NO_ROAS = "ROAS is not forecast: it would take a plan of what is spent."
 
 
@@ -76,8 +79,10 @@ class Outlook:
 
     @functools.cached_property
     def days_forecast(self) -> "Forecast | None":
-        """Revenue of the next 28 days; worked out when first asked for."""
-        return self._series.forecast(m.REVENUE, daily=True) if self._series else None
+        """Revenue of the next 28 days, where sales are told by day; worked out when first asked for."""
+        if self._series is None or self._series.report.data.ledger.step != "day":
+            return None
+        return self._series.forecast(m.REVENUE, daily=True)
 
     @property
     def days(self) -> "pd.DataFrame":
@@ -176,6 +181,8 @@ class _Series:
         known = report.history.known
         if not {"revenue", "orders"} <= known or report.data.ledger.last is None:
             return "The exports hold no dated orders, so nothing can be forecast."
+        if report.data.ledger.step == "month":
+            return SUMS_OF_MONTHS
         end = min(report.period.end, report.data.ledger.last + DAY)
         end -= datetime.timedelta(days=end.weekday())
         rows = report.history.rows

@@ -34,6 +34,8 @@ def trend_break(report: "Report") -> Iterator[Insight]:
     past = report.past
     if "revenue" not in past.known or report.data.ledger.first is None:
         return
+    if report.data.ledger.step == "month":
+        return
     last = report.data.ledger.last or report.period.last
     end = min(report.period.end, last + periods.DAY)
     weeks = periods.steps(report.data.ledger.first, end, "week", whole=True)
@@ -101,6 +103,8 @@ def creative_fatigue(report: "Report") -> Iterator[Insight]:
     """Influencers who post often and sell less with each further post."""
     past = report.past
     if not {"posts", "reach", "influencer_orders"} <= past.known:
+        return
+    if report.data.ledger.step != "day":  # sales of a day before a post would look like its own
         return
     posts = _posts(past)
     if len(posts) < 2:

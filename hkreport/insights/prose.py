@@ -244,6 +244,8 @@ def slice_note(report: Report) -> Prose:
         spans = f" {what} begin on {worded(first)} and {ends}."
         if first == last:
             spans = f" All {counted} are of {worded(first)}."
+        if report.data.ledger.step != "day":
+            spans += f" They are sums of {report.data.ledger.step}s: each date stands for one."
     return Prose(escape_markdown(f"This report covers {covered}{kept}.{spans}") + "\n")
 
 

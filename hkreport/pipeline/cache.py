@@ -261,7 +261,7 @@ def _read_digests(
     first, last = data.ledger.first, data.ledger.last
     if period.name != "all" and last is not None:
         last = min(last, until)
-    whole += [str(first), str(last), sorted(data.ledger.known), people]
+    whole += [str(first), str(last), data.ledger.step, sorted(data.ledger.known), people]
     found["whole data"] = _digest(whole)
     found["experiments"] = _digest(
         [_rows(con, "ledger", f"{own} and {each}" if mine else each) for each, mine in later]

@@ -427,8 +427,9 @@ class Report:
 
     @property
     def step(self) -> str:
-        """Width of a step in trends."""
-        return self.period.bucket
+        """Width of a step in trends, which no date of the exports is wider than."""
+        widths = ("day", "week", "month")
+        return max(self.period.bucket, self.data.ledger.step, key=widths.index)
 
     @functools.cached_property
     def influencers(self) -> "pd.DataFrame":

@@ -140,6 +140,19 @@ def test_a_surveyed_file_is_told_of_as_a_staged_one(case, tmp_path, large):
     assert said(tmp_path) == staged
 
 
+@pytest.mark.parametrize("odd", ["", "T\0,", '"'], ids=["a blank line", "a NUL", "a quote"])
+def test_a_large_file_that_does_not_stand_as_it_is_read_is_written_anew(odd, tmp_path, large):
+    # It is looked at while it is summed up: what was summed up must not be used then.
+    lines = rows(**CASES["sales before posts and after today"]).split("\n")
+    write(
+        tmp_path,
+        {"tracking_data.csv": "\n".join([*lines[:200], odd, *lines[200:]]), "influencers.csv": INFLUENCERS},
+    )  # fmt: skip
+    staged = said(tmp_path)
+    large()
+    assert said(tmp_path) == staged
+
+
 def as_parquet(text, path):
     """The same orders, each column in the narrowest type that holds all of its cells as they stand."""
     lines = [line.split(",") for line in text.splitlines()]

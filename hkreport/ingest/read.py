@@ -16,6 +16,7 @@ import re
 import shlex
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -37,7 +38,7 @@ from hkreport.ingest.workbook import unpack
 from hkreport.schema import TABLES, fold
 
 __all__ = ["HIDDEN", "MAIN_TABLES", "PACKED_ENDINGS", "PARQUET_ENDINGS", "TEXT_ENDINGS", "WORKBOOK_ENDINGS", "Source",
-           "Unusable", "find_sources", "prepare", "quoted"]  # fmt: skip
+           "Unusable", "find_sources", "prepare", "quoted", "settled"]  # fmt: skip
 
 # The four that people export: a broken file that is called so is an error, not an absent table.
 MAIN_TABLES = ("influencers", "posts", "tracking", "payouts")
@@ -196,7 +197,8 @@ def prepare(
         Where rewritten copies and plain names go.
     con : DuckDB connection
     key : int, optional
-        Place of a column whose texts should all be unlike; in a large file that is looked at here.
+        Place of a column whose texts should all be unlike; a large file is looked at for that, and for what
+        makes it unreadable as it stands, while the caller goes on: see :func:`settled`.
     anew : bool, default False
         Rewrite a text file in any case, because reading it as it stands has failed.
 
@@ -229,15 +231,32 @@ def prepare(
     formulas = any(rule == "formula_cells" for rule, _ in source.notes)
     if source.encoding == "utf-8" and not anew and not formulas:
         volume, width = path.stat().st_size, len(source.headers)
-        field = None
-        if key is not None and volume >= PROVEN_BYTES:
-            field = Field(source.header_row, width, key, source.delimiter, MOST_HASHES)
-        seen = look(path, field)
         query = _csv_query(path, width, source.header_row, source.delimiter, marked=False)
-        if seen.plain and not _begins_in_quotes(path) and _reads(con, query):
-            unlike = are_distinct([seen.hashes])
-            return replace(source, query=query, volume=volume, unlike=unlike)
+        read = replace(source, query=query, volume=volume)
+        large = key is not None and volume >= PROVEN_BYTES
+        if (large or look(path).plain) and not _begins_in_quotes(path) and _reads(con, query):
+            if not large:
+                return read
+            field = Field(source.header_row, width, key or 0, source.delimiter, MOST_HASHES)
+            pool = ThreadPoolExecutor(1)
+            proof = pool.submit(_proof, path, field)
+            pool.shutdown(wait=False)
+            return replace(read, proof=proof)
     return _mended(source, path, workdir / f"{number}-mended.csv")
+
+
+def _proof(path: Path, field: Field) -> tuple[bool, bool]:
+    """Whether a file can be read as it stands, and whether no two of its records have the same key."""
+    seen = look(path, field)
+    return seen.plain, are_distinct([seen.hashes])
+
+
+def settled(source: Source) -> Source | None:
+    """A prepared source, as soon as it is known what its bytes say; None where it has to be prepared anew."""
+    if source.proof is None:
+        return source
+    plain, unlike = source.proof.result()
+    return replace(source, unlike=unlike, proof=None) if plain else None
 
 
 def _with_brand(source: Source, bare: Source) -> Source:

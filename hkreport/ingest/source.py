@@ -1,6 +1,7 @@
 """One table-like thing among the exports: what it is called, and which row of which file a record is."""
 
 import re
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,8 @@ class Source:
         Cells of a sheet as CSV.
     unlike : bool
         Whether it is known that no two records have the same key.
+    proof : future of (bool, bool), optional
+        Whether the file can be read as it stands, and `unlike`, while that is being found out.
     types : tuple of str
         What DuckDB calls the types that the columns are stored in, where they are not all text; the query
         then gives the values themselves as ``d0``, ``d1``, … as well.
@@ -92,6 +95,7 @@ class Source:
     volume: int = 0
     cells: Path | None = None
     unlike: bool = False
+    proof: Future[tuple[bool, bool]] | None = None
     types: tuple[str, ...] = ()
     records: int = 0
     parts: tuple[tuple["Source", int], ...] = ()

@@ -15,7 +15,7 @@ from hkreport.ingest import dates
 from hkreport.ingest.columns import Match
 from hkreport.ingest.leftovers import Leftovers
 from hkreport.ingest.plans import DATES, DECIMAL, NUMBERS, SUMMED, Plan, Reading, make_plans
-from hkreport.ingest.read import Source, Unusable, prepare, quoted
+from hkreport.ingest.read import Source, Unusable, prepare, quoted, settled
 from hkreport.ingest.source import ELSEWHERE
 from hkreport.ingest.survey import Survey, of_parts, survey, usual
 from hkreport.ingest.totals import TOTAL_WORDS, mark_items, mark_sums
@@ -91,10 +91,16 @@ def stage(
     if source.plain:
         return _stage_plain(con, extended(source, match), match, day_first)
     key = match.places[match.table.key[0]] if len(match.table.key) == 1 and has_key(match) else None
-    source = extended(prepare(plain, workdir, con, key=key), match)
-    plans = make_plans(con, source, match, day_first)
-    query, left = _typed(source, match, plans)
-    found = survey(con, match.table, source, match.places, plans, *_surveyed(source, match, plans))
+    # A large file is looked at while it is summed up; what its bytes say may be that it is to be written anew.
+    for anew in (False, True):
+        source = extended(prepare(plain, workdir, con, key=key, anew=anew), match)
+        plans = make_plans(con, source, match, day_first)
+        query, left = _typed(source, match, plans)
+        asked = _surveyed(source, match, plans)
+        found = survey(con, match.table, source, match.places, plans, *asked)
+        if (ready := settled(source)) is not None:
+            source = ready
+            break
     try:
         _read(con, source, match, plans, workdir, stored=found is None)
     except duckdb.Error as first:

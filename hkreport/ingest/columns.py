@@ -13,7 +13,13 @@ from functools import partial
 from itertools import pairwise
 
 from hkreport.ingest import values
-from hkreport.ingest.composed import CLOCK, Composed, composed_dates
+from hkreport.ingest.composed import (
+    CLOCK,
+    Composed,
+    Multiplied,
+    composed_amounts,
+    composed_dates,
+)
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
@@ -37,7 +43,7 @@ SUMMARY_WORDS = frozenset(
 # Headers that number orders: where one of them stands and none counts orders, a row is one order.
 ORDER_IDS = frozenset(
     """orderid orderno ordernumber orderref orderreference ordername transactionid conversionid saleid
-    actionid""".split()
+    actionid saleordercode displayordercode""".split()
 )
 # Headers that may count orders, number them, or say what they were worth.
 DOUBTFUL_COUNTS = frozenset("order sales".split())
@@ -93,11 +99,13 @@ NETWORK_WORDS = frozenset(
 # elsewhere is what was paid, or a sum of anything. A shop calls the number of an order its name, too.
 OF_SHOPS = frozenset({"name", "financialstatus"})
 OF_CONVERSIONS = frozenset({"conversionid"})
+OF_AFFILIATES = frozenset({"orderid", "affiliateid"})
 # The price of an item is that of one piece elsewhere; there it is that of the line, its quantity included.
 OF_AMAZON = frozenset({"amazonorderid"})
 ONLY_THERE: Mapping[frozenset[str], Mapping[str, str]] = {
     OF_SHOPS: {"tracking_id": "name", "brand": "vendor", "revenue": "total"},
     OF_CONVERSIONS: {"revenue": "total"},
+    OF_AFFILIATES: {"revenue": "total"},
     OF_AMAZON: {"tracking_id": "amazonorderid", "revenue": "itemprice"},
 }
 # A channel is a network, or that of a person there: its cells say which.
@@ -130,6 +138,11 @@ UNITS_IN_HEADERS = re.compile(
     r"[(\[{].*?[)\]}]|\bin\s+(?:₹|rs\.?|inr)?\s*(?:thousands?|lakhs?|lacs?|crores?|cr|millions?|mn)\b",
     re.IGNORECASE,
 )
+# How dates are written, behind their name: 'Order Date as dd/mm/yyyy hh:MM:SS'.
+FORM_IN_HEADERS = re.compile(
+    r"\s(as\s)?\(?(dd|mm|yy(yy)?)[-/. ](dd|mmm?|yy(yy)?)\b.*", re.IGNORECASE
+)
+_MAYBE_DATE = re.compile(r"\d[-/. ]\d|[a-z]{3}|\d{8}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -151,8 +164,8 @@ class Match:
         Headers that a person named and the source does not have.
     constants : mapping of str to str
         Columns without a header that have the same value in each row.
-    composed : mapping of str to Composed
-        Columns whose text stands in several: a day, a month and a year.
+    composed : mapping of str to Composed or Multiplied
+        Columns whose text stands in several: a day, a month and a year, or a price and units.
     """
 
     table: Table
@@ -162,7 +175,7 @@ class Match:
     missing: tuple[str, ...]
     strange: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
-    composed: Mapping[str, Composed] = field(default_factory=dict)
+    composed: Mapping[str, Composed | Multiplied] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -240,7 +253,9 @@ def match(
         place = places["influencer_id"]
         if folded[place] in PEOPLE and is_named(place, head):
             places["name"] = place
-    composed = composed_dates(table, places, headers, head, overrules or {}, _words)
+    composed: dict[str, Composed | Multiplied] = {
+        **composed_dates(table, places, headers, head, overrules or {}, _words)
+    }
     for name, how in composed.items():
         taken.discard(places.pop(name, -1))
         taken.update(how.places)
@@ -272,6 +287,9 @@ def match(
             numbered = True  # a person says what numbers them
         if numbered and "orders" not in places:
             constants["orders"] = "1"
+        amounts = composed_amounts(table, places, headers, head, _long)
+        taken.update(place for how in amounts.values() for place in how.places)
+        composed |= amounts
     if "platform" in table.names and "platform" not in places:
         social = _social(places, headers, head)
         if social is not None:
@@ -435,6 +453,7 @@ def _forms(table: Table, header: str) -> list[tuple[int, str]]:
     # A unit of money takes nothing from a name; other words in brackets may mean something else.
     forms = [(0, fold(header)), (0, fold(MONEY_IN_HEADERS.sub("", header)))]
     forms.append((100, fold(UNITS_IN_HEADERS.sub("", header))))
+    forms.append((100, fold(FORM_IN_HEADERS.sub("", header))))
     if any(form in _all_names(table.name) for _, form in forms):
         return forms
     forms.append((50, _long(header)))
@@ -482,10 +501,18 @@ def plausible_headers(found: Match, source: Source, name: str) -> list[str]:
         header
         for header in found.unused
         if _is_plausible(column, source.headers.index(header), source.head)
+        and (column.kind not in (Kind.DATE, Kind.TIMESTAMP) or _may_be_dates(source, header))
         and not (column.kind not in (Kind.DATE, Kind.TIMESTAMP) and fold(header) in _dates())
         and not (column.kind is Kind.MONEY and SUBTRACTED.search(fold(header)))
         and not (column.kind in (Kind.MONEY, Kind.NUMBER) and NO_NUMBER.search(_spaced(header)))
     ]
+
+
+def _may_be_dates(source: Source, header: str) -> bool:
+    """Whether any of the first cells has the parts of a date; ids and counts have none."""
+    at = source.headers.index(header)
+    cells = [row[at] for row in source.head if at < len(row)]
+    return any(_MAYBE_DATE.search(cell) for cell in cells) or not any(map(str.strip, cells))
 
 
 def _spaced(header: str) -> str:

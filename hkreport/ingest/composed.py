@@ -1,16 +1,18 @@
-"""Dates that stand in several columns: year, month and day (and time), a day and its year, or a date and its time.
+"""Cells that stand in several columns: the parts of a date, or a price and how many were sold at it.
 
-Which columns belong together is told by their names and first cells; what they say is joined to one text and
-read like any other date.
+Which columns belong together is told by their names and first cells. Year, month and day (and time), a day and
+its year, or a date and its time are joined to one text and read like any other date; the price of one unit times
+their number is an amount.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from hkreport.schema import Column, Kind, Table, fold
 
-__all__ = ["CLOCK", "Composed", "composed_dates"]
+__all__ = ["CLOCK", "Composed", "Multiplied", "composed_amounts", "composed_dates"]
 
 CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?(\s*[ap][.]?m[.]?)?", re.IGNORECASE)
 _WORDS = {
@@ -78,6 +80,85 @@ class Composed:
             return joined
         named = f"regexp_matches({parts[1]}, '^[A-Za-z]')"
         return f"CASE WHEN {named} THEN concat_ws('-', {parts[1]}, {parts[0]}) ELSE {joined} END"
+
+
+# What one unit was sold at, the clearest name first; the last ones may be the amount of all of them.
+UNIT_PRICES = (
+    "unitprice", "priceperunit", "perunitprice", "priceeach", "unitsellingprice", "sellingpriceperunit",
+    "sellingpriceperitem", "priceperitem", "unitsaleprice", "unitrate", "rateperunit",
+)  # fmt: skip
+DOUBTFUL_PRICES = ("sellingprice", "saleprice", "salesprice", "itemprice", "price")
+UNITS = ("quantity", "qty", "units", "itemquantity", "itemqty", "orderquantity", "orderqty", "quantitysold", "qtysold",
+         "unitssold", "noofunits", "quantityordered", "orderedquantity", "pieces", "pcs")  # fmt: skip
+_NO_DIGIT = r"(?i)[,\s₹]|rs\.?|inr|/-"
+_NUMBER = re.compile(r"-?(\d+([.]\d*)?|[.]\d+)")
+
+
+@dataclass(frozen=True)
+class Multiplied:
+    """Places of a price and of how many were sold at it; `doubtful` if it may be the price of all of them.
+
+    Examples
+    --------
+    >>> Multiplied((0, 1)).text(["₹1,299.50", "2"]), Multiplied((0, 1)).text(["soon", "2"])
+    ('2599', 'soon × 2')
+    """
+
+    places: tuple[int, int]
+    doubtful: bool = False
+
+    def text(self, record: Sequence[str]) -> str:
+        """What a record says, as one text; both cells, if they are no numbers."""
+        cells = [record[place].strip() if place < len(record) else "" for place in self.places]
+        try:
+            price, units = (Decimal(re.sub(_NO_DIGIT, "", cell)) for cell in cells)
+        except InvalidOperation:
+            return " × ".join(cells) if any(cells) else ""
+        return f"{round(price * units, 6):f}".rstrip("0").rstrip(".") or "0"
+
+    def sql(self, cell: Callable[[int], str]) -> str:
+        """The same as SQL, over what `cell` gives for a place."""
+        price, units = (f"nullif(trim({cell(place)}), '')" for place in self.places)
+        first, second = (
+            f"TRY_CAST(regexp_replace({each}, '{_NO_DIGIT}', '', 'g') AS DECIMAL(18, 6))"
+            for each in (price, units)
+        )
+        amount = f"CAST(TRY_CAST({first} * {second} AS DECIMAL(38, 6)) AS VARCHAR)"
+        return (
+            f"CASE WHEN {price} IS NULL AND {units} IS NULL THEN NULL "
+            f"ELSE coalesce(rtrim(rtrim({amount}, '0'), '.'), "
+            f"concat(coalesce({price}, ''), ' × ', coalesce({units}, ''))) END"
+        )
+
+
+def composed_amounts(
+    table: Table,
+    places: Mapping[str, int],
+    headers: Sequence[str],
+    head: Sequence[Sequence[str]],
+    shorten: Callable[[str], str],
+) -> dict[str, Multiplied]:
+    """Revenue as units times their price, where no column has the amount.
+
+    Parameters
+    ----------
+    table, places, headers, head
+        As for :func:`composed_dates`.
+    shorten : callable
+        Folds a header, without its unit of money.
+    """
+    if table.name != "tracking" or "revenue" in places or not head:
+        return {}
+    named: dict[str, int] = {}
+    for at, header in enumerate(headers):
+        cells = [re.sub(_NO_DIGIT, "", cell) for cell in _cells(head, at)]
+        if 2 * sum(bool(_NUMBER.fullmatch(cell)) for cell in cells) > len(cells):
+            named.setdefault(shorten(header), at)
+    price = next((each for each in (*UNIT_PRICES, *DOUBTFUL_PRICES) if each in named), "")
+    units = next((each for each in UNITS if each in named), "")
+    if not price or not units:
+        return {}
+    return {"revenue": Multiplied((named[price], named[units]), price in DOUBTFUL_PRICES)}
 
 
 def composed_dates(

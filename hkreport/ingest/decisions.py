@@ -10,6 +10,7 @@ import duckdb
 from hkreport.errors import listed
 from hkreport.ingest.check import Example
 from hkreport.ingest.columns import paid_parts
+from hkreport.ingest.composed import Multiplied
 from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading, header_scale
 from hkreport.ingest.read import Source, quoted
 from hkreport.ingest.stage import Staged
@@ -90,15 +91,17 @@ def tell_columns(
             f"{source.label} has no column for {column} but an order id: each row was counted as {value} order. "
             "If a row can hold several, export their number.")  # fmt: skip
     for column, how in match.composed.items():
-        named = listed(source.headers[place] for place in how.places)
-        say(
-            name,
-            column,
-            "composed",
-            "note",
-            staged.rows,
-            f"{source.label}: {column} is made of {named}.",
-        )
+        named = [source.headers[place] for place in how.places]
+        if isinstance(how, Multiplied):
+            hint = (
+                f" If '{named[0]}' is that of the whole row already, name it in the params: "
+                f"data: {{columns: {{{name}: {{{column}: {named[0]}}}}}}}."
+            )
+            say(name, column, "multiplied", "warning" if how.doubtful else "note", staged.rows,
+                f"{source.label}: {column} is '{named[0]}' times '{named[1]}'.{hint if how.doubtful else ''}")  # fmt: skip
+            continue
+        say(name, column, "composed", "note", staged.rows,
+            f"{source.label}: {column} is made of {listed(named)}.")  # fmt: skip
     for rule, sentence in source.notes:
         severity = "note" if rule in ("not_gzip", "not_workbook", "formula_cells") else "warning"
         say(name, None, rule, severity, 1, sentence)

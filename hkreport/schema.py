@@ -243,6 +243,7 @@ def _influencer_id(meaning: str, *aliases: str, required: bool = False) -> Colum
         "attributedinfluencer",
         "attributedinfluencerid",
         "influencerusername",
+        "publisherid",
         *aliases,
         required=required,
     )
@@ -345,6 +346,7 @@ INFLUENCERS = Table(
             "kolid",
             "influencercode",
             "influencerkey",
+            "publisherid",
             required=True,
         ),
         _text(
@@ -453,7 +455,7 @@ POSTS = Table(
     file_words=("post", "content", "media"),
     key=("post_id",),
     columns=(
-        _influencer_id("Who posted.", "channelname", required=True),
+        _influencer_id("Who posted.", "channelname", "username", required=True),
         _date(
             "date",
             "Day of the post.",

@@ -15,10 +15,10 @@ from itertools import pairwise
 from hkreport.ingest import values
 from hkreport.ingest.composed import (
     CLOCK,
-    Composed,
-    Multiplied,
+    Made,
     composed_amounts,
     composed_dates,
+    composed_people,
 )
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
@@ -164,8 +164,8 @@ class Match:
         Headers that a person named and the source does not have.
     constants : mapping of str to str
         Columns without a header that have the same value in each row.
-    composed : mapping of str to Composed or Multiplied
-        Columns whose text stands in several: a day, a month and a year, or a price and units.
+    composed : mapping of str to Made
+        Columns whose text stands in others: a day, a month and a year, or a price and units.
     """
 
     table: Table
@@ -175,7 +175,7 @@ class Match:
     missing: tuple[str, ...]
     strange: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
-    composed: Mapping[str, Composed | Multiplied] = field(default_factory=dict)
+    composed: Mapping[str, Made] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ def match(
         place = places["influencer_id"]
         if folded[place] in PEOPLE and is_named(place, head):
             places["name"] = place
-    composed: dict[str, Composed | Multiplied] = {
+    composed: dict[str, Made] = {
         **composed_dates(table, places, headers, head, overrules or {}, _words)
     }
     for name, how in composed.items():
@@ -295,6 +295,11 @@ def match(
         if social is not None:
             places["platform"] = social
             taken.add(social)
+    for name, found in composed_people(table, places, headers, head).items():
+        if name not in (overrules or {}):
+            composed[name] = found
+            places.pop(name, None)
+            taken.update(found.places)
     rivals: dict[str, list[str]] = {}
     for _, _, place, name in sorted(offers):
         if place not in taken and name in places and name not in composed:

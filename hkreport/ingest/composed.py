@@ -1,8 +1,8 @@
-"""Cells that stand in several columns: the parts of a date, or a price and how many were sold at it.
+"""Cells that stand in other columns: the parts of a date or a name, a price and how many were sold at it.
 
-Which columns belong together is told by their names and first cells. Year, month and day (and time), a day and
-its year, or a date and its time are joined to one text and read like any other date; the price of one unit times
-their number is an amount.
+Which columns are meant is told by their names and first cells. Year, month and day (and time), a day and its
+year, or a date and its time are joined to one text and read like any other date; the price of one unit times
+their number is an amount; the address of an influencer says the network.
 """
 
 import re
@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from hkreport.ingest.values import network_in, network_of
 from hkreport.schema import Column, Kind, Table, fold
 
-__all__ = ["CLOCK", "Composed", "Multiplied", "composed_amounts", "composed_dates"]
+__all__ = ["CLOCK", "Composed", "FirstOf", "Joined", "Made", "Multiplied", "Network", "composed_amounts",
+           "composed_dates", "composed_people"]  # fmt: skip
 
 CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?(\s*[ap][.]?m[.]?)?", re.IGNORECASE)
 _WORDS = {
@@ -53,7 +55,7 @@ class Composed:
 
     def text(self, record: Sequence[str]) -> str:
         """What a record says, as one text."""
-        cells = [record[place].strip() if place < len(record) else "" for place in self.places]
+        cells = _cells_of(record, self.places)
         cells = [re.sub(r"^(\d+)[.]0+$", r"\1", cell) for cell in cells]
         cells = [re.sub(r"^(\d)$", r"0\1", cell) for cell in cells]
         time = cells.pop() if self.clock else ""
@@ -80,6 +82,113 @@ class Composed:
             return joined
         named = f"regexp_matches({parts[1]}, '^[A-Za-z]')"
         return f"CASE WHEN {named} THEN concat_ws('-', {parts[1]}, {parts[0]}) ELSE {joined} END"
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Places of the words of a name.
+
+    Examples
+    --------
+    >>> Joined((0, 1)).text([" Asha", "Rao"])
+    'Asha Rao'
+    """
+
+    places: tuple[int, ...]
+
+    def text(self, record: Sequence[str]) -> str:
+        """What a record says, as one text."""
+        return " ".join(filter(None, _cells_of(record, self.places)))
+
+    def sql(self, cell: Callable[[int], str]) -> str:
+        """The same as SQL, over what `cell` gives for a place."""
+        words = ", ".join(f"nullif(trim({cell(place)}), '')" for place in self.places)
+        return f"nullif(concat_ws(' ', {words}), '')"
+
+
+@dataclass(frozen=True)
+class FirstOf:
+    """Places of what may be empty: the first that is filled counts.
+
+    Examples
+    --------
+    >>> FirstOf((1, 0)).text(["Asha Rao", "asha.fit"]), FirstOf((1, 0)).text(["Asha Rao", " "])
+    ('asha.fit', 'Asha Rao')
+    """
+
+    places: tuple[int, ...]
+
+    def text(self, record: Sequence[str]) -> str:
+        """What a record says."""
+        return next(filter(None, _cells_of(record, self.places)), "")
+
+    def sql(self, cell: Callable[[int], str]) -> str:
+        """The same as SQL, over what `cell` gives for a place."""
+        filled = ", ".join(f"nullif(trim({cell(place)}), '')" for place in self.places)
+        return f"coalesce({filled})"
+
+
+@dataclass(frozen=True)
+class Network:
+    """Place of an address, which says the network that it is of.
+
+    Examples
+    --------
+    >>> Network((0,)).text(["youtube.com/@dev"])
+    'YouTube'
+    """
+
+    places: tuple[int]
+
+    def text(self, record: Sequence[str]) -> str:
+        """What a record says."""
+        return network_in(_cells_of(record, self.places)[0])
+
+    def sql(self, cell: Callable[[int], str]) -> str:
+        """The same as SQL, over what `cell` gives for a place."""
+        return network_of(cell(self.places[0]))
+
+
+# Headers of a list of influencers under which others may call them: an id, where there is no other.
+HANDLES = frozenset(
+    """username handle userhandle socialhandle accounthandle influencerhandle creatorhandle influencerusername
+    accountusername""".split()
+)
+
+
+def composed_people(
+    table: Table,
+    places: Mapping[str, int],
+    headers: Sequence[str],
+    head: Sequence[Sequence[str]],
+) -> dict[str, Joined | FirstOf | Network]:
+    """What a list of influencers says in other columns: the name, an id beside it, the network of their address.
+
+    Parameters
+    ----------
+    table, places, headers, head
+        As for :func:`composed_dates`.
+    """
+    if table.name != "influencers" or not head:
+        return {}
+    found: dict[str, Joined | FirstOf | Network] = {}
+    folded = [fold(header) for header in headers]
+    if "name" not in places and {"firstname", "lastname"} <= set(folded):
+        found["name"] = Joined((folded.index("firstname"), folded.index("lastname")))
+    taken = set(places.values())
+    if "name" in places and places.get("influencer_id", places["name"]) == places["name"]:
+        for at, name in enumerate(folded):
+            cells = _cells(head, at)
+            if name in HANDLES and at not in taken and cells and len({*cells}) == len(cells):
+                found["influencer_id"] = FirstOf((at, places["name"]))
+                break
+    if "platform" not in places:
+        for at in range(len(headers)):
+            cells = _cells(head, at)
+            if at not in taken and 2 * sum(bool(network_in(each)) for each in cells) > len(cells):
+                found["platform"] = Network((at,))
+                break
+    return found
 
 
 # What one unit was sold at, the clearest name first; the last ones may be the amount of all of them.
@@ -109,7 +218,7 @@ class Multiplied:
 
     def text(self, record: Sequence[str]) -> str:
         """What a record says, as one text; both cells, if they are no numbers."""
-        cells = [record[place].strip() if place < len(record) else "" for place in self.places]
+        cells = _cells_of(record, self.places)
         try:
             price, units = (Decimal(re.sub(_NO_DIGIT, "", cell)) for cell in cells)
         except InvalidOperation:
@@ -159,6 +268,9 @@ def composed_amounts(
     if not price or not units:
         return {}
     return {"revenue": Multiplied((named[price], named[units]), price in DOUBTFUL_PRICES)}
+
+
+Made = Composed | Multiplied | Joined | FirstOf | Network
 
 
 def composed_dates(
@@ -227,6 +339,10 @@ def composed_dates(
         ):
             composed[column.name] = Composed((place, own["time"]), " ")
     return composed
+
+
+def _cells_of(record: Sequence[str], places: Sequence[int]) -> list[str]:
+    return [record[place].strip() if place < len(record) else "" for place in places]
 
 
 def _cells(head: Sequence[Sequence[str]], place: int) -> list[str]:

@@ -10,7 +10,7 @@ import duckdb
 from hkreport.errors import listed
 from hkreport.ingest.check import Example
 from hkreport.ingest.columns import paid_parts
-from hkreport.ingest.composed import Multiplied
+from hkreport.ingest.composed import FirstOf, Multiplied, Network
 from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading, header_scale
 from hkreport.ingest.read import Source, quoted
 from hkreport.ingest.stage import Staged
@@ -100,8 +100,12 @@ def tell_columns(
             say(name, column, "multiplied", "warning" if how.doubtful else "note", staged.rows,
                 f"{source.label}: {column} is '{named[0]}' times '{named[1]}'.{hint if how.doubtful else ''}")  # fmt: skip
             continue
-        say(name, column, "composed", "note", staged.rows,
-            f"{source.label}: {column} is made of {listed(named)}.")  # fmt: skip
+        words = f"is made of {listed(named)}"
+        if isinstance(how, FirstOf):
+            words = f"is '{named[0]}', and where that is empty '{named[1]}'"
+        elif isinstance(how, Network):
+            words = f"is the network of the address in '{named[0]}'"
+        say(name, column, "composed", "note", staged.rows, f"{source.label}: {column} {words}.")
     for rule, sentence in source.notes:
         severity = "note" if rule in ("not_gzip", "not_workbook", "formula_cells") else "warning"
         say(name, None, rule, severity, 1, sentence)

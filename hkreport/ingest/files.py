@@ -358,13 +358,17 @@ def _meant(name: str) -> str | None:
 
 
 def _nearly(source: Source) -> str:
-    """What to do with a file that has several columns of a table but not those that it needs; empty for others."""
+    """What to do with a file that has several columns of a table but not those that it needs; empty for others.
+
+    Who sold what, or was paid what, is worth a warning whatever else is there.
+    """
     own = {
-        name: len(match(TABLES[name], source.headers, head=source.head).places)
+        name: set(match(TABLES[name], source.headers, head=source.head).places)
         for name in MAIN_TABLES
     }
-    best = max(own, key=lambda name: own[name])
-    if own[best] < FEWEST_OF_A_TABLE:
+    best = max(own, key=lambda name: len(own[name]))
+    money = {"revenue", "total_payout"} & own[best] and "influencer_id" in own[best]
+    if len(own[best]) < FEWEST_OF_A_TABLE and not money:
         return ""
     return (
         f"{source.label} was not used: its columns ({_headers(source)}) fit no table. If it is {best}, say "

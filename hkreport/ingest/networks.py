@@ -1,26 +1,10 @@
 """On which network posts are, where no column says it: their address does."""
 
 from hkreport.ingest.job import Job, rows_words
-from hkreport.ingest.read import quoted
+from hkreport.ingest.values import network_of
 from hkreport.units import Unit, text
 
 __all__ = ["find_networks"]
-
-# Sites of networks, and those that they shorten their own addresses to.
-HOSTS = {
-    "Instagram": ("instagram.com", "instagr.am"),
-    "YouTube": ("youtube.com", "youtu.be"),
-    "Twitter": ("twitter.com", "x.com"),
-    "TikTok": ("tiktok.com",),
-    "Facebook": ("facebook.com", "fb.com", "fb.watch"),
-    "LinkedIn": ("linkedin.com", "lnkd.in"),
-    "Snapchat": ("snapchat.com",),
-    "Pinterest": ("pinterest.com", "in.pinterest.com", "pin.it"),
-    "Threads": ("threads.net", "threads.com"),
-    "Telegram": ("t.me",),
-    "ShareChat": ("sharechat.com",),
-    "Moj": ("mojapp.in",),
-}
 
 
 def find_networks(job: Job) -> None:
@@ -28,7 +12,7 @@ def find_networks(job: Job) -> None:
     staged = job.staged.get("posts")
     if staged is None or not staged.has("url"):
         return
-    network = f"CASE {' '.join(_cases('url'))} END"
+    network = network_of("url")
     found, first = job.one(
         f"SELECT count({network}), min(row) FILTER ({network} IS NOT NULL) FROM table_posts WHERE platform IS NULL"
     )
@@ -45,12 +29,3 @@ def find_networks(job: Job) -> None:
         f"{staged.source.label}: {text(found, Unit.COUNT)} {rows_words(found)} {'names' if found == 1 else 'name'} no platform; "
         f"it was read from the address of the post (first: row {first}).",
     )  # fmt: skip
-
-
-def _cases(column: str) -> list[str]:
-    cases = []
-    for network, hosts in HOSTS.items():
-        sites = "|".join(host.replace(".", "[.]") for host in hosts)
-        form = rf"^\s*(https?://)?((www|m|mobile|web|vm|vt|in)[.])?({sites})([/?#:].*)?$"
-        cases.append(f"WHEN regexp_matches(lower({column}), {quoted(form)}) THEN {quoted(network)}")
-    return cases

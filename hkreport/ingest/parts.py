@@ -19,7 +19,7 @@ import numpy as np
 from hkreport.errors import DataError, map_option
 from hkreport.ingest import dates, values
 from hkreport.ingest.columns import UNITS_IN_HEADERS, Candidate, match
-from hkreport.ingest.composed import Composed, Multiplied
+from hkreport.ingest.composed import Made
 from hkreport.ingest.job import Job, rows_words
 from hkreport.ingest.plain import Plain, are_alike, is_worth_keeping, plain_part
 from hkreport.ingest.plans import DATES, NUMBERS, header_scale, one_row, setting
@@ -330,7 +330,7 @@ class _Content:
         return f"c{self.places[column]}"
 
     @property
-    def composed(self) -> Mapping[str, Composed | Multiplied]:
+    def composed(self) -> Mapping[str, Made]:
         return self.candidate.match.composed
 
     def _hashed(self) -> str:

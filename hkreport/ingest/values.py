@@ -20,6 +20,8 @@ __all__ = [
     "flag",
     "is_address",
     "label_map",
+    "network_in",
+    "network_of",
     "nothing",
     "number_evidence",
     "number_query",
@@ -57,6 +59,25 @@ PLATFORMS: Mapping[str, tuple[str, ...]] = {
     "Moj": ("moj",),
 }  # fmt: skip
 NETWORKS = frozenset(word for words in PLATFORMS.values() for word in words)
+# Sites of networks, and those that they shorten their own addresses to.
+HOSTS = {
+    "Instagram": ("instagram.com", "instagr.am"),
+    "YouTube": ("youtube.com", "youtu.be"),
+    "Twitter": ("twitter.com", "x.com"),
+    "TikTok": ("tiktok.com",),
+    "Facebook": ("facebook.com", "fb.com", "fb.watch"),
+    "LinkedIn": ("linkedin.com", "lnkd.in"),
+    "Snapchat": ("snapchat.com",),
+    "Pinterest": ("pinterest.com", "in.pinterest.com", "pin.it"),
+    "Threads": ("threads.net", "threads.com"),
+    "Telegram": ("t.me",),
+    "ShareChat": ("sharechat.com",),
+    "Moj": ("mojapp.in",),
+}
+_ADDRESSES = {
+    network: rf"^\s*(https?://)?((www|m|mobile|web|vm|vt|in)[.])?({'|'.join(hosts).replace('.', '[.]')})([/?#:].*)?$"
+    for network, hosts in HOSTS.items()
+}
 GENDERS: Mapping[str, tuple[str, ...]] = {
     "Female": ("female", "f", "w", "woman", "women", "girl", "fem", "she"),
     "Male": ("male", "m", "man", "men", "boy", "he"),
@@ -411,6 +432,27 @@ def channel(source: str) -> str | None:
         if name in said:
             return name
     return None
+
+
+def network_of(expression: str) -> str:
+    """SQL for the network that an address is of; NULL for any other text."""
+    cases = [
+        f"WHEN regexp_matches(lower({expression}), {quoted(form)}) THEN {quoted(network)}"
+        for network, form in _ADDRESSES.items()
+    ]
+    return f"CASE {' '.join(cases)} END"
+
+
+def network_in(address: str) -> str:
+    """The same of one text; empty for any other.
+
+    Examples
+    --------
+    >>> network_in("https://www.instagram.com/asha.fit/"), network_in("netflix.com")
+    ('Instagram', '')
+    """
+    low = address.lower()
+    return next((name for name, form in _ADDRESSES.items() if re.match(form, low)), "")
 
 
 def says_percent(column: Column, header: str) -> bool:

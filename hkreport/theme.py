@@ -9,6 +9,7 @@ import functools
 import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hkreport.units import one_line
@@ -44,6 +45,7 @@ __all__ = [
     "colours",
     "distinct_colours",
     "fitted",
+    "font_file",
     "letter_ascent",
     "marker",
     "style",
@@ -229,12 +231,21 @@ def cell_ink(colour: Colour) -> str:
     return "#ffffff" if luminance < 0.18 else "#111820"
 
 
+def font_file(face: str) -> Path:
+    """The TrueType file of a face, as its wheel calls it: ``SourceSansPro``, ``SourceSansProSemiboldIt``.
+
+    The wheel's own list is empty where it lies in a folder with brackets, which it takes for a pattern.
+    """
+    import font_source_sans_pro
+
+    style = face.removeprefix("SourceSansPro") or "Regular"
+    return Path(font_source_sans_pro.font_directory) / f"SourceSansPro-{style}.ttf"
+
+
 @functools.cache
 def _faces() -> Mapping[int, str]:
     """Path of each weight's TrueType file."""
-    import font_source_sans_pro
-
-    return {weight: font_source_sans_pro.font_files_ttf[name] for weight, name in _FACES.items()}
+    return {weight: str(font_file(name)) for weight, name in _FACES.items()}
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -140,6 +141,22 @@ def test_style_takes_fonts_from_the_wheel_and_leaves_settings_as_they_were() -> 
             )
             assert path == font_source_sans_pro.font_files_ttf[name]
     assert dict(matplotlib.rcParams) == before
+
+
+def test_the_font_is_found_wherever_the_environment_lies(tmp_path, monkeypatch) -> None:
+    import font_source_sans_pro
+
+    from hkreport.pipeline import fonts
+
+    place = tmp_path / "clone [x]? *"  # to the wheel itself a pattern, of which it finds nothing
+    place.mkdir()
+    (place / "font_source_sans_pro").symlink_to(font_source_sans_pro.font_directory + "/..")
+    usual = {face: theme.font_file(face).read_bytes() for face in fonts.PRINTED}
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.delitem(sys.modules, "font_source_sans_pro")
+    found = {face: theme.font_file(face) for face in fonts.PRINTED}
+    assert {path.parents[2] for path in found.values()} == {place}
+    assert {face: path.read_bytes() for face, path in found.items()} == usual
 
 
 def test_style_draws_the_same_whatever_a_person_s_matplotlibrc_says() -> None:

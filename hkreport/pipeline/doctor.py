@@ -309,16 +309,16 @@ def _engine() -> Check:
 def _fonts() -> Check:
     purpose = "the same glyphs in charts, pages and PDF"
     try:
-        import font_source_sans_pro
         from fontTools.ttLib import TTFont
 
         from hkreport.pipeline.fonts import FAMILY, PRINTED
+        from hkreport.theme import font_file
 
         lacking: set[str] = set()
         for face in PRINTED:
-            with TTFont(font_source_sans_pro.font_files_ttf[face], lazy=True) as font:
+            with TTFont(font_file(face), lazy=True) as font:
                 lacking.update(glyph for glyph in GLYPHS if ord(glyph) not in font.getBestCmap())
-    except (ImportError, KeyError, OSError) as cause:
+    except (ImportError, OSError) as cause:
         found = f"Source Sans Pro cannot be read: {_first_line(cause)}"
     else:
         version = _version("font-source-sans-pro")

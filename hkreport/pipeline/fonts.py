@@ -13,11 +13,11 @@ import io
 from importlib.metadata import version
 from pathlib import Path
 
-import font_source_sans_pro
 from fontTools.ttLib import TTFont
 
 from hkreport.folders import write_atomically
 from hkreport.params import project_root
+from hkreport.theme import font_file
 
 __all__ = ["FAMILY", "characters", "css", "folder"]
 
@@ -36,7 +36,7 @@ def folder(work: Path) -> Path:
     fonts = work / "fonts"
     fonts.mkdir(parents=True, exist_ok=True)
     for face in PRINTED:
-        source = Path(font_source_sans_pro.font_files_ttf[face])
+        source = font_file(face)
         target = fonts / source.name
         if not target.is_file() or target.stat().st_size != source.stat().st_size:
             part = target.with_suffix(".part")
@@ -54,7 +54,7 @@ def characters() -> frozenset[str]:
     >>> {"₹", "×", "→", "☐"} <= characters(), "🔥" in characters()
     (True, False)
     """
-    with TTFont(font_source_sans_pro.font_files_ttf["SourceSansPro"], lazy=True) as font:
+    with TTFont(font_file("SourceSansPro"), lazy=True) as font:
         return frozenset(map(chr, font.getBestCmap()))
 
 
@@ -81,7 +81,7 @@ def _digest() -> str:
     """Of all that the rules are made of: the faces, the program that cuts them, and this module."""
     digest = hashlib.sha256(f"fonttools {version('fonttools')}".encode())
     for face, *_ in ON_SCREEN:
-        digest.update(Path(font_source_sans_pro.font_files_ttf[face]).read_bytes())
+        digest.update(font_file(face).read_bytes())
     digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()[:32]
 
@@ -102,7 +102,7 @@ def _subset(face: str) -> str:
     options.layout_features = FEATURES
     options.name_IDs = [0, 1, 2, 13, 14]  # copyright and licence stay with the font
     options.recalc_timestamp = False
-    font = subset.load_font(font_source_sans_pro.font_files_ttf[face], options)
+    font = subset.load_font(font_file(face), options)
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=[*LATIN, *map(ord, SIGNS)])
     cutter.subset(font)

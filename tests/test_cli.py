@@ -331,6 +331,18 @@ def test_ctrl_c_is_told_in_one_sentence_wherever_it_comes(run, data, monkeypatch
         assert json.loads(out)["error"]["kind"] == "interrupted"
 
 
+def test_a_process_that_is_gone_is_not_taken_for_ctrl_c(run, data, monkeypatch):
+    # What the fork server's end makes of starting another process; Typer makes of it what it makes of Ctrl-C.
+    def gone(*_, **__):
+        raise EOFError
+
+    monkeypatch.setattr(metrics, "compute", gone)
+    code, out, err = run("metrics", data, "--format", "json")
+    assert code == 1
+    assert "hkreport: A process of this run was ended from outside. Most often memory" in err
+    assert json.loads(out)["error"]["kind"] == "process"
+
+
 class OwnKind(Exception):
     """As ZeroMQ's: neither an OSError nor without its number."""
 

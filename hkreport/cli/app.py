@@ -113,7 +113,9 @@ def _was_stopped(error: BaseException | None) -> bool:
     """Whether an error comes from Ctrl-C: libraries make errors of their own of it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, KeyboardInterrupt | typer.Abort):
+        # Typer makes an Abort of an EOFError too, which nobody at a keyboard caused.
+        aborted = isinstance(error, typer.Abort) and not isinstance(error.__cause__, EOFError)
+        if aborted or isinstance(error, KeyboardInterrupt):
             return True
         seen.add(id(error))
         error = error.__cause__ or error.__context__
@@ -136,6 +138,9 @@ def _explain(error: BaseException, as_json: bool) -> None:
             "Allow more (ulimit -v shows the limit), or build fewer reports at a time (--jobs 1)."
         )
         _fail("memory", "The memory that this process may use is full.", step, 1, as_json)
+    if isinstance(error.__cause__, EOFError):  # of the server from which processes are forked
+        step = "Most often memory has run out: build fewer reports at a time (--jobs 1)."
+        _fail("process", "A process of this run was ended from outside.", step, 1, as_json)
     if isinstance(error, ImportError) and not (error.name or "").startswith("hkreport"):
         said = " ".join(str(error).split()).rstrip(".")
         step = "Where memory is limited (ulimit -v), allow more; else delete .venv and run 'make setup'."

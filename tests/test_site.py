@@ -1,9 +1,12 @@
 """Many reports: what is wanted, what is built again, what a failure does, and the pages around them."""
 
+import contextlib
 import csv
 import json
 import re
 import shutil
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -491,6 +494,42 @@ def test_a_failed_report_stops_nothing_and_is_named(made, tmp_path):
     assert [each["status"] for each in told["reports"] if each["brand"] == "Gritzo"] == ["failed"]
     # What failed is tried again.
     assert statuses(build(root, data, tmp_path / "site"))["Gritzo/2025-Q2"] == "failed"
+
+
+class Ending(Executor):
+    """Workers that are ended while they are several, and whenever they are at one of the reports."""
+
+    def __init__(self, workers):
+        self.workers = workers
+
+    def submit(self, call, job, place):
+        future = Future()
+        if self.workers > 1 or job.subject == "Gritzo":
+            future.set_exception(BrokenProcessPool())
+        else:
+            future.set_result((None, 1.0))
+        return future
+
+
+def test_a_process_that_is_ended_takes_no_other_report_with_it(monkeypatch, tmp_path):
+    # As where memory has run out: one pool for all of them is lost as a whole.
+    @contextlib.contextmanager
+    def workers(executor, jobs):
+        yield Ending(jobs)
+
+    monkeypatch.setattr(pipeline, "_workers", workers)
+    names = ("HKVitals", "Gritzo", "MuscleBlaze")
+    jobs = [
+        SimpleNamespace(folder=name, subject=name, engine="pandoc", root=tmp_path) for name in names
+    ]
+    course = pipeline._Course(len(jobs), 2, lambda event: None)
+    stale = [(SimpleNamespace(job=job), "why") for job in jobs]
+    pipeline._build(stale, course, jobs=2, executor="", say=print)
+    found = {name: each.status for name, each in course.outcomes.items()}
+    assert found == {"HKVitals": "built", "Gritzo": "failed", "MuscleBlaze": "built"}
+    assert course.outcomes["Gritzo"].reason.startswith(
+        "Gritzo: a process of the build was ended from outside. Most often memory has run out"
+    )
 
 
 def test_an_empty_slice_is_no_failure_unless_it_was_named(made, tmp_path):

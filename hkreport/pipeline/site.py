@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -416,25 +416,30 @@ def _build(
 ) -> None:
     """Build reports side by side; each failure is an outcome like any other."""
     first = stale[0][0].job
-    course.started = time.monotonic()
+    if not course.built:
+        course.started = time.monotonic()
     with (
         workspace(first.root, keep=False) as work,
         _workers(executor, min(jobs, len(stale))) as pool,
     ):
-        running: dict[Future[tuple[Made, float]], tuple[Job, str]] = {}
+        running: dict[Future[tuple[Made, float]], tuple[_Planned, str]] = {}
         for number, (each, reason) in enumerate(stale):
             place = work / f"{number:05d}"
-            running[pool.submit(_one, each.job, place)] = (each.job, reason)
+            running[pool.submit(_one, each.job, place)] = (each, reason)
         waiting: list[tuple[Made, str, float]] = []
+        lost: list[tuple[_Planned, str]] = []
         for future in as_completed(running):
-            job, reason = running[future]
+            each, reason = running[future]
+            job = each.job
             try:
                 made, seconds = future.result()
             except HkreportError as error:
                 course.add(_failed(job, error))
                 continue
-            except BrokenExecutor:
-                course.add(_failed(job, ended(job.subject)))
+            except (
+                Exception
+            ):  # of the executor: whatever a report itself raises is an error of ours
+                lost.append((each, reason))
                 continue
             if job.engine != "quarto":
                 course.add(Outcome(job, "built", reason, seconds))
@@ -444,6 +449,13 @@ def _build(
                 _render(waiting, course, work)
                 waiting = []
         _render(waiting, course, work)
+    # One process that is ended takes all others of its pool with it. What was too much side by side may
+    # do alone, and whatever ends its process again is known by that.
+    for each, reason in lost:
+        if len(stale) == 1:
+            course.add(_failed(each.job, ended(each.job.subject)))
+        else:
+            _build([(each, reason)], course, jobs=1, executor=executor, say=say)
 
 
 def _one(job: Job, work: Path) -> tuple[Made, float]:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["Scratch", "alone", "sweep", "sweep_parts", "write_atomically"]
+__all__ = ["Scratch", "alone", "as_text", "sweep", "sweep_parts", "write_atomically"]
 
 KEPT = "kept.txt"  # in a folder that its process left for a person to look at
 PART = ".part"
@@ -128,6 +128,17 @@ def _lock(descriptor: int, *, wait: bool = True) -> bool:
     except OSError:
         return False  # some network file systems lock no folder: then nothing is swept
     return True
+
+
+def as_text(name: str) -> str:
+    r"""The name of a file as text that can be written: bytes in it that are no UTF-8 are told as numbers.
+
+    Examples
+    --------
+    >>> as_text("orders é.csv"), as_text("orders \udce9.csv")
+    ('orders é.csv', 'orders \\xe9.csv')
+    """
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hkreport import backends, ledger, pseudonyms, schema, versions
 from hkreport.errors import DataError
-from hkreport.folders import Scratch, write_atomically
+from hkreport.folders import Scratch, as_text, write_atomically
 from hkreport.params import Settings, brands, project_root
 from hkreport.pieces import write_rows
 from hkreport.shelf import Shelf, facts_of
@@ -165,9 +165,9 @@ def files(folder: Path) -> dict[str, str]:
     found = {}
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_file():
-            found[entry.name] = _content(entry, *facts_of(entry)).hex()
+            found[as_text(entry.name)] = _content(entry, *facts_of(entry)).hex()
         elif not entry.is_dir():
-            found[entry.name] = ""
+            found[as_text(entry.name)] = ""
     return found
 
 
@@ -335,6 +335,11 @@ def _require_folder(folder: Path) -> None:
         raise DataError(
             f"There is no data folder {folder}.",
             next_step="Name the folder that holds the CSV exports, or run 'make data' for a sample.",
+        )
+    if (shown := as_text(str(folder))) != str(folder):
+        raise DataError(
+            f"The name of {shown} holds bytes that are no UTF-8, so no notebook can hold it.",
+            next_step="Rename the folder.",
         )
 
 

@@ -1,6 +1,8 @@
 """Names become folders that stay in the site, and no two names share one, whatever the file system."""
 
 import itertools
+import json
+import os
 import re
 import shutil
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hkreport import ingest, metrics, params, store, views
-from hkreport.errors import HkreportError
+from hkreport.errors import DataError, HkreportError
 from hkreport.ledger import Filters
 from hkreport.pipeline import report as pipeline
 
@@ -159,6 +161,34 @@ def test_file_names_are_names_and_neither_patterns_nor_code(tmp_path, name):
     dataset = ingest.load(folder, quarantine=tmp_path / "quarantine")
     assert dataset.check.tables["tracking"].rows_read == 1
     assert {path.name for path in tmp_path.iterdir()} <= {"exports", "quarantine"}
+
+
+def test_file_names_that_are_no_utf8_can_be_written_down(tmp_path):
+    # As zip files from old Windows machines leave them.
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    names = {
+        "bestellungen \xe9 tracking.csv": "date,orders,revenue\n2025-05-01,1,5\nnever,1,7\n",
+        "caf\xe9.csv": "",
+        "notes \xe9.pdf": "x",
+    }
+    for name, body in names.items():
+        (folder / os.fsdecode(name.encode("latin-1"))).write_text(body, encoding="utf-8")
+    found = ingest.load(folder, quarantine=tmp_path / "quarantine").check.to_json()
+    assert found["tables"]["tracking"]["file"] == r"bestellungen \xe9 tracking.csv"
+    said = json.dumps([found, store.files(folder)], ensure_ascii=False)
+    said += (tmp_path / "quarantine" / "tracking.csv").read_text(encoding="utf-8-sig")
+    said.encode()  # nothing in it that UTF-8 cannot hold
+    assert sorted(store.files(folder)) == sorted(each.replace("\xe9", r"\xe9") for each in names)
+    assert r"caf\xe9.csv" in " ".join(each["message"] for each in found["problems"])
+
+
+def test_a_folder_whose_name_is_no_utf8_is_refused_in_words(tmp_path):
+    folder = exports.write(tmp_path / os.fsdecode(b"export\xe9"))
+    with pytest.raises(
+        DataError, match=r"export\\xe9 holds bytes that are no UTF-8.* Rename the folder\."
+    ):
+        store.open_data(folder, params.load(None), root=tmp_path)
 
 
 @pytest.mark.parametrize(

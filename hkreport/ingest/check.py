@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hkreport.errors import DataError
+from hkreport.folders import as_text
 from hkreport.schema import TABLES, TOTALS
 
 __all__ = [
@@ -95,7 +96,7 @@ class Problem:
             "rule": self.rule,
             "severity": self.severity,
             "count": self.count,
-            "message": self.message,
+            "message": as_text(self.message),
             "examples": [each.to_json() for each in self.examples[:MOST_EXAMPLES]],
         }
 
@@ -196,7 +197,7 @@ class Check:
         return {
             "schema_version": 1,
             "tables": {name: each.to_json() for name, each in self.tables.items()},
-            "files_not_used": list(self.files_not_used),
+            "files_not_used": [as_text(name) for name in self.files_not_used],
             "problems": [each.to_json() for each in self.problems],
             "derived": _plain(self.derived),
             "totals": {name: _number(self.totals.get(name, Decimal(0))) for name in TOTALS},

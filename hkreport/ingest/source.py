@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hkreport.folders import as_text
+
 if TYPE_CHECKING:
     from hkreport.ingest.plain import Plain
 
@@ -110,7 +112,8 @@ class Source:
             names = [part.label for part, _ in self.parts]
             more = f" and {len(names) - 3} more" if len(names) > 4 else ""
             return " + ".join(names[: 3 if more else 4]) + more
-        return self.path.name if self.sheet is None else f"{self.path.name} [{self.sheet}]"
+        name = as_text(self.path.name)
+        return name if self.sheet is None else f"{name} [{self.sheet}]"
 
     def cell(self, place: int) -> str:
         """SQL for the text of a cell: a cast only where it is looked at, since it costs more than the rest."""

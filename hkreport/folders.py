@@ -158,8 +158,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             # It was swept between its making and its lock.
             if attempt == TRIES - 1 or not path.parent.is_dir():
                 raise
-        except BaseException:
+        except BaseException as error:
             part.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = str(path)  # a full disk names no file
             raise
 
 

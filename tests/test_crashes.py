@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import exports
 import faults
@@ -131,8 +133,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as told:
         folders.write_atomically(path, "new")
+    assert told.value.filename == str(path)
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["kpis.json"]
 
@@ -273,6 +276,62 @@ def test_a_report_that_is_built_without_pdf_keeps_no_old_pdf(tmp_path):
         "micro/index.html",
         "run.json",
     ]
+
+
+@pytest.fixture
+def other_disk(tmp_path):
+    """A folder that a rename out of `tmp_path` does not reach."""
+    place = Path("/dev/shm")
+    if not os.access(place, os.W_OK) or place.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("This machine has no second file system at /dev/shm.")
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        yield Path(folder)
+
+
+def made_of(work: Path, site: Path, content: str) -> SimpleNamespace:
+    job = SimpleNamespace(folder="HKVitals/2025-Q2", site=site, goal=site / "HKVitals" / "2025-Q2")
+    staged(work / "site" / job.folder, {"data/a.csv": content, "index.html": content})
+    return SimpleNamespace(job=job, work=work, staged=work / "site")
+
+
+def test_another_disk_that_is_full_halfway_keeps_the_old_report_whole(
+    tmp_path, other_disk, monkeypatch
+):
+    monkeypatch.setattr(reports, "_write_run", lambda made, folder: None)
+    reports.collect(made_of(tmp_path / "old", other_disk, "old"))
+    before = faults.hashes(other_disk)
+    assert len(before) == 3
+    arrived = []
+
+    def write(path, content):
+        if path.is_relative_to(other_disk):
+            arrived.append(path)
+            if len(arrived) > 1:
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        folders.write_atomically(path, content)
+
+    monkeypatch.setattr(reports, "write_atomically", write)
+    with pytest.raises(OSError, match="No space left"):
+        reports.collect(made_of(tmp_path / "new", other_disk, "new"))
+    assert len(arrived) == 2
+    assert faults.hashes(other_disk) == before
+    monkeypatch.undo()
+    monkeypatch.setattr(reports, "_write_run", lambda made, folder: None)
+    reports.collect(made_of(tmp_path / "again", other_disk, "new"))
+    assert faults.hashes(other_disk).keys() == before.keys()
+    assert (other_disk / "HKVitals" / "2025-Q2" / "index.html").read_text() == "new"
+
+
+def test_a_folder_in_the_place_of_a_file_keeps_the_old_report_whole(tmp_path):
+    goal = tmp_path / "site" / "HKVitals" / "2025-Q2"
+    reports._move(staged(tmp_path / "old", {"data/a.csv": "1", "index.html": "1"}), goal)
+    (goal / "report.pdf").mkdir()
+    before = faults.hashes(goal)
+    new = {"data/a.csv": "2", "index.html": "2", "report.pdf": "2"}
+    with pytest.raises(IsADirectoryError) as told:
+        reports._move(staged(tmp_path / "new", new), goal)
+    assert told.value.filename2 == str(goal / "report.pdf")
+    assert faults.hashes(goal) == before
 
 
 def test_what_run_json_lists_outside_its_folder_is_never_removed(tmp_path):

@@ -52,6 +52,7 @@ __all__ = [
 
 FORMATS = ("html", "pdf")
 RUN = cache.RUN
+ARRIVING = ".arriving-"  # in a site on another disk than build/, while a report comes to it
 
 # Names that folders or files of the site have, and devices, whatever comes after their first dot.
 RESERVED = frozenset(
@@ -407,7 +408,16 @@ def collect(made: Made) -> None:
     """Add ``run.json`` and move the report into the site."""
     folder = made.staged / made.job.folder
     _write_run(made, folder)
-    with alone(made.job.goal):  # two builds at once must not leave files of both
+    with (
+        alone(made.job.goal),
+        contextlib.ExitStack() as stack,
+    ):  # or two at once leave files of both
+        if folder.stat().st_dev != made.job.goal.stat().st_dev:
+            # All of it arrives on the other disk before any of it is seen: that may be full halfway.
+            beside = stack.enter_context(Scratch(ARRIVING, made.job.site))
+            for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+                write_atomically(beside / path.relative_to(folder), path.read_bytes())
+            folder = beside
         _move(folder, made.job.goal)
 
 
@@ -629,6 +639,10 @@ def _move(staged: Path, goal: Path) -> None:
     """Rename each finished file into place, ``run.json`` last; what the report no longer has goes."""
     files = [path.relative_to(staged) for path in sorted(staged.rglob("*")) if path.is_file()]
     last = Path(RUN)
+    for name in files:
+        if (goal / name).is_dir():  # found before the first file of the old report is gone
+            number = errno.EISDIR
+            raise IsADirectoryError(number, os.strerror(number), name, None, str(goal / name))
     for name in files:
         if name != last:
             _replace(staged / name, goal / name)

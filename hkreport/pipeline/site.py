@@ -17,11 +17,12 @@ from typing import Any
 
 from hkreport import params, store, versions
 from hkreport.errors import DataError, HkreportError, RenderError, UsageError, about_file
-from hkreport.folders import alone, sweep_parts
+from hkreport.folders import alone, sweep, sweep_parts
 from hkreport.ledger import Filters
 from hkreport.pipeline import cache, processes, render, runs
 from hkreport.pipeline.prepare import write_atomically
 from hkreport.pipeline.report import (
+    ARRIVING,
     RUN,
     Job,
     Made,
@@ -195,6 +196,7 @@ def build(
         say(why)
     site, data = site.resolve(), data.resolve()
     sweep_parts(site)
+    sweep(ARRIVING, site)
     inputs = store.files(data) if data.is_dir() else {}
     opener = _Opener(data, root, as_of, maps, say)
     general = opener.outline(None)

@@ -260,7 +260,8 @@ def workspace(root: Path, *, keep: bool = True) -> Iterator[Path]:
             scratch.keep()
         else:
             scratch.remove()
-        if full and isinstance(error, HkreportError) and str(scratch.path) in error.next_step:
+        told = error.next_step if isinstance(error, HkreportError) else ""
+        if full and isinstance(error, HkreportError) and (not told or str(scratch.path) in told):
             error.next_step = "Make room on the disk, and run the command again."
         raise
     scratch.remove()

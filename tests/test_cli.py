@@ -416,6 +416,41 @@ def test_warnings_of_libraries_end_no_run(data, given):
     assert (done.returncode, done.stdout) == (0, "orders  19\n"), done.stderr
 
 
+def test_a_umask_that_takes_files_from_their_owner_does_not(data, tmp_path):
+    """Else a kernel cannot reach its own folder, and was said to have died of a full disk."""
+    out = tmp_path / "out"
+    command = [
+        "sh",
+        "-c",
+        'umask 0757; exec "$0" -m hkreport.cli templates --out "$1"',
+        sys.executable,
+        str(out),
+    ]
+    subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
+    found = {path.stat().st_mode & 0o657 for path in (out, *out.rglob("*"))}
+    assert found == {0o600}  # read and written by us; others get what the mask leaves them
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "said"),
+    [
+        ("ulimit -n 64", 1, "hkreport: Only 64 files may be open at a time, and 96 must. Allow more open files (ulimit -n 1024)"),
+        ("ulimit -S -n 64", 2, "hkreport: Unknown engine 'none'."),  # what is allowed is taken
+    ],
+    ids=["hard", "soft"],
+)  # fmt: skip
+def test_few_open_files_are_told_before_anything_is_built(data, tmp_path, limit, code, said):
+    script = f'{limit}; exec "$0" -m hkreport.cli report --data "$1" --engine none --site "$2"'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable, str(data), str(tmp_path / "site")],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "site").exists()
+
+
 def test_a_quoted_tilde_is_the_home_folder(run, data, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(data.parent))
     monkeypatch.chdir(ROOT)

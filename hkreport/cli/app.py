@@ -67,6 +67,7 @@ app = _App(
 def main() -> None:
     """Run the command line; every expected failure is one sentence and an exit code."""
     _streams_are_open()
+    _files_are_ours()
     _warnings_stay_warnings()
     arguments = sys.argv[1:]
     as_json = (
@@ -99,6 +100,11 @@ def _streams_are_open() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
             stream = open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
+
+
+def _files_are_ours() -> None:
+    """Let us read what we write, whatever the umask takes from its owner; of others it decides."""
+    os.umask(os.umask(0o077) & 0o077)
 
 
 def _warnings_stay_warnings() -> None:

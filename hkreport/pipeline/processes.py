@@ -6,8 +6,10 @@ report, so nothing of one report reaches another. Elsewhere than on Linux proces
 """
 
 import contextlib
+import errno
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -26,6 +28,11 @@ PRELOAD = "hkreport.pipeline.preload"
 
 # The name of a socket has at most 107 bytes, of which multiprocessing adds 32 to the folder's.
 LONGEST_FOLDER = 70
+
+# Files that may be open at a time: fewer leave a kernel without its channels (64 do, 96 do not), and a
+# library would say so in a traceback. What is wanted is the usual limit.
+FEWEST_FILES = 96
+WANTED_FILES = 1024
 
 # One thread each: two kernels share two cores, and sums come in one order.
 SERVER_ENVIRONMENT = {
@@ -51,7 +58,14 @@ def context() -> BaseContext:
 
 
 def start() -> None:
-    """Let the server begin with its imports, while the caller does something else."""
+    """Let the server begin with its imports, while the caller does something else.
+
+    Raises
+    ------
+    OSError
+        If too few files may be open at a time, however much of what is allowed we take.
+    """
+    _allow_open_files()
     if not is_supported():
         return
     from multiprocessing import forkserver, resource_tracker
@@ -67,6 +81,21 @@ def start() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for name in SERVER_ENVIRONMENT.keys() - before.keys():
             del os.environ[name]
+
+
+def _allow_open_files() -> None:
+    """Raise the limit that a shell set lower than it must be; what is started later inherits it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= WANTED_FILES:
+        return
+    most = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
+    with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    if soft < FEWEST_FILES:
+        raise OSError(
+            errno.EMFILE, f"Only {soft} files may be open at a time, and {FEWEST_FILES} must"
+        )
 
 
 @contextlib.contextmanager

@@ -30,6 +30,10 @@ __all__ = [
 LAKH = 1e5
 CRORE = 1e7
 
+# Above these many crore, paise of a crore are no longer read, and then lakhs of crore are what is said.
+WHOLE_CRORE_FROM = 1e4
+LAKH_CRORE_FROM = 1e5
+
 # Below this a rupee amount shows paise: rates and costs per engagement are often a few rupees.
 WHOLE_RUPEES_FROM = 100.0
 
@@ -60,7 +64,7 @@ def text(value: float | None, unit: Unit, *, short: bool = False, reason: str = 
     unit : Unit
         Decides symbol, digits and grouping.
     short : bool, default False
-        Use lakh (L) and crore (Cr) from one lakh up.
+        Use lakh (L), crore (Cr) and lakh crore (L Cr) from one lakh up.
     reason : str, default ""
         Why a value may be missing, printed in brackets after ``n/a``.
 
@@ -73,6 +77,8 @@ def text(value: float | None, unit: Unit, *, short: bool = False, reason: str = 
     --------
     >>> text(12345678.0, Unit.MONEY), text(12345678.0, Unit.MONEY, short=True)
     ('₹1,23,45,678', '₹1.23 Cr')
+    >>> text(2.5e11, Unit.MONEY, short=True), text(3.158e13, Unit.MONEY, short=True)
+    ('₹25,000 Cr', '₹31.58 L Cr')
     >>> text(-36.914, Unit.MONEY), text(3.84, Unit.MULTIPLE), text(0.0342, Unit.PERCENT)
     ('−₹36.91', '3.8×', '3.4%')
     >>> text(150000, Unit.COUNT), text(150000, Unit.COUNT, short=True)
@@ -120,7 +126,10 @@ def tick(value: float, unit: Unit) -> str:
     elif unit is Unit.MULTIPLE:
         tail = "×"
     elif unit in (Unit.MONEY, Unit.COUNT) and size >= LAKH:
-        size, tail = (size / CRORE, " Cr") if size >= CRORE else (size / LAKH, " L")
+        if size >= LAKH_CRORE_FROM * CRORE:
+            size, tail = size / (LAKH_CRORE_FROM * CRORE), " L Cr"
+        else:
+            size, tail = (size / CRORE, " Cr") if size >= CRORE else (size / LAKH, " L")
     body = _grouped(size, 4)
     body = body.rstrip("0").rstrip(".") if "." in body else body
     sign = "−" if value < 0 and body != "0" else ""
@@ -138,7 +147,7 @@ def _digits(size: float, unit: Unit, short: bool) -> tuple[str, str]:
     if short and unit in (Unit.MONEY, Unit.COUNT):
         # 99,99,999.5 and above would print as 100.00 L: the next unit takes over there.
         if size >= CRORE * (1 - 5e-10) or size / LAKH >= 99.995:
-            return _grouped(size / CRORE, 2), " Cr"
+            return _crores(size / CRORE)
         if size >= LAKH:
             return _grouped(size / LAKH, 2), " L"
     if unit is Unit.MONEY:
@@ -146,6 +155,14 @@ def _digits(size: float, unit: Unit, short: bool) -> tuple[str, str]:
     if unit is Unit.SCORE:
         return _grouped(size, 0), ""
     return _grouped(size, 0 if size == round(size) or size >= 100 else 1), ""
+
+
+def _crores(crores: float) -> tuple[str, str]:
+    """Write an amount of one crore or more so that it stays about as wide as a smaller one."""
+    # 99,999.5 and above would print as 1,00,000: lakhs of crore take over there.
+    if crores >= LAKH_CRORE_FROM - 0.5:
+        return _grouped(crores / LAKH_CRORE_FROM, 2), " L Cr"
+    return _grouped(crores, 2 if crores < WHOLE_CRORE_FROM - 0.005 else 0), " Cr"
 
 
 def _significant(size: float) -> str:

@@ -25,7 +25,7 @@ from hkreport import metrics as m
 from hkreport import params, periods, simulate, store, tables, views
 from hkreport.ledger import Filters
 from hkreport.pipeline.explorer import cube, page
-from hkreport.units import Unit, text
+from hkreport.units import Unit, text, tick
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = params.load(None, root=ROOT)
@@ -244,6 +244,19 @@ def test_multiples_are_written_as_in_the_report(chromium):
     )
     tab.close()
     assert said == [text(value, Unit.MULTIPLE) for value in values]
+
+
+def test_crores_are_written_as_in_the_report(chromium):
+    words = (Path(page.__file__).parent / "words.js").read_text(encoding="utf-8")
+    values = [1e7, 9999.99e7, 9999.996e7, 25_000e7, 99_999.4e7, 99_999.6e7, -3.158058e13]
+    tab = chromium.new_page()
+    said = tab.evaluate(
+        f"values => {{ {words}\nreturn values.map(v => [text(v, 'money', true), tick(v, 'money')]); }}",
+        values,
+    )
+    tab.close()
+    expected = [[text(v, Unit.MONEY, short=True), tick(v, Unit.MONEY)] for v in values]
+    assert said == expected
 
 
 def near(words: str, expected: str) -> bool:

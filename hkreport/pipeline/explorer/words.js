@@ -2,6 +2,8 @@
 
 const LAKH = 1e5;
 const CRORE = 1e7;
+const WHOLE_CRORE_FROM = 1e4;
+const LAKH_CRORE_FROM = 1e5;
 const DAY = 86400000;
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
@@ -30,6 +32,11 @@ const significant = (size) => {
   return size < 5e-7 ? "0.0" : fixed(size, Math.ceil(-Math.log10(size)));
 };
 
+const crores = (size) => {
+  if (size >= LAKH_CRORE_FROM - 0.5) return [grouped(size / LAKH_CRORE_FROM, 2), " L Cr"];
+  return [grouped(size, size < WHOLE_CRORE_FROM - 0.005 ? 2 : 0), " Cr"];
+};
+
 const digits = (size, unit, short) => {
   if (unit === "multiple") return [significant(size), "×"];
   if (unit === "percent") {
@@ -37,7 +44,7 @@ const digits = (size, unit, short) => {
     return [grouped(share, share >= 100 ? 0 : share >= 1 || share === 0 ? 1 : 2), "%"];
   }
   if (short && (unit === "money" || unit === "count")) {
-    if (size >= CRORE * (1 - 5e-10) || size / LAKH >= 99.995) return [grouped(size / CRORE, 2), " Cr"];
+    if (size >= CRORE * (1 - 5e-10) || size / LAKH >= 99.995) return crores(size / CRORE);
     if (size >= LAKH) return [grouped(size / LAKH, 2), " L"];
   }
   if (unit === "money") return [grouped(size, size >= 100 || size === 0 ? 0 : 2), ""];
@@ -62,6 +69,7 @@ const tick = (value, unit) => {
   let tail = "";
   if (unit === "percent") [size, tail] = [size * 100, "%"];
   else if (unit === "multiple") tail = "×";
+  else if (size >= LAKH_CRORE_FROM * CRORE) [size, tail] = [size / (LAKH_CRORE_FROM * CRORE), " L Cr"];
   else if (size >= LAKH) [size, tail] = size >= CRORE ? [size / CRORE, " Cr"] : [size / LAKH, " L"];
   let body = grouped(size, 4);
   if (body.includes(".")) body = body.replace(/0+$/, "").replace(/\.$/, "");

@@ -6,6 +6,7 @@ sheet per table that only works with ids. Grouping and arithmetic belong to :mod
 number is written to :mod:`hkreport.units`.
 """
 
+import collections
 import csv
 import datetime
 import io
@@ -47,6 +48,7 @@ __all__ = [
     "key_text",
     "number",
     "require_columns",
+    "told_apart",
 ]
 
 PRINTED_ROWS = 40  # a PDF page and a bit; the rest is in the CSV
@@ -327,6 +329,12 @@ class Table:
         below = [name for name in below if name in shown]
         needed = dict.fromkeys([*self._names(), *self._verdicts(), *below, self.group, self.alert])
         lists = {name: shown[name].tolist() for name in needed if name}
+        # Of the whole frame: a namesake may stand below what is shown.
+        lists |= {
+            column.name: told_apart(self.frame, column.name)
+            for column in self.columns
+            if column.unit is None and f"{column.name}_id" in self.frame
+        }
         before: object = object()
         for index in range(len(shown)):
             values = {name: column[index] for name, column in lists.items()}
@@ -803,6 +811,33 @@ def key_label(name: str) -> str:
     ('Payout basis', 'Month', 'Top city')
     """
     return DIMENSIONS.get(name) or name.replace("_", " ").capitalize()
+
+
+def told_apart(frame: "pd.DataFrame", name: str) -> list[object]:
+    """Names of a column, those that several ids share followed by their ids.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Ids stand in the column of the same name with ``_id`` behind it, if anywhere.
+    name : str
+        The column of names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> told_apart(pd.DataFrame({"influencer": ["Asha", "Dev", "Asha"],
+    ...     "influencer_id": ["I1", "I2", "I3"]}), "influencer")
+    ['Asha (I1)', 'Dev', 'Asha (I3)']
+    """
+    names: list[object] = frame[name].tolist()
+    if f"{name}_id" not in frame.columns:
+        return names
+    ids = frame[f"{name}_id"].tolist()
+    bearers = collections.Counter(who for who, _ in set(zip(names, ids, strict=True)))
+    return [
+        f"{who} ({own})" if bearers[who] > 1 else who for who, own in zip(names, ids, strict=True)
+    ]
 
 
 def key_text(name: str, value: object) -> str:

@@ -927,3 +927,16 @@ def test_odd_values_are_drawn_or_left_out(make: Callable[[pd.DataFrame], Any], t
         return
     ElementTree.fromstring(chart.svg)
     assert "nan" not in re.sub(r"nano|unassigned", "", chart.alt)
+
+
+def test_the_alternative_text_and_title_tell_namesakes_apart():
+    frame = pd.DataFrame(
+        {
+            "influencer": ["Asha Rao", "Dev Mehta", "Asha Rao"],
+            "influencer_id": ["INF002", "INF004", "INF003"],
+            "revenue": [9e5, 5e5, 2e5],
+        }
+    )
+    chart = charts.bars(frame, "influencer", m.REVENUE)
+    assert "Highest: Asha Rao (INF002), ₹9.00 L; lowest: Asha Rao (INF003), ₹2.00 L" in chart.alt
+    assert chart.title.startswith("Asha Rao (INF002) ")

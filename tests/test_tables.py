@@ -488,3 +488,21 @@ def test_caveats_can_be_left_to_the_table_before() -> None:
     assert m.ROAS.caveat in every.html
     assert m.ROAS.caveat not in none.html + none.typst
     assert '<p class="hk-note">Kept.</p>' in none.html
+
+
+def test_namesakes_are_told_apart_on_pages_and_in_print_by_their_ids():
+    frame = pd.DataFrame(
+        {
+            "influencer": ["Asha Rao", "Dev Mehta", "Asha Rao"],
+            "influencer_id": ["INF002", "INF004", "INF003"],
+            "spend": [3.0, 2.0, 1.0],
+        }
+    )
+    table = Table.from_metrics(
+        frame, keys=["influencer"], metrics=[m.SPEND], page_rows=1, printed_rows=3
+    )
+    assert "Asha Rao (INF002)" in table.html  # though the other one stands below what is shown
+    for own in ("Asha Rao (INF002)", "Asha Rao (INF003)", "Dev Mehta"):
+        assert own in table.typst
+    assert "INF004" not in table.typst
+    assert table.csv == "influencer,spend\nAsha Rao,3\nDev Mehta,2\nAsha Rao,1\n"

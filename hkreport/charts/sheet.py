@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hkreport import theme
 from hkreport.metrics import UNASSIGNED, Distinct, Linear, Metric, Ratio, Total
-from hkreport.tables import Bundle, Col, Sentence, Table, key_label, key_text, number
+from hkreport.tables import Bundle, Col, Sentence, Table, key_label, key_text, number, told_apart
 from hkreport.theme import fitted, text_width, wrapped
 from hkreport.units import Unit, one_line, text, tick
 
@@ -475,8 +475,8 @@ def numbers(frame: "pd.DataFrame", name: str) -> list[float]:
 
 
 def key_words(frame: "pd.DataFrame", name: str) -> list[str]:
-    """A key column as a reader sees it."""
-    return [key_text(name, value) for value in frame[name].tolist()]
+    """A key column as a reader sees it, namesakes with their ids."""
+    return [key_text(name, value) for value in told_apart(frame, name)]
 
 
 def joined(frame: "pd.DataFrame", *keys: str) -> list[str]:
@@ -505,7 +505,7 @@ def row_names(
     A name that is drawn like another one (of a namesake, or of one that begins alike and is cut), or whose
     letters the font lacks, so that print has boxes for it, is followed by its id.
     """
-    names = key_words(frame, key)
+    names = [key_text(key, value) for value in frame[key].tolist()]
     if f"{key}_id" not in frame.columns:
         return names
     room -= max((text_width(base, theme.SMALL) + 5 for base in bases if base), default=0.0)

@@ -986,3 +986,21 @@ def test_quarto_gives_the_same_bytes_twice(
 
 def test_pandoc_is_the_one_of_the_wheel() -> None:
     assert "pypandoc" in render_pandoc._pandoc_program()
+
+
+def test_the_first_stop_of_the_keyboard_on_a_quarto_page_leads_past_its_contents(
+    browser_page: Any,
+) -> None:
+    tab = browser_page.context.browser.new_page()
+    tab.set_content(
+        '<body><nav id="TOC"><ul><li><a href="#a">A</a></li></ul></nav><main>'
+        '<header class="hk-bar"><a href="../">All reports</a></header>'
+        '<header id="title-block-header"><h1>Title</h1></header><a id="a" href="#a">In the report</a></main>'
+        + render_quarto.REVEAL
+    )
+    stops = []
+    for key in ("Tab", "Enter", "Tab"):
+        tab.keyboard.press(key)
+        stops.append(tab.evaluate("document.activeElement.textContent"))
+    tab.close()
+    assert stops == ["Skip to the report", "Title", "In the report"]

@@ -84,6 +84,16 @@ REVEAL = """<script>
     contents.append(head, list.cloneNode(true));
     bar.after(contents);
   }
+  const title = document.getElementById("title-block-header");
+  if (title) {
+    // Quarto puts what comes before the body behind the contents; whoever tabs would pass all of them first.
+    const skip = document.createElement("a");
+    skip.className = "hk-skip";
+    skip.href = "#title-block-header";
+    skip.textContent = "Skip to the report";
+    document.body.prepend(skip);
+    title.tabIndex = -1;
+  }
   const reveal = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const pane = target && target.closest(".tab-pane");

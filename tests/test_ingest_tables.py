@@ -246,7 +246,8 @@ def test_payouts_without_work_and_work_without_payouts(tmp_path):
 
 @pytest.mark.parametrize(
     ("revenue", "said"),
-    [("70", "₹70"), ("999.75", "₹999.75"), ("1000", "₹1,000"), ("2327719.5", "₹23,27,720"), ("100000", "₹1,00,000")],
+    [("70", "₹70"), ("999.75", "₹999.75"), ("1000", "₹1,000"), ("2327719.5", "₹23,27,720"), ("100000", "₹1,00,000"),
+     ("-12345", "−₹12,345"), ("-70", "−₹70")],
 )  # fmt: skip
 def test_what_unpaid_orders_are_worth_is_grouped_as_rupees_are(tmp_path, revenue, said):
     sold = f"influencer_id,date,source,orders,revenue\nI1,2025-06-01,influencer,1,{revenue}\n"
@@ -257,6 +258,16 @@ def test_what_unpaid_orders_are_worth_is_grouped_as_rupees_are(tmp_path, revenue
     assert unpaid["explanation"].tolist() == [
         f"credited orders worth {said} (1 in all) and no payout"
     ]
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"), [("50000", "₹50,000;"), ("40.5", "₹40.5;"), ("1250000", "₹12,50,000;")]
+)
+def test_what_a_payout_should_be_is_grouped_as_rupees_are(tmp_path, rate, said):
+    rows = "".join(f"I{n},post,{rate},{rate}\n" for n in range(1, 6)) + f"I1,post,{rate},7\n"
+    _, frame = paid(tmp_path, f"influencer_id,basis,rate,total_payout\n{rows}")
+    (told,) = frame.loc[frame["kind"] == "underpaid", "explanation"]
+    assert f"{told};".startswith(f"flat rate, as most post payouts, gives {said}")
 
 
 def test_orders_without_payout_stand_by_their_worth_not_by_id(tmp_path):

@@ -202,6 +202,9 @@ def _prepare(job: Job, workdir: Path) -> None:
         "regexp_replace(reverse(regexp_replace(reverse(trim_zeros(round(x))[:-4]), '(\\d{2})', '\\1,', 'g')), '^,', '') "
         "|| ',' || trim_zeros(round(x))[-3:] END"
     )
+    job.con.execute(
+        "CREATE OR REPLACE MACRO rupees(x) AS CASE WHEN x < 0 THEN '−₹' ELSE '₹' END || indian(abs(x))"
+    )
 
 
 def _pieces(job: Job, backend: Any) -> Pieces | None:

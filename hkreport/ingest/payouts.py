@@ -240,7 +240,7 @@ def _list_exceptions(con: duckdb.DuckDBPyConnection, has: Has, rules: Mapping[st
     if sources["tracked"]:
         parts.append("""
             SELECT influencer_id, 'orders without payout', NULL, NULL, NULL, 0, NULL,
-                'credited orders worth ₹' || indian(revenue_tracked) || ' (' || indian(orders_tracked)
+                'credited orders worth ' || rupees(revenue_tracked) || ' (' || indian(orders_tracked)
                     || ' in all) and no payout'
             FROM tracked WHERE orders_tracked > 0 AND influencer_id NOT IN (SELECT influencer_id FROM paid)""")
         if has("payouts", "orders"):
@@ -298,7 +298,7 @@ def _against_rule(basis: str, formula: str) -> str:
     return f"""
         SELECT influencer_id, CASE WHEN {amount} > expected THEN 'overpaid' ELSE 'underpaid' END, basis, rate_stated,
             expected, {amount}, row, '{formula}, as most {basis or "payouts without a basis"} '
-                || 'payouts, gives ₹' || round(expected, 2)
+                || 'payouts, gives ' || rupees(round(expected, 2))
                 || CASE WHEN agrees_with IN ('{NOTHING}', '{formula}') THEN '' ELSE '; paid is ' || agrees_with END
         FROM (SELECT *, rate * {count} + {bonus} AS expected FROM paid
               WHERE coalesce(basis, '') = '{basis}' AND rate <> 0 AND {count} IS NOT NULL{once}

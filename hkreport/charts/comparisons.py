@@ -1,5 +1,6 @@
 """Groups side by side: estimates with intervals, grids of values, and how single values spread."""
 
+import collections
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -339,7 +340,7 @@ def _draw_grid(grid: _Grid, measure: Measure, centre: float | None, words: Words
     size = min(theme.SIZE, max(SMALLEST, theme.SIZE * (width - AROUND) / (widest - AROUND)))
     if any(text_width(label, size) > width for label in said.values()):
         words = words._replace(note=f"{words.note} {TOO_NARROW}".strip())
-    heads = [wrapped(name, width - AROUND, theme.SMALL, lines=2) for name in grid.columns]
+    heads = _heads(grid.columns, width - AROUND)
     top = 20.0 if max(map(len, heads)) == 1 else 20.0 + LINE
     sheet = Sheet(words, CELL * len(grid.rows) + top)
     axes = sheet.axes(left, EDGE, 0.0, top)
@@ -388,6 +389,27 @@ def _draw_grid(grid: _Grid, measure: Measure, centre: float | None, words: Words
     axes.set_ylim(len(grid.rows), 0)
     name_rows(axes, grid.rows, left, start=0.5)
     return sheet.figure
+
+
+def _heads(names: Sequence[str], width: float) -> list[list[str]]:
+    """Names over columns in two lines; those that begin alike and would be cut to the same show their ends.
+
+    Examples
+    --------
+    >>> _heads(["HKV_DailyWellness_2025Q3", "HKV_DailyWellness_2025Q4", "Diwali"], 60)
+    [['HKV_DailyWe…', '…ness_2025Q3'], ['HKV_DailyWe…', '…ness_2025Q4'], ['Diwali']]
+    """
+    heads = [wrapped(name, width, theme.SMALL, lines=2) for name in names]
+    drawn = collections.Counter(map(tuple, heads))
+    return [
+        head
+        if drawn[tuple(head)] == 1
+        else [
+            theme.fitted(name, width, theme.SMALL),
+            theme.fitted(name[::-1], width, theme.SMALL)[::-1],
+        ]
+        for name, head in zip(names, heads, strict=True)
+    ]
 
 
 def _cell_lines(label: str, base: str, width: float, size: float) -> list[tuple[str, float]]:

@@ -940,3 +940,21 @@ def test_the_alternative_text_and_title_tell_namesakes_apart():
     chart = charts.bars(frame, "influencer", m.REVENUE)
     assert "Highest: Asha Rao (INF002), ₹9.00 L; lowest: Asha Rao (INF003), ₹2.00 L" in chart.alt
     assert chart.title.startswith("Asha Rao (INF002) ")
+
+
+def test_heads_of_a_heatmap_that_begin_alike_do_not_look_alike():
+    names = [
+        f"HKV_DailyWellness_NewLaunch_{year}Q{at}" for year in (2024, 2025) for at in range(1, 5)
+    ]
+    frame = pd.DataFrame({"brand": "HKVitals", "campaign": names, "roas": 2.0})
+    chart = charts.heatmap(frame, "brand", "campaign", m.ROAS)
+    words = [line.words for line in texts(chart.svg)]
+    for name in names:
+        assert any(each.endswith(name[-5:]) for each in words), name
+
+
+def test_bars_that_tie_are_ordered_by_what_else_is_drawn():
+    frame = pd.DataFrame({"city": ["Agra", "Pune"], "posts": [4.0, 4.0], "revenue": [1e5, 9e5]})
+    alone = charts.bars(frame, "city", m.POSTS).table.frame["city"].tolist()
+    both = charts.bars(frame, "city", [m.POSTS, m.REVENUE]).table.frame["city"].tolist()
+    assert (alone, both) == (["Agra", "Pune"], ["Pune", "Agra"])

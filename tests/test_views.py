@@ -435,3 +435,23 @@ def test_parameters_given_by_hand_may_be_numbers_dates_or_nothing(tmp_path):
 def test_a_filter_that_names_nothing_is_refused(words):
     with pytest.raises(ParamsError, match="names nothing"):
         views.filters_of({"tier": words})
+
+
+def test_personas_that_are_none_are_not_called_more_than_those_above(tmp_path):
+    people = "id,name,platform,persona\n1,A,YouTube,Mum\n2,B,YouTube,Doctor\n"
+    orders = "date,orders,revenue,influencer_id\n2025-04-01,1,900,1\n2025-04-02,1,300,2\n"
+
+    def report(name: str, paid: str):
+        files = {"influencers": people, "tracking": orders, "payouts": paid}
+        return views.open_report(
+            brand="all", period="all", data=str(only(tmp_path / name, **files))
+        )
+
+    unpaid = report("unpaid", "influencer_id,total_payout\n1,0\n")
+    assert unpaid.best_personas(10).empty
+    assert "above" not in unpaid.no_poor_personas.replace("above ₹0", "")
+    # Equals: who sold more stands first, and nobody stands in both tables.
+    tied = report("tied", "influencer_id,total_payout\n1,90\n2,30\n")
+    assert tied.best_personas(1)["persona"].tolist() == ["Mum"]
+    assert tied.poor_personas(5, best=1)["persona"].tolist() == ["Doctor"]
+    assert tied.no_poor_personas == "There are no more paid personas than those above."

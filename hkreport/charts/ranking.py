@@ -115,7 +115,7 @@ def bars(
         return nothing(what, "there is no value in this selection")
     if not any(abs(value) > 0 for m in shown for value in numbers(frame, m.name)):
         return nothing(what, "every value is 0")
-    rows = ranked(frame, key, first.name) if sort else frame
+    rows = ranked(frame, key, *(measure.name for measure in shown)) if sort else frame
     who = _bar_of(rows, key, by)
     every = list(dict.fromkeys(who))
     drawn = set(every[:most])

@@ -521,15 +521,20 @@ def row_names(
     return found
 
 
-def ranked(frame: "pd.DataFrame", key: str, name: str) -> "pd.DataFrame":
-    """Sort by value downwards; what belongs nowhere and what is missing last, ties by name."""
-    names, values = identities(frame, key), numbers(frame, name)
-    best: dict[str, float] = {}
-    for who, value in zip(names, values, strict=True):
-        best[who] = max(best.get(who, -math.inf), value if value == value else -math.inf)
+def ranked(frame: "pd.DataFrame", key: str, *columns: str) -> "pd.DataFrame":
+    """Sort by value downwards; what belongs nowhere and what is missing last, ties by the next column, then by name."""
+    names = identities(frame, key)
+    best: dict[str, list[float]] = {who: [-math.inf] * len(columns) for who in names}
+    for place, column in enumerate(columns):
+        for who, value in zip(names, numbers(frame, column), strict=True):
+            best[who][place] = max(best[who][place], value if value == value else -math.inf)
     order = sorted(
         range(len(names)),
-        key=lambda at: (names[at].casefold() in REST, -best[names[at]], names[at]),
+        key=lambda at: (
+            names[at].casefold() in REST,
+            [-value for value in best[names[at]]],
+            names[at],
+        ),
     )
     return frame.iloc[order]
 

@@ -489,10 +489,22 @@ class Report:
         """Personas with the highest ROAS."""
         return _largest(self._personas, "roas", count)
 
+    @property
+    def no_personas(self) -> str:
+        """What stands for :meth:`best_personas` where there are none."""
+        return "No persona has a ROAS here: that takes credited revenue and spend above ₹0."
+
+    @property
+    def no_poor_personas(self) -> str:
+        """What stands for :meth:`poor_personas` where there are none."""
+        if self._personas.empty:
+            return self.no_personas
+        return "There are no more paid personas than those above."
+
     def poor_personas(self, count: int, best: int) -> "pd.DataFrame":
         """Paid personas with the lowest ROAS, none of them among the `best` that stand before them."""
         frame = self._personas
-        rest = frame.sort_values(["roas", "persona"], ascending=[False, True]).iloc[best:]
+        rest = _largest(frame, "roas", len(frame)).iloc[best:]
         return rest.iloc[::-1].head(count).reset_index(drop=True)
 
     @functools.cached_property
@@ -798,7 +810,11 @@ def _iso(day: object) -> str:
 def _largest(frame: "pd.DataFrame", name: str, count: int) -> "pd.DataFrame":
     defined = frame[frame[name].notna()]
     key = "influencer_id" if "influencer_id" in defined.columns else defined.columns[0]
-    return defined.sort_values([name, key], ascending=[False, True], ignore_index=True).head(count)
+    # Of equals the one who sold more stands first, as in the charts.
+    ties = [each for each in ("influencer_revenue",) if each in defined.columns and each != name]
+    return defined.sort_values(
+        [name, *ties, key], ascending=[False, *(False for _ in ties), True], ignore_index=True
+    ).head(count)
 
 
 def _in_short(words: Sequence[str], most: int = 120) -> str:

@@ -182,11 +182,65 @@ def test_moves_of_simulated_brands_bring_what_was_promised_and_the_interval_hold
     true = np.mean([each.true_gain / each.revenue for each in sure])
     assert promised == pytest.approx(true, rel=0.2)
     held = np.mean([each.low <= each.true_gain <= each.high for each in made])
-    assert held >= 0.6
-    assert np.mean([each.low <= each.true_gain for each in made]) >= 0.8
+    assert held >= 0.7
+    assert np.mean([each.low <= each.true_gain for each in made]) >= 0.85
     # Little is left of what a planner who knew the truth would have gained.
     assert all(each.true_gain <= each.best_gain + 1e-9 for each in made)
     assert np.mean([(each.best_gain - each.true_gain) / each.revenue for each in made]) < 0.01
+
+
+SETTINGS = [
+    {"brand": 0},
+    {"brand": 2, "weeks": 60, "influencers": 150},
+    {"brand": 1, "scenario": "null"},
+    {"brand": 0, "scenario": "confounded"},
+    {"brand": 1, "scenario": "leaky", "weeks": 78, "influencers": 200},
+]
+
+
+def test_intervals_of_gains_hold_the_truth_as_often_as_they_say():
+    """200 simulated campaigns with different seeds, sizes and scenarios: 80 % or more, on both sides."""
+    made, told, true = [], [], []
+    for number, setting in enumerate(SETTINGS):
+        found = list(scored.moves(40, 4000 + 100 * number, **setting))
+        made += found
+        # Elasticities of 1 and fees that follow demand are outside of the model: held, but promised too little.
+        if setting.get("scenario") not in ("null", "confounded"):
+            told += [each.gain / each.revenue for each in found]
+            true += [each.true_gain / each.revenue for each in found]
+    assert len(made) >= 195
+    # It was 55 to 90 % before.
+    assert np.mean([each.low <= each.true_gain <= each.high for each in made]) >= 0.8
+    assert np.mean([each.true_gain < each.low for each in made]) <= 0.1
+    # What was taken off for luck was a tenth of the gain too much.
+    assert np.mean(told) == pytest.approx(np.mean(true), rel=0.1)
+
+
+@pytest.mark.parametrize(("cells", "weeks", "noise"), [(8, 78, 0.35), (16, 78, 0.35), (8, 52, 0.6)])
+def test_intervals_hold_where_no_move_gains(cells, weeks, noise):
+    """Equal cells: the best of equals is luck, and the interval says that nothing may be gained."""
+    held, said = 0, 0
+    for seed in range(100):
+        fees, revenue, expected = history(800 + seed, cells=cells, weeks=weeks, noise=noise)
+        made, _ = moved(fees, revenue)
+        true = (expected[:, -13:].mean(axis=1) * ((made.after / made.before) ** 0.6 - 1)).sum()
+        held += made.gain.low <= true <= made.gain.high
+        said += made.is_recommended
+    assert held >= 75
+    # An interval of 80 % may lie above in one of ten, and chance may add to 100 sets.
+    assert said <= 15
+
+
+def test_gains_of_cells_add_up_and_lie_within_their_intervals():
+    fees, revenue, _ = history(31, level=np.linspace(20.0, 60.0, 8))
+    made, _ = moved(fees, revenue)
+    assert made.cell_gain.sum() == pytest.approx(made.gain.value)
+    assert (made.cell_low <= made.cell_gain).all()
+    assert (made.cell_gain <= made.cell_high).all()
+    # Moved by the same curves that are shown: where money goes, the next rupee brings more.
+    up = made.after > made.before * 1.001
+    down = made.after < made.before * 0.999
+    assert made.marginal_before[up].min() > made.marginal_before[down].max()
 
 
 def test_fees_that_only_pay_more_for_the_same_posts_do_not_flatten_the_curve():

@@ -29,8 +29,9 @@ TOLD = 0.01
 STATED = Method(name="stated fatigue", published={"false_alarms": (0.05, "at_most")})
 FOUND = Method(name="stated fatigue", published={"recall": (0.80, "at_least"), "coverage": 0.95})
 MOVE = Method(
-    name="best move within 25%, gain cross-fitted",
-    published={"coverage_80": 0.80, "lower_end_holds": (0.90, "at_least")},
+    name="best move within 25%, less the luck of the best",
+    # A span of what may be where cells may be alike: it holds at least as often as it says.
+    published={"coverage_80": (0.80, "at_least"), "lower_end_holds": (0.90, "at_least")},
 )
 SHOWN = Method(
     name="forecast shown",

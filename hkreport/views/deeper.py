@@ -133,7 +133,8 @@ def concentration(report: Report) -> "pd.DataFrame":
 
     Only influencers with credited revenue count, to the nearest whole one; a share of them that is less
     than one influencer is left out. All of them together are the whole of neither: returns, and what is
-    paid to those who sold nothing, are others'.
+    paid to those who sold nothing, are others'. Where returns of others leave less in all than a group
+    brought, the group is no part of it, and has no share.
 
     Returns
     -------
@@ -159,15 +160,20 @@ def concentration(report: Report) -> "pd.DataFrame":
                 "share": share,
                 "influencers": float(count),
                 "influencer_revenue": brought,
-                "revenue_share": brought / revenue if revenue > 0 else math.nan,
+                "revenue_share": _part(brought, revenue),
                 "spend": cost,
-                "spend_share": cost / spend if spend > 0 else math.nan,
+                "spend_share": _part(cost, spend),
                 "roas": brought / cost if cost > 0 else math.nan,
             }
         )
     columns = ["group", "share", "influencers", "influencer_revenue", "revenue_share", "spend",
                "spend_share", "roas"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def _part(some: float, whole: float) -> float:
+    """A share of a whole; NaN where it is none, but for rounding."""
+    return min(some / whole, 1.0) if whole > 0 and some <= whole * (1 + 1e-9) else math.nan
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class Moved:
     promised : float
         By the optimiser alone.
     gain, low, high : float
-        Cross-fitted, with the interval; `low` decides.
+        Less the luck of the best, with the interval; `low` decides.
     true_gain : float
         Of those who are paid fees, in the weeks that the move is anchored at.
     best_gain : float

@@ -759,6 +759,26 @@ def test_the_same_posts_invoiced_again_in_the_month_under_another_id_are_paid_tw
     assert "under another id, as on row 2" in twice["explanation"].iloc[0]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_twice"),
+    [
+        ("2025-05-01", "2025-05-30", False),  # a month apart, in one month
+        ("2025-05-06", "2025-06-05", False),
+        ("2025-05-31", "2025-06-02", True),  # two days apart, in two months
+        ("2025-06-02", "2025-05-31", True),
+        ("2025-05-25", "2025-06-08", False),  # settled late, then early
+        ("", "", True),
+        ("2025-05-06", "", False),  # not yet invoiced: no telling
+    ],
+)
+def test_payouts_are_the_same_by_days_apart_not_by_the_calendar(tmp_path, first, second, is_twice):
+    head, *_ = TWICE.splitlines()
+    rows = (f"A1,1,post,100,3,300,{first}", f"A2,1,post,100,3,300,{second}", "A9,2,post,100,1,100,2025-05-09")  # fmt: skip
+    exports.write(tmp_path, payouts="\n".join([head, *rows]) + "\n")
+    frame = load(tmp_path).reconciliation()
+    assert (frame["kind"] == "paid twice").sum() == int(is_twice)
+
+
 @pytest.mark.parametrize("header", ["channel", "Social Site", "Media Channel", "Posted Where"])
 def test_a_column_of_networks_is_the_platform_whatever_it_is_called(header, tmp_path):
     rows = "P1,INF_1,2025-04-01,Insta\nP2,INF_2,2025-04-02,YouTube\nP3,INF_2,2025-04-03,Koo\n"

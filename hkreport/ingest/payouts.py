@@ -39,6 +39,10 @@ NOTHING = "nothing"
 RULE_SHARE = 0.6
 # A commission is a share of revenue; above this share a rate is hardly a percentage.
 MOST_PERCENT = 60
+# The same amount comes again after a month as a rule; sooner than this many days it is the same work.
+SOON = 20
+# Late and early settlements of two months are this close only by chance.
+SETTLED = 7
 KINDS = (
     "overpaid",
     "underpaid",
@@ -166,7 +170,7 @@ def _compare(con: duckdb.DuckDBPyConnection, has: Has) -> None:
             ELSE '{NOTHING}' END AS agrees_with
         FROM (
             SELECT p.row, p.influencer_id, p.payout_id, p.basis, p.rate AS rate_stated, p.brand, p.campaign,
-                date_trunc('month', coalesce(p.invoice_date, p.date)) AS month, p.date, p.invoice_date,
+                p.date, p.invoice_date,
                 CAST(p.rate AS DOUBLE) AS rate, CAST(p.total_payout AS DOUBLE) AS paid,
                 CAST(p.total_payout AS DOUBLE) / nullif(CAST(p.rate AS DOUBLE), 0) AS times,
                 CAST(coalesce(p.performance_bonus, 0) AS DOUBLE) AS bonus,
@@ -310,8 +314,8 @@ def _paid_twice(has: Has) -> str:
     """Payouts with an id, or everything, of an earlier one.
 
     Without ids, equal rows are no double payment where each may pay for one of several posts or orders.
-    With ids, two of them may still be one: the same several posts or orders, at the same rate, in the
-    same month.
+    With ids, two of them may still be one: the same several posts or orders, at the same rate, some days
+    apart. A month apart, on the 1st and the 30th, they are two payouts of a regular amount.
     """
     everything = "influencer_id, basis, rate_stated, orders_stated, posts_stated, paid"
     if not has("payouts", "payout_id"):
@@ -330,10 +334,18 @@ def _paid_twice(has: Has) -> str:
     if not (has("payouts", "date") or has("payouts", "invoice_date")):
         return found
     several = "greatest(coalesce(orders_stated, 0), coalesce(posts_stated, 0)) > 1"
-    same = f"{everything}, brand, campaign, month"
-    what = "influencer, basis, rate, count, amount and month, under another id,"
-    other = "payout_id IS DISTINCT FROM first_id"
-    return f"{found} UNION ALL {_twins(same, what, f'{several} AND {other}')}"
+    return f"""{found} UNION ALL
+        SELECT influencer_id, 'paid twice', basis, rate_stated, 0, paid, row,
+            'the same influencer, basis, rate, count and amount, ' || CASE WHEN apart IS NULL THEN 'without dates'
+                WHEN apart = 0 THEN 'on the same day' WHEN apart = 1 THEN '1 day apart'
+                ELSE apart || ' days apart' END || ', under another id, as on row ' || earlier
+        FROM (SELECT *, lag(row) OVER twin AS earlier, lag(payout_id) OVER twin AS earlier_id, lag(day) OVER twin AS earlier_day,
+                  day - lag(day) OVER twin AS apart,
+                  date_trunc('month', day) = date_trunc('month', lag(day) OVER twin) AS one_month
+              FROM (SELECT *, CAST(coalesce(invoice_date, date) AS DATE) AS day FROM paid)
+              WINDOW twin AS (PARTITION BY {everything}, brand, campaign ORDER BY day NULLS LAST, row))
+        WHERE earlier IS NOT NULL AND paid > 0 AND {several} AND payout_id IS DISTINCT FROM earlier_id
+            AND (apart <= CASE WHEN one_month THEN {SOON} ELSE {SETTLED} END OR coalesce(day, earlier_day) IS NULL)"""
 
 
 def _twins(twin: str, what: str, likely: str) -> str:
@@ -341,7 +353,7 @@ def _twins(twin: str, what: str, likely: str) -> str:
     return f"""
         SELECT influencer_id, 'paid twice', basis, rate_stated, 0, paid, row,
             'the same {what} as on row ' || earlier
-        FROM (SELECT *, min(row) OVER twin AS earlier, arg_min(payout_id, row) OVER twin AS first_id,
+        FROM (SELECT *, min(row) OVER twin AS earlier,
                   count(*) OVER twin AS copies
               FROM paid WINDOW twin AS (PARTITION BY {twin}))
         WHERE row > earlier AND paid > 0 AND {likely}"""

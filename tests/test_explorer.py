@@ -654,6 +654,17 @@ def test_hostile_names_are_inert_and_no_formula_reaches_the_csv(chromium, tmp_pa
     tab.close()
 
 
+def test_bars_tell_namesakes_apart_by_their_ids(chromium, tmp_path):
+    influencers = exports.INFLUENCERS.replace("Kiran $x$ #1", "Unpaid Person")
+    data = hand_written(tmp_path, influencers=influencers)
+    tab = visit(chromium, page.build(data, SETTINGS, tmp_path / "x.html"))
+    drawn = tab.locator("#chart-top").text_content()
+    assert "Unpaid Person (3)" in drawn
+    assert "Unpaid Person (4)" in drawn
+    assert "Asha Rao (" not in drawn  # whose name is nobody else's has no id behind it
+    tab.close()
+
+
 def test_posts_that_name_no_brand_are_unknown_under_a_brand_and_it_is_said(chromium, tmp_path):
     posts = (
         re.sub(r",(HKVitals|Gritzo)$", "", exports.POSTS, flags=re.M)

@@ -53,7 +53,7 @@ const showChips = () => {
 };
 const nameOf = (id) => {
   const place = cube.people.influencer_id.indexOf(id);
-  return plain(cube.people.influencer[place] ?? id);
+  return cube.people.shown[place] ?? plain(id);
 };
 
 const showNotes = () => {

@@ -69,7 +69,11 @@ const openCube = (bytes) => {
   const { people, things, campaigns } = header;
   people.names = people.influencer.map((name, i) => name ?? people.influencer_id[i]);
   people.sought = people.names.map((name, i) => `${name}\n${people.influencer_id[i]}`.toLowerCase());
-  people.shown = people.names.map((name) => (name === null ? UNASSIGNED : oneLine(name) || "(blank)"));
+  const drawn = people.names.map((name) => (name === null ? UNASSIGNED : oneLine(name) || "(blank)"));
+  const bearers = new Map();
+  for (const name of drawn) bearers.set(name, (bearers.get(name) ?? 0) + 1);
+  // Names repeat, ids do not.
+  people.shown = drawn.map((name, i) => (bearers.get(name) > 1 ? `${name} (${people.influencer_id[i] ?? UNASSIGNED})` : name));
   return {
     ...header, sections, scales, names, known: new Set(header.known),
     persons: people.influencer_id.length, kinds: things.product_price.length, labels: campaigns.length,

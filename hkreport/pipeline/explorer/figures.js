@@ -259,6 +259,7 @@ const showTrend = (width) => {
 
 const readAt = (current, by, row) => reader(current, by, row, new Set([...current.known, "profit_unknown"]));
 const keyOf = (found, i) => (found.by === "influencer" ? cube.people.influencer_id[found.rows[i]] : found.labels[i]) ?? UNASSIGNED;
+const shownAs = (found, i) => (found.by === "influencer" ? cube.people.shown[found.rows[i]] : plain(found.labels[i]));
 const words = (current, name, value, grouped) => {
   if (!Number.isNaN(value)) return text(value, declared[name].unit, true);
   const reason = reasonFor(current, declared, name, grouped);
@@ -272,7 +273,7 @@ const barRows = (found, order, name, { share = false } = {}) => {
     const value = found.columns[name][i];
     const key = keyOf(found, i);
     const part = whole > 0 ? ` · ${text(value / whole, "percent")}` : "";
-    return { key, label: plain(found.labels[i]), value, words: words(shown.current, name, value, readAt(shown.current, found.by, found.rows[i])) + part,
+    return { key, label: shownAs(found, i), value, words: words(shown.current, name, value, readAt(shown.current, found.by, found.rows[i])) + part,
              colour: facts.colours[found.labels[i]], selected: state.values[found.by]?.includes(key) ?? false };
   });
 };

@@ -6,12 +6,23 @@ Inside the code a period is half-open: the start counts, the end does not. Nothi
 import datetime
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hkreport.errors import ParamsError
 
-__all__ = ["ALLOWED", "Grain", "Period", "parse", "resolve", "steps", "undated", "worded"]
+__all__ = [
+    "ALLOWED",
+    "Grain",
+    "Period",
+    "of_told",
+    "parse",
+    "resolve",
+    "steps",
+    "undated",
+    "worded",
+]
 
 Date = datetime.date
 DAY = datetime.timedelta(days=1)
@@ -62,6 +73,20 @@ class Period:
     def is_undated(self) -> bool:
         """Whether it stands for data in which nothing has a date: its days are no days of the data."""
         return (self.start, self.end, self.grain) == (NO_DAY, NO_DAY + DAY, Grain.ALL)
+
+    @property
+    def told(self) -> dict[str, str | None]:
+        """The period as JSON has it, end excluded; undated data have no days. :func:`of_told` reads it.
+
+        Examples
+        --------
+        >>> parse("2025-Q2").told
+        {'name': '2025-Q2', 'start': '2025-04-01', 'end': '2025-07-01'}
+        >>> undated().told
+        {'name': 'all', 'start': None, 'end': None}
+        """
+        days = [None if self.is_undated else day.isoformat() for day in (self.start, self.end)]
+        return {"name": self.name, "start": days[0], "end": days[1]}
 
     @property
     def days(self) -> int:
@@ -278,6 +303,22 @@ def _parse(name: str) -> Period | None:
 def undated() -> Period:
     """The period of data in which nothing has a date: everything, on no day that may be named."""
     return Period("all", NO_DAY, NO_DAY + DAY, Grain.ALL)
+
+
+def of_told(told: Mapping[str, str | None]) -> Period:
+    """Read what :attr:`Period.told` gave.
+
+    Examples
+    --------
+    >>> of_told({"name": "all", "start": "2025-04-01", "end": "2025-07-01"}).words
+    '1 Apr 2025 to 30 Jun 2025'
+    """
+    name, start, end = told["name"] or "", told["start"], told["end"]
+    if name != "all":
+        return parse(name)
+    if start is None or end is None:
+        return undated()
+    return Period("all", Date.fromisoformat(start), Date.fromisoformat(end), Grain.ALL)
 
 
 def resolve(name: str, first: Date, last: Date) -> Period:

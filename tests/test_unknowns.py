@@ -1,6 +1,7 @@
 """What the exports do not hold is said to be unknown: no 0, no reason that is another's, no sentence about it."""
 
 import dataclasses
+import json
 import math
 import types
 
@@ -14,6 +15,7 @@ from hkreport import metrics as m
 from hkreport.evidence import comparisons, definitions, ranking, returns
 from hkreport.insights import causes
 from hkreport.methods.estimate import Refusal
+from hkreport.pipeline import exports as exports_of
 from hkreport.pipeline import home
 from hkreport.views import luck
 
@@ -280,6 +282,13 @@ def test_data_without_dates_is_given_none(undated):
     assert undated.subtitle == "All dates: undated data"
     assert undated.period.when == "in undated data"
     assert "1970" not in plain(insights.headline(undated))
+
+
+def test_files_of_data_without_dates_have_none(undated):
+    for body in (exports_of.kpis(undated), insights.document(undated)):
+        assert body["period"] == {"name": "all", "start": None, "end": None}
+        assert "1970" not in json.dumps(body)
+        assert periods.of_told(body["period"]) == undated.period
 
 
 def test_order_value_of_an_influencer_without_known_orders_does_not_say_that_there_were_none(

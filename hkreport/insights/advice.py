@@ -203,11 +203,7 @@ def document(report: "Report") -> dict[str, Any]:
     return {
         "schema_version": 1,
         "brand": report.brand or "all",
-        "period": {
-            "name": report.period.name,
-            "start": report.period.start.isoformat(),
-            "end": report.period.end.isoformat(),
-        },
+        "period": report.period.told,
         "simulated": report.data.simulated is not None,
         "family": {
             "candidates": sum(each.p_value == each.p_value for each in family.comparisons),

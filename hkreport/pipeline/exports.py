@@ -66,14 +66,12 @@ def kpis(report: Report) -> dict[str, Any]:
         }
     fragile = report.fragility
     trend = report.trend()
+    if report.period.is_undated:
+        trend = trend.iloc[:0]
     return {
         "schema_version": 1,
         "brand": report.brand or "all",
-        "period": {
-            "name": report.period.name,
-            "start": report.period.start.isoformat(),
-            "end": report.period.end.isoformat(),
-        }
+        "period": report.period.told
         | ({"data_to": report.data_to.isoformat()} if report.data_to else {}),
         "filters": {
             name: value for name, value in _filters(report).items() if value not in ("", None)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hkreport.errors import ParamsError
 from hkreport.folders import alone
-from hkreport.periods import Grain, Period, parse, worded
+from hkreport.periods import Grain, Period, of_told, parse, worded
 from hkreport.pipeline import cache, fonts
 from hkreport.pipeline.prepare import write_atomically
 from hkreport.pipeline.render import ASSETS
@@ -114,7 +114,7 @@ def entries(site: Path, listed: Collection[str] | None = None) -> list[Entry]:
             continue
         try:
             kpis = json.loads(path.read_text(encoding="utf-8"))
-            period = _period(kpis["period"])
+            period = of_told(kpis["period"])
             brand = "All brands" if folder.startswith("all/") else str(kpis["brand"])
         except (OSError, ValueError, KeyError, TypeError, ParamsError):
             continue  # not a report of this version
@@ -149,16 +149,6 @@ def beside(site: Path, listed: Collection[str]) -> list[str]:
         folder
         for folder in there
         if folder not in listed and folder.partition("/")[0] not in NOT_BRANDS
-    )
-
-
-def _period(told: Mapping[str, str]) -> Period:
-    if told["name"] != "all":
-        return parse(told["name"])
-    from datetime import date
-
-    return Period(
-        "all", date.fromisoformat(told["start"]), date.fromisoformat(told["end"]), Grain.ALL
     )
 
 

@@ -214,11 +214,7 @@ class _Report:
 
     @property
     def period(self) -> periods.Period:
-        given = self.kpis["period"]
-        if given["name"] != "all":
-            return periods.parse(given["name"])
-        start, end = (datetime.date.fromisoformat(given[key]) for key in ("start", "end"))
-        return periods.Period("all", start, end, periods.Grain.ALL)
+        return periods.of_told(self.kpis["period"])
 
     @property
     def period_name(self) -> str:

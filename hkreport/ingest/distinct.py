@@ -95,10 +95,17 @@ def look(path: Path, field: Field | None = None) -> Look:
     plain = all(each.plain for each in ranges)
     if field is None or not plain or any(each.hashes is None for each in ranges):
         return Look(plain)
-    found = [block for each in ranges for block in each.hashes or ()]
-    if sum(map(len, found)) > field.most:
+    found = [each.hashes or [] for each in ranges]
+    count = sum(len(block) for blocks in found for block in blocks)
+    if count > field.most:
         return Look(plain)
-    return Look(plain, np.concatenate(found) if found else np.empty(0, "<u8"))
+    every, at = np.empty(count, "<u8"), 0
+    for blocks in found:
+        while blocks:  # each is let go once it is copied: all of them twice are much memory
+            block = blocks.pop()
+            every[at : at + len(block)] = block
+            at += len(block)
+    return Look(plain, every)
 
 
 def are_distinct(hashes: Sequence["np.ndarray | None"]) -> bool:

@@ -19,6 +19,7 @@ from hkreport.ingest.composed import (
     composed_amounts,
     composed_dates,
     composed_people,
+    words_of,
 )
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
@@ -334,7 +335,7 @@ def _origin(
             place
             for place in free
             if (
-                set(_spaced(headers[place]).split()) & CHANNEL_WORDS
+                set(words_of(headers[place])) & CHANNEL_WORDS
                 or fold(headers[place]) in ORIGIN_HEADERS
             )
             and _says_channel(place, head)
@@ -352,7 +353,7 @@ def _social(
         (
             at
             for at in free
-            if set(_spaced(headers[at]).split()) & NETWORK_WORDS and _holds_networks(at, head)
+            if set(words_of(headers[at])) & NETWORK_WORDS and _holds_networks(at, head)
         ),
         None,
     )
@@ -478,7 +479,7 @@ def paid_parts(found: Match, source: Source) -> list[str]:
     """
     place = found.places.get("total_payout")
     if place is not None:
-        words = set(_spaced(source.headers[place]).split())
+        words = set(words_of(source.headers[place]))
         if not words & PAID_PARTS or words & NO_PART:
             return []
     settled = {at for name, at in found.places.items() if name not in ("rate", "total_payout")}
@@ -487,7 +488,7 @@ def paid_parts(found: Match, source: Source) -> list[str]:
         for at, header in enumerate(source.headers)
         if at not in settled
         and at != place
-        and (words := set(_spaced(header).split())) & PAID_PARTS
+        and (words := set(words_of(header))) & PAID_PARTS
         and not words & NO_PART
         and _is_numeric(source, at)
     ]
@@ -495,7 +496,7 @@ def paid_parts(found: Match, source: Source) -> list[str]:
 
 def _long(header: str) -> str:
     """A header with its words in full and without rupees, folded: 'pay_amt_inr' as 'payamount'."""
-    words = [word for word in _spaced(header).split() if word not in RUPEE_WORDS]
+    words = [word for word in words_of(header) if word not in RUPEE_WORDS]
     return fold(" ".join(SHORTENED.get(word, word) for word in words))
 
 
@@ -508,8 +509,12 @@ def plausible_headers(found: Match, source: Source, name: str) -> list[str]:
         if _is_plausible(column, source.headers.index(header), source.head)
         and (column.kind not in (Kind.DATE, Kind.TIMESTAMP) or _may_be_dates(source, header))
         and not (column.kind not in (Kind.DATE, Kind.TIMESTAMP) and fold(header) in _dates())
+        and (name != "platform" or _holds_networks(source.headers.index(header), source.head))
         and not (column.kind is Kind.MONEY and SUBTRACTED.search(fold(header)))
-        and not (column.kind in (Kind.MONEY, Kind.NUMBER) and NO_NUMBER.search(_spaced(header)))
+        and not (
+            column.kind in (Kind.MONEY, Kind.NUMBER)
+            and NO_NUMBER.search(" ".join(words_of(header)))
+        )
     ]
 
 
@@ -518,11 +523,6 @@ def _may_be_dates(source: Source, header: str) -> bool:
     at = source.headers.index(header)
     cells = [row[at] for row in source.head if at < len(row)]
     return any(_MAYBE_DATE.search(cell) for cell in cells) or not any(map(str.strip, cells))
-
-
-def _spaced(header: str) -> str:
-    """The words of a header: 'OrderID' and 'order_id' as 'order id'."""
-    return re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)).lower()
 
 
 @functools.cache

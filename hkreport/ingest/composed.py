@@ -2,7 +2,8 @@
 
 Which columns are meant is told by their names and first cells. Year, month and day (and time), a day and its
 year, or a date and its time are joined to one text and read like any other date; the price of one unit times
-their number is an amount; the address of an influencer says the network.
+their number is an amount; the network of an influencer is that of their address, or the one that the header of
+their handle names.
 """
 
 import re
@@ -10,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from hkreport.ingest.values import network_in, network_of
+from hkreport.ingest.values import PLATFORMS, SHORT_NETWORKS, network_in, network_of
 from hkreport.schema import Column, Kind, Table, fold
 
-__all__ = ["CLOCK", "Composed", "FirstOf", "Joined", "Made", "Multiplied", "Network", "composed_amounts",
-           "composed_dates", "composed_people"]  # fmt: skip
+__all__ = ["CLOCK", "Composed", "FirstOf", "Joined", "Made", "Multiplied", "NamedNetwork", "Network",
+           "composed_amounts", "composed_dates", "composed_people", "words_of"]  # fmt: skip
 
 CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?(\s*[ap][.]?m[.]?)?", re.IGNORECASE)
 _WORDS = {
@@ -30,6 +31,30 @@ _IS = {
     "period": re.compile(r"[A-Za-z]{3,9}[-/,.' ]+\d{4}|\d{4}[-/](?:0[1-9]|1[0-2])"),
 }  # fmt: skip
 _NO_YEAR = re.compile(r"\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})|[A-Za-z]{3,9}([-/. ])\d{1,2}")
+
+
+# What is written where there is nothing, such as no account of a network.
+_NONE = r"|[-–—./]+|0+([.]0*)?|n/?a|nan|none|null|nil|no|false"
+
+
+def _is_none(cell: str) -> bool:
+    return bool(re.fullmatch(_NONE, cell, re.IGNORECASE))
+
+
+def _says_none(text: str) -> str:
+    """The same as SQL of a text, which may be NULL."""
+    return f"regexp_full_match(coalesce({text}, ''), '{_NONE}', 'i')"
+
+
+def words_of(header: str) -> list[str]:
+    """The words of a header in lower case: 'InstagramHandle' and 'instagram_handle' as two.
+
+    Examples
+    --------
+    >>> words_of("OrderID")
+    ['order', 'id']
+    """
+    return re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)).lower().split()
 
 
 @dataclass(frozen=True)
@@ -120,11 +145,12 @@ class FirstOf:
 
     def text(self, record: Sequence[str]) -> str:
         """What a record says."""
-        return next(filter(None, _cells_of(record, self.places)), "")
+        return next((cell for cell in _cells_of(record, self.places) if not _is_none(cell)), "")
 
     def sql(self, cell: Callable[[int], str]) -> str:
         """The same as SQL, over what `cell` gives for a place."""
-        filled = ", ".join(f"nullif(trim({cell(place)}), '')" for place in self.places)
+        cells = [f"trim({cell(place)})" for place in self.places]
+        filled = ", ".join(f"CASE WHEN NOT {_says_none(each)} THEN {each} END" for each in cells)
         return f"coalesce({filled})"
 
 
@@ -149,11 +175,44 @@ class Network:
         return network_of(cell(self.places[0]))
 
 
+@dataclass(frozen=True)
+class NamedNetwork:
+    """Places of columns whose headers name a network, and the network of each: the one network that a row fills.
+
+    Examples
+    --------
+    >>> columns = NamedNetwork((0, 1), ("Instagram", "YouTube"))
+    >>> columns.text(["@asha", ""]), columns.text(["-", "DevLifts"]), columns.text(["@mira", "MiraEats"])
+    ('Instagram', 'YouTube', '')
+    """
+
+    places: tuple[int, ...]
+    networks: tuple[str, ...]
+
+    def text(self, record: Sequence[str]) -> str:
+        """What a record says; empty where it fills columns of no network, or of several."""
+        cells = _cells_of(record, self.places)
+        filled = {
+            name for name, cell in zip(self.networks, cells, strict=True) if not _is_none(cell)
+        }
+        return filled.pop() if len(filled) == 1 else ""
+
+    def sql(self, cell: Callable[[int], str]) -> str:
+        """The same as SQL, over what `cell` gives for a place."""
+        said = ", ".join(
+            f"CASE WHEN NOT {_says_none(f'trim({cell(place)})')} THEN '{name}' END"
+            for place, name in zip(self.places, self.networks, strict=True)
+        )
+        filled = f"list_distinct([{said}])"
+        return f"CASE WHEN len({filled}) = 1 THEN {filled}[1] END"
+
+
 # Headers of a list of influencers under which others may call them: an id, where there is no other.
 HANDLES = frozenset(
     """username handle userhandle socialhandle accounthandle influencerhandle creatorhandle influencerusername
     accountusername""".split()
 )
+OF_HANDLES = frozenset("handle username user name id account channel".split())
 
 
 def composed_people(
@@ -161,8 +220,8 @@ def composed_people(
     places: Mapping[str, int],
     headers: Sequence[str],
     head: Sequence[Sequence[str]],
-) -> dict[str, Joined | FirstOf | Network]:
-    """What a list of influencers says in other columns: the name, an id beside it, the network of their address.
+) -> dict[str, Joined | FirstOf | Network | NamedNetwork]:
+    """What a list of influencers says in other columns: the name, an id beside it, the network that they are on.
 
     Parameters
     ----------
@@ -171,24 +230,43 @@ def composed_people(
     """
     if table.name != "influencers" or not head:
         return {}
-    found: dict[str, Joined | FirstOf | Network] = {}
+    found: dict[str, Joined | FirstOf | Network | NamedNetwork] = {}
     folded = [fold(header) for header in headers]
+    networks = {at: name for at, header in enumerate(headers) if (name := _network_named(header))}
     if "name" not in places and {"firstname", "lastname"} <= set(folded):
         found["name"] = Joined((folded.index("firstname"), folded.index("lastname")))
     taken = set(places.values())
     if "name" in places and places.get("influencer_id", places["name"]) == places["name"]:
+        handles = []
         for at, name in enumerate(folded):
             cells = _cells(head, at)
-            if name in HANDLES and at not in taken and cells and len({*cells}) == len(cells):
-                found["influencer_id"] = FirstOf((at, places["name"]))
-                break
+            of_network = at in networks and bool({*words_of(headers[at])} & OF_HANDLES)
+            may_be = name in HANDLES or (of_network and not any(map(network_in, cells)))
+            if may_be and at not in taken and cells and len({*cells}) == len(cells):
+                handles.append(at)
+        if handles:
+            found["influencer_id"] = FirstOf((*handles, places["name"]))
     if "platform" not in places:
         for at in range(len(headers)):
             cells = _cells(head, at)
             if at not in taken and 2 * sum(bool(network_in(each)) for each in cells) > len(cells):
                 found["platform"] = Network((at,))
                 break
+    if "platform" not in places and "platform" not in found and networks:
+        named = NamedNetwork(tuple(networks), tuple(networks.values()))
+        filled = [[not _is_none(cell) for cell in _cells_of(row, named.places)] for row in head]
+        alone = sum(bool(named.text(row)) for row in head)
+        # Somebody on two networks is on neither alone: then a person has to say which is meant.
+        if 2 * alone > len(head) and alone == sum(map(any, filled)):
+            found["platform"] = named
     return found
+
+
+def _network_named(header: str) -> str:
+    """The network that a header names, as in 'Instagram Handle'; empty if it names none, or several."""
+    named = {SHORT_NETWORKS[word] for word in words_of(header) if word in SHORT_NETWORKS}
+    named |= {name for name in PLATFORMS if len(name) > 5 and fold(name) in fold(header)}
+    return named.pop() if len(named) == 1 else ""
 
 
 # What one unit was sold at, the clearest name first; the last ones may be the amount of all of them.
@@ -270,7 +348,7 @@ def composed_amounts(
     return {"revenue": Multiplied((named[price], named[units]), price in DOUBTFUL_PRICES)}
 
 
-Made = Composed | Multiplied | Joined | FirstOf | Network
+Made = Composed | Multiplied | Joined | FirstOf | Network | NamedNetwork
 
 
 def composed_dates(
@@ -300,7 +378,7 @@ def composed_dates(
     if not head or not dates:
         return {}
     for at, header in enumerate(headers):
-        words = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)).lower().split()
+        words = words_of(header)
         kinds = [_WORDS[word] for word in words if word in _WORDS] or (
             ["day"] if {"date", "dt"} & set(words) else []
         )

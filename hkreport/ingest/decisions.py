@@ -10,7 +10,7 @@ import duckdb
 from hkreport.errors import listed
 from hkreport.ingest.check import Example
 from hkreport.ingest.columns import paid_parts
-from hkreport.ingest.composed import FirstOf, Multiplied, Network
+from hkreport.ingest.composed import FirstOf, Multiplied, NamedNetwork, Network
 from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading, header_scale
 from hkreport.ingest.read import Source, quoted
 from hkreport.ingest.stage import Staged
@@ -102,9 +102,14 @@ def tell_columns(
             continue
         words = f"is made of {listed(named)}"
         if isinstance(how, FirstOf):
-            words = f"is '{named[0]}', and where that is empty '{named[1]}'"
+            first, *others = (f"'{each}'" for each in named)
+            words = f"is {first}, and where that is empty {', then '.join(others)}"
         elif isinstance(how, Network):
             words = f"is the network of the address in '{named[0]}'"
+        elif isinstance(how, NamedNetwork):
+            one = len(named) == 1
+            words = f"is the network that the header{'' if one else 's'} {listed(named)} name{'s' if one else ''}"
+            words += ", where the cell is filled"
         say(name, column, "composed", "note", staged.rows, f"{source.label}: {column} {words}.")
     for rule, sentence in source.notes:
         severity = "note" if rule in ("not_gzip", "not_workbook", "formula_cells") else "warning"

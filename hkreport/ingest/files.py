@@ -302,6 +302,8 @@ def _wrong_columns(table: str, candidate: Candidate) -> list[str]:
                 f"data: {{columns: {{{table}: {{tracking_id: COLUMN}}}}}}."
             )
         else:
+            if name == "platform":
+                sentences.append("Add a column 'platform' with the network of each.")
             sentences.append(
                 f"If one of them is {name}, name it in the params: data: {{columns: {{{table}: {{{name}: COLUMN}}}}}}."
             )

@@ -59,6 +59,8 @@ PLATFORMS: Mapping[str, tuple[str, ...]] = {
     "Moj": ("moj",),
 }  # fmt: skip
 NETWORKS = frozenset(word for words in PLATFORMS.values() for word in words)
+# Short words that name a network among others of a header; 'tt', 'li' or 'meta' mean other things there.
+SHORT_NETWORKS = {"insta": "Instagram", "ig": "Instagram", "yt": "YouTube", "fb": "Facebook"}
 # Sites of networks, and those that they shorten their own addresses to.
 HOSTS = {
     "Instagram": ("instagram.com", "instagr.am"),

@@ -1,12 +1,13 @@
 """Whom a list of influencers means, where it has no column that is called an id, a name or a platform.
 
 The full name was taken for the id beside a user name, and every order of a list by user names was nobody's; a list
-with addresses was refused for want of a platform.
+with addresses was refused for want of a platform, and so was one whose headers name the network of the handles.
 """
 
 import pytest
 
 from hkreport import ingest
+from hkreport.errors import DataError
 
 ORDERS = "Order ID,Date,Influencer,Brand,Revenue\n1,2025-06-01,{},HKVitals,1000\n2,2025-06-02,{},HKVitals,1500\n"
 
@@ -77,6 +78,38 @@ Uma,HTTPS://X.com/uma,700
         ("Asha Rao", "Instagram"), ("Dev Shah", "YouTube"), ("Uma", "Twitter"),
     ]  # fmt: skip
     assert any("'Link'" in each.message and each.rule == "composed" for each in data.check.problems)
+
+
+HANDLES = """Name,Instagram Handle,YouTube_Channel,Followers
+Asha Rao,@asha.fit,,12000
+Dev Shah,-,DevLifts,50000
+"""
+
+
+@pytest.mark.parametrize("sellers", [("asha.fit", "devlifts"), ("Asha Rao", "Dev Shah")])
+def test_headers_of_handles_say_the_platform_of_those_who_have_one(sellers, tmp_path):
+    data = load(tmp_path, HANDLES, *sellers)
+    assert listed(data, "influencer_id", "platform") == [
+        ("@asha.fit", "Instagram"), ("DevLifts", "YouTube"),
+    ]  # fmt: skip
+    assert sold_by(data) == ["@asha.fit", "DevLifts"]
+    told = [each.message for each in data.check.problems if each.rule == "composed"]
+    assert any("platform" in each and "'YouTube_Channel'" in each for each in told)
+
+
+def test_the_one_network_that_headers_name_is_that_of_all(tmp_path):
+    people = "ID,Name,IG Username,IG Followers\nI1,Asha Rao,asha.fit,12000\nI2,Dev Shah,,50000\n"
+    data = load(tmp_path, people, "I1", "I2")
+    assert [platform for (platform,) in listed(data, "platform")] == ["Instagram", "Instagram"]
+
+
+def test_whoever_has_two_handles_is_on_no_one_network(tmp_path):
+    people = HANDLES.replace("@asha.fit,", "@asha.fit,AshaFit")
+    with pytest.raises(
+        DataError, match="Add a column 'platform' with the network of each"
+    ) as error:
+        load(tmp_path, people, "Asha Rao", "Dev Shah")
+    assert "Rename" not in str(error.value)
 
 
 def test_a_platform_is_not_replaced_by_an_address(tmp_path):

@@ -139,6 +139,36 @@ UNITS_IN_HEADERS = re.compile(
     r"[(\[{].*?[)\]}]|\bin\s+(?:₹|rs\.?|inr)?\s*(?:thousands?|lakhs?|lacs?|crores?|cr|millions?|mn)\b",
     re.IGNORECASE,
 )
+# Numbers by the words that say what they are, and the words beside those that make them another amount or count.
+MAIN_WORDS: Mapping[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {
+    (table, column): (frozenset(mains.split()), frozenset(others.split()))
+    for table, column, mains, others in (
+        ("tracking", "orders", "orders conversions purchases transactions bookings checkouts",
+         "value values amount revenue price sales qty quantity units inr rs"),
+        ("tracking", "revenue", "revenue gmv nmv turnover sales", "count counts number no qty quantity units order orders team channel"),
+        ("posts", "reach", "reach reached", "paid boosted"),
+        ("posts", "likes", "likes", "comment comments"),
+        ("posts", "comments", "comments", "likes text"),
+        ("influencers", "follower_count", "followers subscribers fans", "male female india fake gained from active real"),
+        ("payouts", "total_payout", "payout payouts spend paid disbursed remuneration investment",
+         "ad ads media order orders post posts no number count basis advance tds gst"),
+    )
+}  # fmt: skip
+OTHER_NUMBERS = frozenset(
+    """id ids code codes date dt time month on at status state type name by to per rate avg average mean median pct
+    percent percentage share ratio growth change target goal expected estimated forecast budget planned previous
+    last prior cost tax discount refund refunded refunds return returns returned cancelled canceled failed pending
+    new repeat first top rank max min commission mode method currency balance due left remaining unpaid""".split()
+)
+# Words of a header that only say that it tells when, and how people write what happened then.
+WHEN = frozenset("date dt time timestamp datetime at on of the day utc ist gmt local".split())
+HAPPENED: Mapping[str, str] = {
+    "creation": "created", "create": "created", "purchased": "purchase", "sold": "sale", "sales": "sale",
+    "ordered": "order", "orders": "order", "txn": "transaction", "trans": "transaction",
+    "transactions": "transaction", "converted": "conversion", "conv": "conversion", "booked": "booking",
+    "tracked": "tracking", "attributed": "attribution", "posted": "post", "posting": "post", "published": "publish",
+    "publication": "publish", "publishing": "publish", "uploaded": "upload", "aired": "air", "released": "release",
+}  # fmt: skip
 # How dates are written, behind their name: 'Order Date as dd/mm/yyyy hh:MM:SS'.
 FORM_IN_HEADERS = re.compile(
     r"\s(as\s)?\(?(dd|mm|yy(yy)?)[-/. ](dd|mmm?|yy(yy)?)\b.*", re.IGNORECASE
@@ -167,6 +197,8 @@ class Match:
         Columns without a header that have the same value in each row.
     composed : mapping of str to Made
         Columns whose text stands in others: a day, a month and a year, or a price and units.
+    guessed : tuple of str
+        Columns whose header is not one of their names.
     """
 
     table: Table
@@ -177,6 +209,7 @@ class Match:
     strange: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
     composed: Mapping[str, Made] = field(default_factory=dict)
+    guessed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,12 +232,15 @@ def match(
     headers: Sequence[str],
     overrules: Mapping[str, str] | None = None,
     head: Sequence[Sequence[str]] = (),
+    *,
+    guess: bool = True,
 ) -> Match:
     """Find a header for each column of `table`.
 
     A header is used once. The canonical name in any case and punctuation comes first, then the
     aliases in order, then the name without a unit in brackets, then without the table's own word. A
-    column that is empty, or has no digit where numbers or dates belong, comes after all others.
+    column that is empty, or has no digit where numbers or dates belong, comes after all others. What then
+    has no header yet gets the only one that holds its main word, if the table is complete with it.
 
     Parameters
     ----------
@@ -214,6 +250,8 @@ def match(
         Canonical column to the header a person chose.
     head : sequence of rows, optional
         First records.
+    guess : bool, optional
+        Whether the main word of a header is enough where nothing else is called so.
 
     Examples
     --------
@@ -245,6 +283,9 @@ def match(
         if place not in taken and name not in places:
             places[name] = place
             taken.add(place)
+    guessed = _only_one_of_a_kind(table, places, headers, head) if guess else {}
+    places |= guessed
+    taken.update(guessed.values())
     if table.name == "influencers" and "influencer_id" not in places and "name" in places:
         places["influencer_id"] = places[
             "name"
@@ -305,6 +346,13 @@ def match(
     for _, _, place, name in sorted(offers):
         if place not in taken and name in places and name not in composed:
             rivals.setdefault(name, []).append(headers[place])
+    missing = tuple(
+        name
+        for name in table.required
+        if name not in places and name not in constants and name not in composed
+    )
+    if missing and guessed:
+        return match(table, headers, overrules, head, guess=False)
     return Match(
         table=table,
         places={each.name: places[each.name] for each in table if each.name in places},
@@ -312,15 +360,50 @@ def match(
         unused=tuple(
             header for place, header in enumerate(headers) if place not in taken and header
         ),
-        missing=tuple(
-            name
-            for name in table.required
-            if name not in places and name not in constants and name not in composed
-        ),
+        missing=missing,
         strange=tuple(strange),
         constants=constants,
         composed=composed,
+        guessed=tuple(name for name in guessed if name not in composed),
     )
+
+
+def _only_one_of_a_kind(
+    table: Table,
+    places: Mapping[str, int],
+    headers: Sequence[str],
+    head: Sequence[Sequence[str]],
+) -> dict[str, int]:
+    """Places of numbers whose main word stands in one header alone, beside no word that means another number."""
+    found = {}
+    taken = set(places.values())
+    words = [set(words_of(UNITS_IN_HEADERS.sub("", header))) for header in headers]
+    for column in table:
+        mains, others = MAIN_WORDS.get((table.name, column.name), (frozenset(), frozenset()))
+        if column.name in places or not mains or not head:
+            continue
+        offers = [
+            at
+            for at, mine in enumerate(words)
+            if at not in taken
+            and mine & mains
+            and not mine & (others | OTHER_NUMBERS)
+            and "%" not in headers[at]
+            and _is_plausible(column, at, head)
+        ]
+        if column.name == "orders":
+            if set(map(fold, headers)) & ORDER_IDS:
+                continue  # a row is one order
+            offers = [at for at in offers if _are_whole(at, head)]
+        if len(offers) == 1:
+            found[column.name] = offers[0]
+    return found
+
+
+def _are_whole(place: int, head: Sequence[Sequence[str]]) -> bool:
+    """Whether all first filled cells of a column are whole numbers."""
+    numbers = [_plain_number(row[place]) for row in head if place < len(row) and row[place].strip()]
+    return all(number is not None and number == int(number) for number in numbers)
 
 
 def _origin(
@@ -463,6 +546,8 @@ def _forms(table: Table, header: str) -> list[tuple[int, str]]:
     if any(form in _all_names(table.name) for _, form in forms):
         return forms
     forms.append((50, _long(header)))
+    if form := _dated(header):
+        forms.append((150, form))
     for word in (table.name, *table.file_words):
         for _, form in forms[:3]:
             for own in (word, word + "s"):
@@ -470,6 +555,13 @@ def _forms(table: Table, header: str) -> list[tuple[int, str]]:
                 if rest != form and len(rest) > 3:
                     forms.append((200, rest))
     return forms
+
+
+def _dated(header: str) -> str:
+    """What happened, and 'date', for a header that says when: 'Time Created', 'Purchased On'; empty for others."""
+    words = words_of(UNITS_IN_HEADERS.sub("", header))
+    events = [HAPPENED.get(word, word) for word in words if word not in WHEN]
+    return fold("".join(events) + "date") if events and len(events) < len(words) else ""
 
 
 def paid_parts(found: Match, source: Source) -> list[str]:

@@ -86,6 +86,11 @@ def tell_columns(
         say(name, "influencer_id", "name_as_id", "warning", staged.rows,
             f"{source.label} has no ids: '{source.headers[match.places['name']]}' is taken for the id as well, so that "
             "two influencers of one name count as one.")  # fmt: skip
+    for column in match.guessed:
+        taken = source.headers[match.places[column]]
+        say(name, column, "column_guessed", "warning", staged.rows,
+            f"{source.label}: '{taken}' is taken for {column}, as no other column is called like it. If it is something "
+            "else, name the column under data: columns in the params.")  # fmt: skip
     for column, value in match.constants.items():
         say(name, column, "constant", "warning", staged.rows,
             f"{source.label} has no column for {column} but an order id: each row was counted as {value} order. "

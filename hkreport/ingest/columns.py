@@ -8,7 +8,7 @@ import fnmatch
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 
@@ -678,8 +678,17 @@ def choose(
     sources: Sequence[Source],
     files: Mapping[str, str],
     columns: Mapping[str, Mapping[str, str]],
+    people: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, list[Candidate]], dict[str, list[Candidate]], list[Source]]:
     """Give each source to the table it fits best, and each table its best source.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    files, columns : mapping
+        What a person said: files by table, and headers by table and column.
+    people : mapping of str to str, optional
+        By file, the header of the column that names influencers, where no header says so.
 
     Returns
     -------
@@ -707,10 +716,10 @@ def choose(
         wanted = [table for table, mine in mapped.items() if any(each is source for each in mine)]
         if wanted:
             for table in wanted:
-                found = match(TABLES[table], source.headers, columns.get(table), source.head)
+                found = _found(TABLES[table], source, columns.get(table), people)
                 chosen.setdefault(table, []).append(Candidate(source, found, 9, False))
             continue
-        best = _best(source, columns)
+        best = _best(source, columns, people)
         if best is None:
             strangers.append(source)
         else:
@@ -897,11 +906,35 @@ def _preference(candidate: Candidate) -> tuple[object, ...]:
     )
 
 
-def _best(source: Source, columns: Mapping[str, Mapping[str, str]]) -> Candidate | None:
+def _found(
+    table: Table,
+    source: Source,
+    overrules: Mapping[str, str] | None,
+    people: Mapping[str, str] | None,
+) -> Match:
+    """The columns of a source; the one that holds influencers by what is in it, if not by its header."""
+    found = match(table, source.headers, overrules, source.head)
+    header = (people or {}).get(source.label)
+    wanted = "influencer_id" in table.names and table.name != "influencers"
+    if not header or not wanted or "influencer_id" in {*found.places, *found.composed}:
+        return found
+    if header not in found.unused and found.places.get("source") != source.headers.index(header):
+        return found
+    named = match(
+        table, source.headers, {**(overrules or {}), "influencer_id": header}, source.head
+    )
+    return replace(named, guessed=(*named.guessed, "influencer_id"))
+
+
+def _best(
+    source: Source,
+    columns: Mapping[str, Mapping[str, str]],
+    people: Mapping[str, str] | None = None,
+) -> Candidate | None:
     hits = _name_hits(source.stem)
     offers: list[tuple[tuple[object, ...], Candidate]] = []
     for table in TABLES.values():
-        found = match(table, source.headers, columns.get(table.name), source.head)
+        found = _found(table, source, columns.get(table.name), people)
         hit = hits.get(table.name, 0)
         if hit and not found.missing:
             standing = 0

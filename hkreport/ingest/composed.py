@@ -15,7 +15,7 @@ from hkreport.ingest.values import PLATFORMS, SHORT_NETWORKS, network_in, networ
 from hkreport.schema import Column, Kind, Table, fold
 
 __all__ = ["CLOCK", "Composed", "FirstOf", "Joined", "Made", "Multiplied", "NamedNetwork", "Network",
-           "composed_amounts", "composed_dates", "composed_people", "words_of"]  # fmt: skip
+           "composed_amounts", "composed_dates", "composed_people", "handle_places", "words_of"]  # fmt: skip
 
 CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?(\s*[ap][.]?m[.]?)?", re.IGNORECASE)
 _WORDS = {
@@ -215,6 +215,21 @@ HANDLES = frozenset(
 OF_HANDLES = frozenset("handle username user name id account channel".split())
 
 
+def handle_places(headers: Sequence[str], head: Sequence[Sequence[str]]) -> list[int]:
+    """Places of what others may call an influencer: handles under their headers, and addresses of accounts.
+
+    No two of the first rows have the same.
+    """
+    found = []
+    for at, header in enumerate(headers):
+        cells = [cell for cell in _cells(head, at) if not _is_none(cell)]
+        of_network = _network_named(header) and {*words_of(header)} & OF_HANDLES
+        addresses = 2 * sum(bool(network_in(cell)) for cell in cells) > len(cells)
+        if (fold(header) in HANDLES or of_network or addresses) and len({*cells}) == len(cells) > 0:
+            found.append(at)
+    return found
+
+
 def composed_people(
     table: Table,
     places: Mapping[str, int],
@@ -237,13 +252,11 @@ def composed_people(
         found["name"] = Joined((folded.index("firstname"), folded.index("lastname")))
     taken = set(places.values())
     if "name" in places and places.get("influencer_id", places["name"]) == places["name"]:
-        handles = []
-        for at, name in enumerate(folded):
-            cells = _cells(head, at)
-            of_network = at in networks and bool({*words_of(headers[at])} & OF_HANDLES)
-            may_be = name in HANDLES or (of_network and not any(map(network_in, cells)))
-            if may_be and at not in taken and cells and len({*cells}) == len(cells):
-                handles.append(at)
+        handles = [
+            at
+            for at in handle_places(headers, head)
+            if at not in taken and not any(map(network_in, _cells(head, at)))
+        ]
         if handles:
             found["influencer_id"] = FirstOf((*handles, places["name"]))
     if "platform" not in places:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hkreport.ingest import values
+from hkreport.ingest.called import cell_of
 from hkreport.ingest.check import MOST_EXAMPLES
 from hkreport.ingest.columns import Candidate, Match
 from hkreport.ingest.job import Job, rows_words
@@ -115,7 +116,7 @@ def _without(found: Match, header: str, place: int | None = None) -> Match:
 def _codes(job: Job, people: Candidate, header: str, workdir: Path) -> dict[str, str]:
     """Whose each code is, without regard to case; what several have is nobody's."""
     source = people.source if people.source.query else prepare(people.source, workdir, job.con)
-    who = values.identifier(source.cell(people.match.places["influencer_id"]))
+    who = values.identifier(cell_of(source, people.match, "influencer_id"))
     code = values.text(source.cell(source.headers.index(header)))
     owners: dict[str, set[str]] = {}
     for influencer, cell in job.rows(f"SELECT DISTINCT {who}, {code} FROM ({source.query})"):

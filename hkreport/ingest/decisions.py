@@ -88,9 +88,14 @@ def tell_columns(
             "two influencers of one name count as one.")  # fmt: skip
     for column in match.guessed:
         taken = source.headers[match.places[column]]
-        say(name, column, "column_guessed", "warning", staged.rows,
-            f"{source.label}: '{taken}' is taken for {column}, as no other column is called like it. If it is something "
-            "else, name the column under data: columns in the params.")  # fmt: skip
+        why = (
+            "it holds what influencers are called"
+            if column == "influencer_id"
+            else "no other column is called like it"
+        )
+        say(name, column, "column_guessed", "note" if column == "influencer_id" else "warning", staged.rows,
+            f"{source.label}: '{taken}' is taken for {column}, as {why}. If it is something else, name the column under "
+            "data: columns in the params.")  # fmt: skip
     for column, value in match.constants.items():
         say(name, column, "constant", "warning", staged.rows,
             f"{source.label} has no column for {column} but an order id: each row was counted as {value} order. "

@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hkreport.errors import DataError, did_you_mean, listed, map_option
+from hkreport.ingest.called import columns_of_people
 from hkreport.ingest.columns import (
     EVENTS,
     Candidate,
@@ -31,6 +32,7 @@ from hkreport.ingest.read import (
     TEXT_ENDINGS,
     WORKBOOK_ENDINGS,
     Source,
+    Unusable,
     find_sources,
 )
 from hkreport.schema import GUIDE_FILE, GUIDE_SHEET, TABLES
@@ -47,6 +49,8 @@ PERIOD = re.compile(
     re.IGNORECASE,
 )
 FEWEST_PERIODS = 2
+# Columns that say who is meant; orders may name the post instead.
+NAMES_SOMEBODY = {"tracking": {"influencer_id", "post_id"}}
 # Words that YAML does not take for words.
 YAML_WORDS = frozenset("true false yes no on off null y n".split())
 # Exports too, of kinds that are not read: one that is called after a table is missed.
@@ -94,7 +98,10 @@ def choose_files(
             f"{job.folder} has no exports that can be read. {reasons}".strip(),
             next_step="Put CSV, Parquet or Excel exports there; 'hkreport templates' writes empty ones.",
         )
-    chosen, left, strangers = choose(sources, job.settings.files, job.settings.columns)
+    settings = job.settings
+    chosen, left, strangers = choose(sources, settings.files, settings.columns)
+    if people := _people_by_content(job, sources, [chosen, left], workdir):
+        chosen, left, strangers = choose(sources, settings.files, settings.columns, people)
     not_used = []
     for name, reason in unusable.items():
         if _is_set_aside(name):
@@ -163,6 +170,35 @@ def choose_files(
             next_step="To read a table from another file, say --map TABLE=FILE.",
         )
     return chosen, left, not_used
+
+
+def _people_by_content(
+    job: Job,
+    sources: Sequence[Source],
+    known: Sequence[Mapping[str, list[Candidate]]],
+    workdir: Path,
+) -> dict[str, str]:
+    """By file, the column that names listed influencers, for files in which no header says who is meant."""
+    lists = [each for candidates in known for each in candidates.get("influencers", [])]
+    lists = [each for each in lists if not each.match.missing]
+    named = {
+        each.source.label
+        for candidates in known
+        for table, several in candidates.items()
+        for each in several
+        if table in ("influencers", "products")
+        or (
+            NAMES_SOMEBODY.get(table, {"influencer_id"})
+            & {*each.match.places, *each.match.composed}
+        )
+    }
+    others = [each for each in sources if each.label not in named]
+    if not lists or not others:
+        return {}
+    try:
+        return columns_of_people(job.con, lists, others, workdir)
+    except Unusable:
+        return {}  # what is wrong with the list is told when it is read
 
 
 def _tell_side_by_side(job: Job, chosen: Mapping[str, list[Candidate]]) -> None:

@@ -1,13 +1,13 @@
 """Which ids in different files are the same influencer.
 
 Ids are compared as they stand. Only an id that matches nothing is compared again without case, then
-without punctuation, then without leading zeros, then as a name; and only a match with a single
-influencer counts.
+without punctuation, then without leading zeros, then as a name, then as a handle; and only a match with a
+single influencer counts.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from hkreport.schema import fold
@@ -57,7 +57,10 @@ class IdMatches:
 
 
 def match_ids(
-    counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str] | None = None
+    counts: Mapping[str, Mapping[str, int]],
+    names: Mapping[str, str] | None = None,
+    handles: Mapping[str, Collection[str]] | None = None,
+    handle_in: Callable[[str], str] = str,
 ) -> IdMatches:
     """Match ids over tables.
 
@@ -67,6 +70,10 @@ def match_ids(
         ``influencers``, where present, says how an id is spelt.
     names : mapping of id to name, optional
         Of the influencers table.
+    handles : mapping of str to collection of str, optional
+        Ids by folded handle.
+    handle_in : callable, optional
+        Gives the handle that a text names.
 
     Examples
     --------
@@ -101,6 +108,8 @@ def match_ids(
         if name:
             by_name[fold(name)].add(each)
     keyed.append(("name", _without_punctuation, by_name))
+    by_handle = {handle: set(ids) for handle, ids in (handles or {}).items()}
+    keyed.append(("handle", lambda text: fold(handle_in(text)), by_handle))
     for table, ids in counts.items():
         if table == "influencers":
             continue

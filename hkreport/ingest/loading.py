@@ -138,9 +138,9 @@ def load(
             progress or (lambda sentence: None),
             shelf or Shelf(workdir / "shelf"),
         )
+        _prepare(job, workdir)
         candidates, left, not_used = choose_files(job, workdir)
         candidates, left = with_brands_of_names(job, candidates, left)
-        _prepare(job, workdir)
         files = workdir / "files"
         files.mkdir()
         chosen, others = join_parts(job, candidates, left, files)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from hkreport.errors import listed
 from hkreport.ingest import values
 from hkreport.ingest.brands import BrandBook, leading_brands
+from hkreport.ingest.called import handle_in, handles_of
 from hkreport.ingest.check import MOST_EXAMPLES, Example
 from hkreport.ingest.coupons import credit_coupons
 from hkreport.ingest.ids import match_ids
@@ -64,6 +65,7 @@ LIKENESS = {
     "punctuation": "without regard to punctuation",
     "leading zeros": "without leading zeros",
     "name": "by name",
+    "handle": "by handle",
 }
 
 
@@ -386,10 +388,14 @@ def _match_ids(work: Spelling) -> None:
                 "AND influencer_id IS NOT NULL GROUP BY 1"
             )
         )
-    nobody = _nobody(counts, names)
+    handles: dict[str, frozenset[str]] = {}
+    if "influencers" in job.staged:
+        listed_in = job.staged["influencers"]
+        handles = handles_of(job.con, listed_in.source, listed_in.match)
+    nobody = _nobody(counts, [*filter(None, names.values()), *handles])
     for word in nobody:
         del counts["tracking"][word]
-    matches = match_ids(counts, names)
+    matches = match_ids(counts, names, handles, handle_in)
     for table, mine in matches.becomes.items():
         work.changes[table, "influencer_id"] = dict(mine)
         found = work.counts[table, "influencer_id"]
@@ -415,10 +421,10 @@ def _match_ids(work: Spelling) -> None:
     job.derived["ids"] = {table: {"matched": dict(levels)} for table, levels in matches.how.items()}
 
 
-def _nobody(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str]) -> list[str]:
+def _nobody(counts: Mapping[str, Mapping[str, int]], names: Collection[str]) -> list[str]:
     """Words in orders that name no influencer, unless another table has one who is called so."""
     known = {fold(each) for table, ids in counts.items() if table != "tracking" for each in ids}
-    known |= {fold(name) for name in names.values() if name}
+    known |= {fold(name) for name in names}
     spelt = {each for table, ids in counts.items() if table != "tracking" for each in ids}
     return [
         each

@@ -24,8 +24,8 @@ from hkreport.ingest.composed import (
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
-__all__ = ["EVENTS", "UNITS_IN_HEADERS", "Candidate", "Match", "choose", "is_derived", "is_named", "match", "named_files", "named_tables",
-           "nearest_header", "paid_parts", "plausible_headers", "unread"]  # fmt: skip
+__all__ = ["EVENTS", "UNITS_IN_HEADERS", "Candidate", "Match", "choose", "doubtful_total", "is_derived", "is_named", "match",
+           "named_files", "named_tables", "nearest_header", "paid_parts", "plausible_headers", "unread"]  # fmt: skip
 
 # Headers that only a table made from other tables has.
 METRIC_HEADERS = frozenset(
@@ -120,6 +120,10 @@ NEVER_MEANT = frozenset(
 )
 # Amounts that are taken off, and never what was sold or paid.
 SUBTRACTED = re.compile("refund|tax|gst|tds|discount|shipping|compare")
+# Tax that is paid to the state for an influencer: it has been taken off what reaches the bank, and is spent as well.
+WITHHELD = re.compile("tds|withh[eo]ld|taxdeduct|deductedtax")
+# Any tax, which an amount may hold or not.
+TAXES = re.compile("tds|withh[eo]ld|tax|gst|vat(?![a-z])")
 # Parts of what an influencer is paid, and words of a header that is no amount of its own.
 PAID_PARTS = frozenset(
     "fee fees commission commissions fixed base variable bonus incentive incentives retainer".split()
@@ -295,6 +299,14 @@ def match(
         place = places["influencer_id"]
         if folded[place] in PEOPLE and is_named(place, head):
             places["name"] = place
+    if table.name == "payouts" and "total_payout" not in (overrules or {}):
+        gross = _before_tax(places, headers, head)
+        if gross is not None:
+            if places.get("rate") == gross:
+                places.pop("rate")
+            taken.discard(places["total_payout"])
+            places["total_payout"] = gross
+            taken.add(gross)
     composed: dict[str, Made] = {
         **composed_dates(table, places, headers, head, overrules or {}, _words)
     }
@@ -404,6 +416,76 @@ def _are_whole(place: int, head: Sequence[Sequence[str]]) -> bool:
     """Whether all first filled cells of a column are whole numbers."""
     numbers = [_plain_number(row[place]) for row in head if place < len(row) and row[place].strip()]
     return all(number is not None and number == int(number) for number in numbers)
+
+
+def _before_tax(
+    places: Mapping[str, int], headers: Sequence[str], head: Sequence[Sequence[str]]
+) -> int | None:
+    """The place of what was paid before tax was withheld, where the column taken is what is left after it.
+
+    A column called as the schema calls it is what the export says is paid in all.
+    """
+    net = places.get("total_payout")
+    if net is None or fold(headers[net]) == fold("total_payout"):
+        return None
+    others = [
+        at for at in range(len(headers)) if at == places.get("rate") or at not in places.values()
+    ]
+    return next(
+        (
+            gross
+            for tax in others
+            if WITHHELD.search(fold(headers[tax]))
+            for gross in others
+            if gross != tax and _is_sum(head, gross, net, tax)
+        ),
+        None,
+    )
+
+
+def _is_sum(head: Sequence[Sequence[str]], whole: int, part: int, rest: int) -> bool:
+    """Whether two columns add up to a third in each of the first rows, but for what was rounded to rupees.
+
+    A rest that is taken off may be written as a negative amount.
+    """
+    largest = 0.0
+    for row in head:
+        if max(whole, part, rest) >= len(row) or not (row[whole].strip() and row[part].strip()):
+            continue
+        cells = [_plain_number(row[at].strip().strip("()")) for at in (whole, part, rest)]
+        numbers = [each for each in cells if each is not None]
+        if len(numbers) < 3 or abs(numbers[0] - numbers[1] - abs(numbers[2])) > 1:
+            return False
+        largest = max(largest, abs(numbers[2]))
+    return largest > 1
+
+
+def doubtful_total(found: Match, source: Source) -> tuple[str, ...]:
+    """What makes it doubtful that the column taken is all that is paid; empty where nothing does.
+
+    Either the header of a tax that it may hold or lack, or those of an amount agreed and of its part that is not yet paid.
+    """
+    at = found.places.get("total_payout")
+    unused = [place for place, header in enumerate(source.headers) if header in found.unused]
+    if at is None:
+        return ()
+    for tax in unused:
+        header = source.headers[tax]
+        named = TAXES.search(fold(header)) and not NO_NUMBER.search(" ".join(words_of(header)))
+        gross = WITHHELD.search(fold(header)) and any(
+            _is_sum(source.head, at, net, tax) for net in unused
+        )
+        if named and not gross and _is_numeric(source, tax):
+            return (header,)
+    pairs = ((whole, rest) for whole in unused for rest in unused if whole != rest)
+    return next(
+        (
+            (source.headers[whole], source.headers[rest])
+            for whole, rest in pairs
+            if _is_sum(source.head, whole, at, rest)
+        ),
+        (),
+    )
 
 
 def _origin(

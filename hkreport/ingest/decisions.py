@@ -9,7 +9,7 @@ import duckdb
 
 from hkreport.errors import listed
 from hkreport.ingest.check import Example
-from hkreport.ingest.columns import paid_parts
+from hkreport.ingest.columns import doubtful_total, paid_parts
 from hkreport.ingest.composed import FirstOf, Multiplied, NamedNetwork, Network
 from hkreport.ingest.plans import DATES, NUMBERS, SUMMED, Reading, header_scale
 from hkreport.ingest.read import Source, quoted
@@ -130,6 +130,14 @@ def tell_columns(
             f"{source.label}: '{taken}' was taken for all that is paid, and {listed(parts)} "
             f"{'is' if len(parts) == 1 else 'are'} not added to it. If it is paid beside {'it' if len(parts) == 1 else 'them'}, "
             "add the sum as a column 'total_payout'.")  # fmt: skip
+    if name == "payouts" and (doubt := doubtful_total(match, source)):
+        taken = source.headers[match.places["total_payout"]]
+        rule, why = ("tax_not_used", f"and '{doubt[0]}' is not used: whether that tax is in the amount or not, it counts as it stands")  # fmt: skip
+        if len(doubt) == 2:
+            rule, why = "part_of_payout", f"but it is '{doubt[0]}' less '{doubt[1]}'"
+        say(name, "total_payout", rule, "warning", staged.rows,
+            f"{source.label}: '{taken}' was taken for all that is paid, {why}. If another column is what influencers cost, "
+            "name it under data: columns in the params.")  # fmt: skip
     _tell_foreign(staged, say)
     _tell_unit_above(staged, say)
     if not staged.rows:

@@ -61,6 +61,8 @@ TELLING = {
 PAID_TO_INFLUENCERS = re.compile("payout|spend|influencer|creator|affiliate|commission")
 # The same where a row counts orders: no fee is charged for a month of them, as it may be for one.
 FEES = frozenset("fee fees totalfee".split())
+# What may be an amount, or a rate; and may be paid for more than the order.
+COMMISSION = re.compile("(total|publisher|partner)?commissions?(amount|earned|paid)?")
 # What may as well be paid by customers or for goods.
 PAID_TO_SOMEBODY = re.compile("paid|pay|cost|fee|commercial|compensation|earning")
 # What a column called 'Total' may add up beside a post.
@@ -177,6 +179,10 @@ HAPPENED: Mapping[str, str] = {
 FORM_IN_HEADERS = re.compile(
     r"\s(as\s)?\(?(dd|mm|yy(yy)?)[-/. ](dd|mmm?|yy(yy)?)\b.*", re.IGNORECASE
 )
+# What a spreadsheet's pivot table puts before the header of a column that it adds up.
+PIVOTED = re.compile(r"^\s*sum of\s+", re.IGNORECASE)
+# What stands between two names of one column.
+EITHER = re.compile(r"\s*/\s*|\s+or\s+", re.IGNORECASE)
 _MAYBE_DATE = re.compile(r"\d[-/. ]\d|[a-z]{3}|\d{8}", re.IGNORECASE)
 
 
@@ -630,6 +636,8 @@ def _forms(table: Table, header: str) -> list[tuple[int, str]]:
     forms.append((50, _long(header)))
     if form := _dated(header):
         forms.append((150, form))
+    forms.append((50, fold(PIVOTED.sub("", header))))
+    forms += [(150, form) for form in _either(table, header)]
     for word in (table.name, *table.file_words):
         for _, form in forms[:3]:
             for own in (word, word + "s"):
@@ -644,6 +652,18 @@ def _dated(header: str) -> str:
     words = words_of(UNITS_IN_HEADERS.sub("", header))
     events = [HAPPENED.get(word, word) for word in words if word not in WHEN]
     return fold("".join(events) + "date") if events and len(events) < len(words) else ""
+
+
+def _either(table: Table, header: str) -> list[str]:
+    """The plainer of two names of one column that a header holds, as in 'Followers/Subscribers'; else none.
+
+    Names of two columns, as in 'Reach / Impressions', are neither.
+    """
+    names = [fold(each) for each in EITHER.split(UNITS_IN_HEADERS.sub("", header))]
+    owners = {name: {each.name for each in table if name in _words(table, each)} for name in names}
+    if len(owners) < 2 or not set.intersection(*owners.values()):
+        return []
+    return [min(names, key=lambda name: len(owners[name]))]
 
 
 def paid_parts(found: Match, source: Source) -> list[str]:
@@ -915,7 +935,7 @@ def doubtful_payout(given: Candidate) -> str | None:
     total = [] if place is None else [own.unused[place]]
     likely = [each for each in total if PAID_TO_SOMEBODY.search(fold(each))]
     # It may be an amount, or a rate.
-    likely += [each for each in own.unused if fold(each) in ("commission", "commissions")]
+    likely += [each for each in own.unused if COMMISSION.fullmatch(fold(each))]
     numeric = (each for each in likely if _is_numeric(source, source.headers.index(each)))
     return next(numeric, None)
 

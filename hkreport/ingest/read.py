@@ -372,7 +372,7 @@ def _text_source(path: Path) -> Source:
     if encoding not in ("utf-8", "utf-8-sig"):
         notes.append(("encoding", f"{path.name} was read as {encoding.upper()}."))
     whole = len(head) < HEAD_BYTES
-    text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="replace")
+    text = _decoded(head, encoding)
     if _FORMULA.search(text):
         notes.append(_formula_note(path.name))
     lines = text.splitlines(keepends=True)
@@ -406,6 +406,23 @@ def _text_source(path: Path) -> Source:
         notes=tuple(notes),
         above=_above(_head_records(lines, delimiter), position),
     )
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    """The text of the first bytes, line by line as :class:`~hkreport.ingest.lines.Lines` decodes those that follow."""
+    if encoding != "utf-8":
+        return head.decode(encoding, errors="replace")
+    try:
+        return head.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    texts = []
+    for line in head.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True):
+        try:
+            texts.append(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            texts.append(line.decode("cp1252", errors="replace"))
+    return "".join(texts)
 
 
 def _above(records: Iterable[list[str]], place: int) -> tuple[str, ...]:

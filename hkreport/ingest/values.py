@@ -211,7 +211,7 @@ def number_query(
     return f"""
     WITH texts AS (
         SELECT raw, regexp_matches(lower(raw), {quoted(_FOREIGN)}) AS is_foreign,
-               regexp_replace(lower(raw), '[\\s\\p{{Z}}\u200b\ufeff]+|₹|inr|rs\\.?|rupees?|/-'
+               regexp_replace(lower(raw), '^\\s*''|[\\s\\p{{Z}}\u200b\ufeff]+|₹|inr|rs\\.?|rupees?|/-|only\\s*$'
                    || {quoted("|" + _FOREIGN)}, '', 'g') AS t
         FROM {relation}
     ), parts AS (

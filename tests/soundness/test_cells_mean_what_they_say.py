@@ -556,3 +556,50 @@ def test_a_wrapped_header_does_not_hide_the_orders_below(header, end, tmp_path):
     dataset = ingest.load(tmp_path)
     assert dataset.check.totals["revenue"] == 2200
     assert column(dataset, "tracking", "orders") == [2, 1]
+
+
+@pytest.mark.parametrize("cell", ["2499/- only", "'2499", "Rs. 2,499 Only", " '2,499"])
+def test_amounts_as_people_write_them_are_read(cell, tmp_path):
+    text = f'date,orders,revenue\n2025-06-14,1,"{cell}"\n'
+    assert column(load(tmp_path, tracking=text), "tracking", "revenue") == [Decimal(2499)]
+
+
+@pytest.mark.parametrize("cell", ["not only", "'", "only 3 of 5", "24'99 off"])
+def test_words_are_no_amounts(cell, tmp_path):
+    text = f"date,orders,revenue\n2025-06-14,1,{cell}\n2025-06-15,1,7\n"
+    data = load(tmp_path, tracking=text)
+    assert data.check.totals["revenue"] == 7
+    assert data.check.tables["tracking"].rows_quarantined == 1
+
+
+def test_headers_of_a_pivot_table_are_those_of_its_columns(tmp_path):
+    text = "Order Date,Influencer,Count of Order ID,Sum of Revenue\n2025-06-14,Asha,3,900\n"
+    totals = load(tmp_path, sales=text).check.totals
+    assert (totals["orders"], totals["revenue"]) == (3, 900)
+
+
+def test_a_header_of_two_names_of_one_column_is_that_column(tmp_path):
+    text = "Post ID,Creator/Influencer,Date,Reach / Impressions,Likes or Like Count\nP1,Asha,2025-06-14,70,8\n"
+    data = load(tmp_path, posts=text)
+    assert (data.check.totals["reach"], data.check.totals["likes"]) == (0, 8)
+    assert column(data, "posts", "influencer_id") == ["Asha"]
+
+
+@pytest.mark.parametrize("header", ["Partner Name", "Publisher Name"])
+def test_networks_of_affiliates_name_people_beside_their_ids(header, tmp_path):
+    other = header.replace("Name", "ID")
+    data = load(
+        tmp_path,
+        partners=f"{other},{header},Platform\n7,Asha Rao,Instagram\n",
+        orders=f"Order ID,Order Date,{header},{other},Sales,Total Commission\n1,2025-06-14,Asha,7,900,90\n",
+    )
+    assert column(data, "influencers", "name") == ["Asha Rao"]
+    assert sellers(data) == ["7"]
+    assert "spend_not_used" in {each.rule for each in data.check.problems}
+
+
+def test_headers_that_are_not_utf_8_are_shown_as_written(tmp_path):
+    text = "date,orders,revenue,Catégorie\n2025-06-14,1,5,x\n"
+    (tmp_path / "tracking.csv").write_bytes(text.encode("latin-1"))
+    problems = ingest.load(tmp_path).check.problems
+    assert any("'Catégorie'" in each.message for each in problems if each.rule == "extra_columns")

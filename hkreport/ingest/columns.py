@@ -152,7 +152,7 @@ MAIN_WORDS: Mapping[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {
         ("tracking", "orders", "orders conversions purchases transactions bookings checkouts",
          "value values amount revenue price sales qty quantity units inr rs"),
         ("tracking", "revenue", "revenue gmv nmv turnover sales", "count counts number no qty quantity units order orders team channel"),
-        ("posts", "reach", "reach reached", "paid boosted"),
+        ("posts", "reach", "reach reached", "paid boosted impressions views"),
         ("posts", "likes", "likes", "comment comments"),
         ("posts", "comments", "comments", "likes text"),
         ("influencers", "follower_count", "followers subscribers fans", "male female india fake gained from active real"),

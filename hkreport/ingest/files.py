@@ -49,8 +49,6 @@ PERIOD = re.compile(
     re.IGNORECASE,
 )
 FEWEST_PERIODS = 2
-# Columns that say who is meant; orders may name the post instead.
-NAMES_SOMEBODY = {"tracking": {"influencer_id", "post_id"}}
 # Words that YAML does not take for words.
 YAML_WORDS = frozenset("true false yes no on off null y n".split())
 # Exports too, of kinds that are not read: one that is called after a table is missed.
@@ -187,10 +185,7 @@ def _people_by_content(
         for table, several in candidates.items()
         for each in several
         if table in ("influencers", "products")
-        or (
-            NAMES_SOMEBODY.get(table, {"influencer_id"})
-            & {*each.match.places, *each.match.composed}
-        )
+        or "influencer_id" in {*each.match.places, *each.match.composed}
     }
     others = [each for each in sources if each.label not in named]
     if not lists or not others:

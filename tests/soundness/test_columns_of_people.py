@@ -91,3 +91,11 @@ def test_codes_are_known_where_handles_are_the_ids(tmp_path):
     people = "Name,Username,Platform,Coupon\nAsha Rao,asha.fit,Instagram,ASHA10\nDev Shah,dev_lifts,YouTube,DEV10\n"
     data = load(only(tmp_path, influencers=people, orders=ORDERS.format("Code", "asha10", "DEV10")))
     assert records(data, "tracking", "influencer_id") == [("asha.fit",), ("dev_lifts",), (None,)]
+
+
+def test_orders_that_name_posts_too_are_those_of_whom_they_name(tmp_path):
+    orders = "Order ID,Creator Nickname,Content ID,Time Created,Time Paid,Payment\n7,asha.fit,P9,15/07/2025,16/07/2025,900\n"
+    data = load(
+        only(tmp_path, influencers=PEOPLE, orders=orders.replace("Payment", "Sales Amount"))
+    )
+    assert records(data, "tracking", "influencer_id", "revenue") == [("I1", 900)]

@@ -324,7 +324,7 @@ def test_all_structural_problems_come_at_once(tmp_path):
         tmp_path,
         {
             "tracking_data.csv": TRACKING.replace("revenue", "xyz", 1),
-            "posts.csv": POSTS.replace("date", "xyz", 1),
+            "posts.csv": POSTS.replace("date", "Member Since", 1),
             "payouts.csv": b"",
         },
     )

@@ -108,7 +108,8 @@ def columns_of_people(
             header: _share_known(source.head, at, known) for at, header in enumerate(source.headers)
         }
         best = max(hits, key=lambda header: hits[header], default=None)
-        if best and hits[best] > 0.5:
+        # Where the first row is one of them, it is no row of headers.
+        if best and hits[best] > 0.5 and fold(handle_in(best)) not in known:
             found[source.label] = best
     return found
 

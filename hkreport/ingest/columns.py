@@ -183,6 +183,18 @@ FORM_IN_HEADERS = re.compile(
 PIVOTED = re.compile(r"^\s*sum of\s+", re.IGNORECASE)
 # What stands between two names of one column.
 EITHER = re.compile(r"\s*/\s*|\s+or\s+", re.IGNORECASE)
+_DAY = re.compile(
+    r"\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])(\d{1,2}|[a-z]{3,9})\2\d{2,4}|\d{1,2} [a-z]{3,9},? \d{2,4}"
+    r"|[a-z]{3,9}\.? \d{1,2},? \d{4}",
+    re.IGNORECASE,
+)
+# Words of a header that say that something else happened then.
+OTHER_DAYS = frozenset(
+    """birth birthday dob join joined joining since updated update modified expiry expires expired due delivery
+    delivered ship shipped shipping dispatch dispatched cancel cancelled canceled return returned refund refunded next
+    end start launch launched scheduled payment paid payout settlement settled onboarding onboarded contract signed
+    registered registration signup first last approved""".split()
+)
 _MAYBE_DATE = re.compile(r"\d[-/. ]\d|[a-z]{3}|\d{8}", re.IGNORECASE)
 
 
@@ -319,6 +331,10 @@ def match(
     for name, how in composed.items():
         taken.discard(places.pop(name, -1))
         taken.update(how.places)
+    only = _only_date(table, places, headers, head) if guess else None
+    if only is not None and only not in taken and "date" not in composed:
+        places["date"] = guessed["date"] = only
+        taken.add(only)
     constants = {}
     if table.name == "tracking":
         if "source" not in (overrules or {}):
@@ -416,6 +432,28 @@ def _only_one_of_a_kind(
         if len(offers) == 1:
             found[column.name] = offers[0]
     return found
+
+
+def _only_date(
+    table: Table,
+    places: Mapping[str, int],
+    headers: Sequence[str],
+    head: Sequence[Sequence[str]],
+) -> int | None:
+    """The place of the only column of dates of a file whose rows are posts or single orders, if it may be theirs."""
+    orders = table.name == "tracking" and bool(set(map(fold, headers)) & ORDER_IDS)
+    if "date" in places or not head or not (orders or table.name == "posts"):
+        return None
+    dates = [at for at in range(len(headers)) if at not in places.values() and _are_days(at, head)]
+    if len(dates) != 1 or _DAY.match(headers[dates[0]]):  # then there is no row of headers
+        return None
+    return None if set(words_of(headers[dates[0]])) & OTHER_DAYS else dates[0]
+
+
+def _are_days(place: int, head: Sequence[Sequence[str]]) -> bool:
+    """Whether most first filled cells of a column begin with a whole date."""
+    cells = [row[place].strip() for row in head if place < len(row) and row[place].strip()]
+    return 2 * sum(bool(_DAY.match(cell)) for cell in cells) > len(cells)
 
 
 def _are_whole(place: int, head: Sequence[Sequence[str]]) -> bool:

@@ -88,11 +88,10 @@ def tell_columns(
             "two influencers of one name count as one.")  # fmt: skip
     for column in match.guessed:
         taken = source.headers[match.places[column]]
-        why = (
-            "it holds what influencers are called"
-            if column == "influencer_id"
-            else "no other column is called like it"
-        )
+        why = {
+            "influencer_id": "it holds what influencers are called",
+            "date": "no other column has dates",
+        }.get(column, "no other column is called like it")
         say(name, column, "column_guessed", "note" if column == "influencer_id" else "warning", staged.rows,
             f"{source.label}: '{taken}' is taken for {column}, as {why}. If it is something else, name the column under "
             "data: columns in the params.")  # fmt: skip

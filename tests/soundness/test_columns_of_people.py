@@ -99,3 +99,9 @@ def test_orders_that_name_posts_too_are_those_of_whom_they_name(tmp_path):
         only(tmp_path, influencers=PEOPLE, orders=orders.replace("Payment", "Sales Amount"))
     )
     assert records(data, "tracking", "influencer_id", "revenue") == [("I1", 900)]
+
+
+def test_a_file_without_headers_is_refused_still(tmp_path):
+    payouts = "I1,post,500,500\nI2,post,700,700\nI1,order,10,70\n"
+    with pytest.raises(DataError, match="no header row"):
+        load(only(tmp_path, influencers=PEOPLE, payouts=payouts))

@@ -57,3 +57,30 @@ def test_numbers_with_fractions_count_no_orders(tmp_path):
     text = ORDERS.format("Date", "Net Orders", "Revenue").replace(",4,", ",4.5,")
     with pytest.raises(DataError, match="no column for 'orders'"):
         load(only(tmp_path, orders=text))
+
+
+@pytest.mark.parametrize("when", ["Erstellt am", "Booked", "Zeitpunkt", "Captured"])
+def test_the_only_dates_of_single_orders_are_theirs(when, tmp_path):
+    text = f"Order ID,{when},Influencer,Brand,Revenue\n7,14 Jun 2025,I1,HKVitals,900\n"
+    data = load(only(tmp_path, orders=text))
+    assert [str(day) for (day,) in records(data, "tracking", "date")] == ["2025-06-14"]
+    assert "column_guessed" in rules(data)
+
+
+@pytest.mark.parametrize(
+    "headers", ["Delivered,Note", "Member Since,Note", "Captured,Checked", "Onboarding Day,Note"]
+)
+def test_the_day_of_something_else_or_one_of_two_is_not_guessed(headers, tmp_path):
+    text = f"Order ID,{headers},Influencer,Brand,Revenue\n7,14/06/2025,15/06/2025,I1,HKVitals,900\n"
+    with pytest.raises(DataError, match="no column for 'date'"):
+        load(
+            only(
+                tmp_path, orders=text.replace("15/06/2025", "x" if "Note" in text else "15/06/2025")
+            )
+        )
+
+
+def test_sums_are_not_dated_by_any_day(tmp_path):
+    text = "Influencer,Seen,Orders,Revenue\nI1,14/06/2025,3,900\n"
+    with pytest.raises(DataError, match="no column for 'date'"):
+        load(only(tmp_path, orders=text))

@@ -540,6 +540,15 @@ def test_latin_1_names_are_read_and_reported(tmp_path):
     assert problem(dataset, "encoding").severity == "warning"
 
 
+@pytest.mark.parametrize("ends", [("\r\n", "\n"), ("\n", "\r\n"), ("\r", "\n")])
+def test_a_title_that_ends_otherwise_than_the_lines_below_hides_no_rows(ends, tmp_path):
+    """Every order was lost, with a word that the file has no rows."""
+    first, other = ends
+    titled = f"Orders of June{first}All brands{first}" + TRACKING.replace("\n", other)
+    dataset = load(write(tmp_path, {"tracking_data.csv": titled.encode()}))
+    assert totals(dataset)["revenue"] == 7850.5
+
+
 def test_emoji_and_other_scripts_survive(tmp_path):
     text = POSTS.replace("Morning routine", "सुबह 💪, \u200bनमस्ते".replace(",", ";"))
     dataset = load(write(tmp_path, {"posts.csv": text}))

@@ -234,7 +234,8 @@ def prepare(
         query = _csv_query(path, width, source.header_row, source.delimiter, marked=False)
         read = replace(source, query=query, volume=volume)
         large = key is not None and volume >= PROVEN_BYTES
-        if (large or look(path).plain) and not _begins_in_quotes(path) and _reads(con, query):
+        odd = _begins_in_quotes(path) or _ends_differ(path, source.header_row)
+        if (large or look(path).plain) and not odd and _reads(con, query):
             if not large:
                 return read
             field = Field(source.header_row, width, key or 0, source.delimiter, MOST_HASHES)
@@ -559,6 +560,16 @@ def _begins_in_quotes(path: Path) -> bool:
     with path.open("rb") as file:
         line = file.readline(LONGEST_LINE)
     return line.count(b'"') % 2 == 1
+
+
+def _ends_differ(path: Path, lines: int) -> bool:
+    """Whether the lines that are left out above the records end in different ways, as where one was written before an export.
+
+    DuckDB then finds no record at all.
+    """
+    with path.open("rb") as file:
+        ends = re.findall(rb"\r\n|\r|\n", file.read(HEAD_BYTES))
+    return len(set(ends[:lines])) > 1
 
 
 def _csv_query(path: Path, width: int, skip: int, delimiter: str, *, marked: bool = True) -> str:

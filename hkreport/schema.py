@@ -512,6 +512,9 @@ POSTS = Table(
             "postid",
             "mediaid",
             "contentid",
+            "videoid",
+            "tweetid",
+            "reelid",
         ),
         _PLATFORM,
         _text(

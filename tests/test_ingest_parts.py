@@ -576,3 +576,27 @@ def test_numbers_that_two_brands_both_use_are_other_orders(tmp_path):
     one, two = (orders(1, 20, 1, drop=("brand",), seed=each) for each in (1, 2))
     data = load(only(tmp_path / "x", orders_MB=one, orders_HKV=two, influencers=INFLUENCERS))
     assert data.check.revenue_by_brand == {"HKVitals": revenue(two), "MuscleBlaze": revenue(one)}
+
+
+INSTAGRAM = "Post ID,Influencer ID,Date,Reach,Likes,Comments,Saves,Shares\nC1,INF_1,2025-06-01,900,40,3,2,1\nC2,INF_2,2025-06-03,800,30,2,1,0\n"
+YOUTUBE = "Video ID,Influencer ID,Publish Date,Views,Likes,Comments\n{},INF_1,2025-06-02,5000,90,7\nY2,INF_2,2025-06-04,4000,70,5\n"
+
+
+def test_posts_of_two_networks_are_read_together_though_each_counts_other_things(tmp_path):
+    """The posts on YouTube were left out, and their influencers' orders told as sold without any post."""
+    (tmp_path / "instagram_posts.csv").write_text(INSTAGRAM, encoding="utf-8")
+    (tmp_path / "youtube_posts.csv").write_text(YOUTUBE.format("Y1"), encoding="utf-8")
+    data = ingest.load(tmp_path)
+    totals = data.check.totals
+    assert (totals["posts"], totals["reach"], totals["likes"]) == (4, 1700, 230)
+    assert "no post_id is in two of them" in problem(data, "parts_joined").message
+
+
+def test_posts_that_two_exports_have_are_not_added_up(tmp_path):
+    (tmp_path / "instagram_posts.csv").write_text(INSTAGRAM, encoding="utf-8")
+    (tmp_path / "insights_posts.csv").write_text(
+        YOUTUBE.format("C1").replace("06-02", "06-01"), encoding="utf-8"
+    )
+    data = ingest.load(tmp_path)
+    assert data.check.totals["posts"] == 2
+    assert "file_left" in rules(data)

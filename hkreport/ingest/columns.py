@@ -24,7 +24,7 @@ from hkreport.ingest.composed import (
 from hkreport.ingest.read import Source
 from hkreport.schema import TABLES, Column, Kind, Table, fold
 
-__all__ = ["EVENTS", "UNITS_IN_HEADERS", "Candidate", "Match", "choose", "doubtful_total", "is_derived", "is_named", "match",
+__all__ = ["EVENTS", "NUMBERS_OF", "UNITS_IN_HEADERS", "Candidate", "Match", "choose", "doubtful_total", "is_derived", "is_named", "match",
            "named_files", "named_tables", "nearest_header", "paid_parts", "plausible_headers", "unread"]  # fmt: skip
 
 # Headers that only a table made from other tables has.

@@ -18,7 +18,7 @@ import numpy as np
 
 from hkreport.errors import DataError, map_option
 from hkreport.ingest import dates, values
-from hkreport.ingest.columns import UNITS_IN_HEADERS, Candidate, match
+from hkreport.ingest.columns import NUMBERS_OF, UNITS_IN_HEADERS, Candidate, match
 from hkreport.ingest.composed import Made
 from hkreport.ingest.job import Job, rows_words
 from hkreport.ingest.plain import Plain, are_alike, is_worth_keeping, plain_part
@@ -178,7 +178,10 @@ def _is_like(main: Candidate, other: Candidate) -> bool:
     if _composed(main) != _composed(other):
         return False
     keys = set(main.match.table.key)
-    return one == two or (bool(keys) and keys <= one & two and len(one ^ two) <= MOST_OTHER_COLUMNS)
+    others = one ^ two
+    if main.match.table.name == "posts":
+        others -= NUMBERS_OF["posts"]  # each network counts other things
+    return one == two or (bool(keys) and keys <= one & two and len(others) <= MOST_OTHER_COLUMNS)
 
 
 def _composed(part: Candidate) -> dict[str, list[str]]:
@@ -544,6 +547,8 @@ def _overlap(one: _Content, other: _Content, same: int) -> bool:
         return False
     if any(len(each.keys) < len(each.rows) or not each.days for each in (one, other)):
         return False  # rows without an id may be in both, too
+    if len({*one.places} ^ {*other.places}) > MOST_OTHER_COLUMNS:
+        return False  # what is read from the other file would lack what this one counts
     here, there = one.keys.both(other.keys)
     shared = int(there.sum())
     if not bool((here == there).all()):

@@ -151,7 +151,7 @@ MAIN_WORDS: Mapping[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {
     for table, column, mains, others in (
         ("tracking", "orders", "orders conversions purchases transactions bookings checkouts",
          "value values amount revenue price sales qty quantity units inr rs"),
-        ("tracking", "revenue", "revenue gmv nmv turnover sales", "count counts number no qty quantity units order orders team channel"),
+        ("tracking", "revenue", "revenue gmv nmv turnover sales", "count counts number no qty quantity units items pieces orders team channel payout fee shipping gst taxes"),
         ("posts", "reach", "reach reached", "paid boosted impressions views"),
         ("posts", "likes", "likes", "comment comments"),
         ("posts", "comments", "comments", "likes text"),
@@ -160,6 +160,8 @@ MAIN_WORDS: Mapping[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {
          "ad ads media order orders post posts no number count basis advance tds gst"),
     )
 }  # fmt: skip
+# What a single order was worth may be called so; elsewhere these are amounts of anything.
+WORTH = frozenset("total amount value subtotal".split())
 OTHER_NUMBERS = frozenset(
     """id ids code codes date dt time month on at status state type name by to per rate avg average mean median pct
     percent percentage share ratio growth change target goal expected estimated forecast budget planned previous
@@ -414,6 +416,8 @@ def _only_one_of_a_kind(
     words = [set(words_of(UNITS_IN_HEADERS.sub("", header))) for header in headers]
     for column in table:
         mains, others = MAIN_WORDS.get((table.name, column.name), (frozenset(), frozenset()))
+        if column.name == "revenue" and set(map(fold, headers)) & ORDER_IDS:
+            mains |= WORTH
         if column.name in places or not mains or not head:
             continue
         offers = [
@@ -442,7 +446,8 @@ def _only_date(
 ) -> int | None:
     """The place of the only column of dates of a file whose rows are posts or single orders, if it may be theirs."""
     orders = table.name == "tracking" and bool(set(map(fold, headers)) & ORDER_IDS)
-    if "date" in places or not head or not (orders or table.name == "posts"):
+    posts = table.name == "posts" and bool((TELLING["posts"] | NUMBERS_OF["posts"]) & places.keys())
+    if "date" in places or not head or not (orders or posts):
         return None
     dates = [at for at in range(len(headers)) if at not in places.values() and _are_days(at, head)]
     if len(dates) != 1 or _DAY.match(headers[dates[0]]):  # then there is no row of headers

@@ -1,8 +1,8 @@
 """Which ids in different files are the same influencer.
 
 Ids are compared as they stand. Only an id that matches nothing is compared again without case, then
-without punctuation, then without leading zeros, then as a name, then as a handle; and only a match with a
-single influencer counts.
+without punctuation, then without leading zeros, then as a name, then as a handle, then by the parts of it, as in
+'Asha Rao (INF_1)'; and only a match with a single influencer counts.
 """
 
 import re
@@ -15,6 +15,8 @@ from hkreport.schema import fold
 __all__ = ["IdMatches", "match_ids"]
 
 
+# What people put between a name and an id.
+PARTS = re.compile(r"[()\[\]|:]|\s[-–—]\s")
 # A negative number or a fraction.
 NUMBER = re.compile(r"-\d+(\.\d+)?|\d+\.\d+")
 
@@ -123,7 +125,18 @@ def match_ids(
                     _note(result, table, each, next(iter(found)), level)
                     break
             else:
-                orphans.append(each)
+                # A short number may count those of one name: 'Asha (2)'.
+                parts = [part for part in PARTS.split(each) if re.search(r"[^\W\d]|\d{3}", part)]
+                named = {
+                    target
+                    for part in (parts if len(PARTS.split(each)) > 1 else [])
+                    for _, key, classes in (keyed[0], keyed[-2])
+                    for target in classes.get(key(part.strip()), ())
+                }
+                if len(named) == 1:
+                    _note(result, table, each, named.pop(), "parts")
+                else:
+                    orphans.append(each)
         if orphans:
             result.orphans[table] = tuple(orphans)
     return result

@@ -66,6 +66,7 @@ LIKENESS = {
     "leading zeros": "without leading zeros",
     "name": "by name",
     "handle": "by handle",
+    "parts": "by a part of it",
 }
 
 

@@ -105,3 +105,19 @@ def test_a_file_without_headers_is_refused_still(tmp_path):
     payouts = "I1,post,500,500\nI2,post,700,700\nI1,order,10,70\n"
     with pytest.raises(DataError, match="no header row"):
         load(only(tmp_path, influencers=PEOPLE, payouts=payouts))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (("Asha (I101)", "I202 - Dev Shah"), ("I101", "I202")),
+        (("Asha Rao [Instagram]", "dev shah | 7%"), ("I101", "I202")),
+        (("Asha Rao (I202)", "Asha Rao - Dev Shah"), None),  # two are named
+        (("Somebody (2)", "Rao (Asha)"), None),
+    ],
+)
+def test_a_name_and_an_id_in_one_cell_are_whom_both_mean(said, meant, tmp_path):
+    people = PEOPLE.replace("I1", "I101").replace("I2", "I202")
+    data = load(only(tmp_path, influencers=people, orders=ORDERS.format("Influencer", *said)))
+    assert records(data, "tracking", "influencer_id")[:2] == [(each,) for each in meant or said]
+    assert ("unknown_influencer" in rules(data)) is (meant is None)

@@ -84,3 +84,26 @@ def test_sums_are_not_dated_by_any_day(tmp_path):
     text = "Influencer,Seen,Orders,Revenue\nI1,14/06/2025,3,900\n"
     with pytest.raises(DataError, match="no column for 'date'"):
         load(only(tmp_path, orders=text))
+
+
+@pytest.mark.parametrize("worth", ["Grand Total", "Invoice Amount", "Cart Value", "Total"])
+def test_the_only_amount_of_a_single_order_is_its_worth(worth, tmp_path):
+    text = f"Order No,Created,Influencer,Brand,Tax Amount,Total Items,{worth}\n7,2025-06-14,I1,HKVitals,90,2,900\n"
+    data = load(only(tmp_path, orders=text))
+    assert records(data, "tracking", "orders", "revenue") == [(1, 900)]
+    assert "column_guessed" in rules(data)
+
+
+@pytest.mark.parametrize(
+    "headers", ["Total,Subtotal", "Commission Amount,Note", "Payout Value,Note"]
+)
+def test_two_amounts_or_another_one_are_no_worth(headers, tmp_path):
+    text = f"Order No,Created,Influencer,Brand,{headers}\n7,2025-06-14,I1,HKVitals,900,800\n"
+    with pytest.raises(DataError, match="no column for 'revenue'"):
+        load(only(tmp_path, orders=text))
+
+
+def test_orders_under_unknown_headers_are_no_posts(tmp_path):
+    text = "Bestellnummer,Bestelldatum,Influencer,Umsatz\n1,14.07.2025,K1,900\n"
+    with pytest.raises(DataError, match="fit no table"):
+        load(only(tmp_path, bestellungen=text))

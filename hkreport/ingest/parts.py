@@ -57,6 +57,13 @@ VERSIONS = frozenset(
     corrected correction final finalised latest new newest fixed updated update cleaned clean raw dedup
     deduped previous prev temp tmp""".split()
 )
+# Names of files for the two ways in which influencers are paid.
+FOR_POSTS = frozenset(
+    "fixed flat fee fees retainer retainers post posts deliverable deliverables".split()
+)
+FOR_ORDERS = frozenset(
+    "commission commissions order orders variable performance incentive incentives bonus bonuses affiliate".split()
+)
 _MONTH = "jan feb mar apr may jun jul aug sep sept oct nov dec".split()
 _PERIOD = re.compile(
     r"(?<![a-z])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
@@ -177,11 +184,22 @@ def _is_like(main: Candidate, other: Candidate) -> bool:
         return False
     if _composed(main) != _composed(other):
         return False
+    if main.match.table.name == "payouts" and _paid_apart(main.source, other.source):
+        return True
     keys = set(main.match.table.key)
     others = one ^ two
     if main.match.table.name == "posts":
         others -= NUMBERS_OF["posts"]  # each network counts other things
     return one == two or (bool(keys) and keys <= one & two and len(others) <= MOST_OTHER_COLUMNS)
+
+
+def _paid_apart(one: Source, other: Source) -> bool:
+    """Whether one file is called after what is paid for posts, and the other after what is paid for orders."""
+    named = [
+        [bool(_words(name) & words) for words in (FOR_POSTS, FOR_ORDERS)]
+        for name in _names(one, other)
+    ]
+    return sorted(named) == [[False, True], [True, False]]
 
 
 def _composed(part: Candidate) -> dict[str, list[str]]:
@@ -460,6 +478,8 @@ def _verdict(one: _Content, other: _Content) -> tuple[bool, str]:
         return False, f"{one.label} has every row of it"
     if len(here) == len(one.rows.values):
         return False, f"it has every row of {one.label}"
+    if one.table.name == "payouts" and _paid_apart(one.source, other.source):
+        return True, "their names say that one is paid for posts and the other for orders"
     mine, its = one.days, other.days
     is_part, reason = _by_content(one, other, same, mine, its)
     version = sorted((words & VERSIONS) | set(_VERSION_NUMBER.findall(its_name.lower())))

@@ -273,8 +273,18 @@ def test_commercials_are_fees_and_actual_reach_is_reach(tmp_path):
     assert records(dataset, "posts", "reach") == [(1000,), (2000,)]
 
 
+def test_the_only_dates_of_a_tracker_are_those_of_its_posts(tmp_path):
+    said, plain = (
+        load(only(tmp_path / name, tracker=TRACKER.replace("Post Date", name)))
+        for name in ("When it went up", "Post Date")
+    )
+    assert said.check.totals == plain.check.totals
+    assert records(said, "tracking", "date") == records(plain, "tracking", "date")
+    assert "column_guessed" in rules(said)
+
+
 def test_columns_of_a_table_that_is_not_read_are_warned_of(tmp_path):
-    sheet = TRACKER.replace("Post Date", "When it went up")
+    sheet = TRACKER.replace("Post Date", "Onboarded")
     dataset = load(only(tmp_path, tracker=sheet))
     assert spend(dataset) == 2500
     said = {
@@ -286,7 +296,7 @@ def test_columns_of_a_table_that_is_not_read_are_warned_of(tmp_path):
         "tracking": "tracker.csv was read as payouts only: 'Revenue' belongs to tracking, for which it has no column "
         "for 'date'. If it has one under another name, say so in the params: data: {columns: {tracking: {date: COLUMN}}}.",
     }  # fmt: skip
-    named = {name: {"date": "When it went up"} for name in ("posts", "tracking")}
+    named = {name: {"date": "Onboarded"} for name in ("posts", "tracking")}
     dataset = load(tmp_path, columns=named)
     assert orders(dataset) == 5
     assert len(records(dataset, "posts", "reach")) == 2
